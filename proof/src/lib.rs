@@ -1,0 +1,3 @@
+//! Formats, hashing and proof verification.
+#![no_std]
+#![forbid(unsafe_code)]
