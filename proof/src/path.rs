@@ -1,0 +1,233 @@
+//! The way from a leaf of a tree to its root: the siblings at each level.
+//!
+//! A path does not say whose it is: whoever folds it gives position and leaf, so that a proof can
+//! not choose its own. An [`EMPTY`] leaf folds like any other, which proves absence.
+//!
+//! Encoding: one nibble per level from the leaf's parent to the root, bit `i` set if the child `i`
+//! of that node is a sibling that exists; the even levels are the low nibbles, and an odd last
+//! nibble is followed by a zero one. Then the siblings, 32 bytes each, level by level in child order.
+//! The bit of the path's own child is zero and no sibling is EMPTY, so that there is one encoding.
+
+use alloc::vec::Vec;
+
+use thiserror::Error;
+
+use crate::read::{Cut, Reader};
+use crate::{ARITY, EMPTY, Hash, hash, tree};
+
+/// The siblings on the way from a leaf to the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreePath {
+    /// Per level, from the leaf's parent to the root: which siblings exist.
+    bitmaps: Vec<u8>,
+    /// The siblings that exist, in the order of the bitmaps.
+    siblings: Vec<Hash>,
+}
+
+/// Why a path does not lead from a position to a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// The tree has no such position.
+    #[error("a tree of height {height} has no position {position}")]
+    Position {
+        /// The position asked for.
+        position: u64,
+        /// The height of the path.
+        height: u32,
+    },
+    /// The path has a sibling where it itself runs.
+    #[error("at level {level} the path has a sibling in its own place")]
+    OwnPlace {
+        /// The level, 0 for the leaf's parent.
+        level: u32,
+    },
+}
+
+/// Why bytes are not an encoded path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadPathError {
+    /// The bytes end inside the path.
+    Cut,
+    /// The nibble beyond the last level is not zero.
+    Padding,
+    /// A sibling is EMPTY: it should not have been written.
+    EmptySibling,
+}
+
+impl From<Cut> for ReadPathError {
+    fn from(Cut: Cut) -> Self {
+        Self::Cut
+    }
+}
+
+impl TreePath {
+    /// The path of `position` in a tree whose nodes on the way have these children, from the leaf's
+    /// parent to the root. What stands in the path's own place does not matter.
+    pub fn from_levels(position: u64, levels: &[[Hash; ARITY]]) -> Self {
+        let (mut bitmaps, mut siblings) = (Vec::with_capacity(levels.len()), Vec::new());
+        for (level, children) in (0..).zip(levels) {
+            let own = tree::child_index(position, level);
+            let mut bitmap = 0;
+            for (at, child) in children.iter().enumerate() {
+                if at != own && *child != EMPTY {
+                    bitmap |= 1 << at;
+                    siblings.push(*child);
+                }
+            }
+            bitmaps.push(bitmap);
+        }
+        Self { bitmaps, siblings }
+    }
+
+    /// The height of the tree that the path runs through.
+    pub fn height(&self) -> u32 {
+        self.bitmaps.len() as u32
+    }
+
+    /// The root of the tree that has `leaf` at `position` and these siblings.
+    ///
+    /// # Errors
+    /// [`PathError`] if the path can not be that position's.
+    pub fn fold(&self, position: u64, leaf: Hash) -> Result<Hash, PathError> {
+        self.walk(position, leaf, |_| {})
+    }
+
+    /// The same path as the bytes of a `dusk_merkle::Opening<_, HEIGHT, 4>` (its `to_var_bytes`).
+    ///
+    /// Root, then per level from the root down all four children, then per level from the root
+    /// down the index of the child as a `u32`, little-endian.
+    ///
+    /// # Errors
+    /// [`PathError`] if the path can not be that position's.
+    pub fn to_merkle_opening(&self, position: u64, leaf: Hash) -> Result<Vec<u8>, PathError> {
+        let mut levels = Vec::with_capacity(self.bitmaps.len());
+        let root = self.walk(position, leaf, |children| levels.push(*children))?;
+        let mut bytes = Vec::with_capacity(32 + levels.len() * (ARITY * 32 + 4));
+        bytes.extend_from_slice(&root);
+        for children in levels.iter().rev() {
+            bytes.extend_from_slice(children.as_flattened());
+        }
+        for level in (0..self.height()).rev() {
+            let index = tree::child_index(position, level) as u32;
+            bytes.extend_from_slice(&index.to_le_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// Climbs from the leaf to the root, showing each node's children on the way.
+    fn walk(
+        &self,
+        position: u64,
+        leaf: Hash,
+        mut visit: impl FnMut(&[Hash; ARITY]),
+    ) -> Result<Hash, PathError> {
+        let height = self.height();
+        if !tree::has_position(height, position) {
+            return Err(PathError::Position { position, height });
+        }
+        let mut siblings = self.siblings.iter();
+        let mut hash = leaf;
+        for (level, bitmap) in (0..).zip(&self.bitmaps) {
+            let own = tree::child_index(position, level);
+            if bitmap & (1 << own) != 0 {
+                return Err(PathError::OwnPlace { level });
+            }
+            let mut children = siblings_of(*bitmap, &mut siblings);
+            children[own] = hash;
+            visit(&children);
+            hash = hash::node(&children);
+        }
+        Ok(hash)
+    }
+
+    /// Appends the encoding.
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
+        for pair in self.bitmaps.chunks(2) {
+            bytes.push(pair[0] | pair.get(1).unwrap_or(&0) << 4);
+        }
+        bytes.extend_from_slice(self.siblings.as_flattened());
+    }
+
+    /// Reads the path of a tree of this height.
+    ///
+    /// Memory is taken only for siblings that are there.
+    pub(crate) fn read(reader: &mut Reader<'_>, height: u32) -> Result<Self, ReadPathError> {
+        let packed = reader.bytes(height.div_ceil(2) as usize)?;
+        let mut bitmaps: Vec<u8> = packed.iter().flat_map(|b| [b & 15, b >> 4]).collect();
+        if bitmaps.drain(height as usize..).any(|bitmap| bitmap != 0) {
+            return Err(ReadPathError::Padding);
+        }
+        let count: u32 = bitmaps.iter().map(|bitmap| bitmap.count_ones()).sum();
+        let (siblings, _) = reader.bytes(count as usize * 32)?.as_chunks();
+        if siblings.contains(&EMPTY) {
+            return Err(ReadPathError::EmptySibling);
+        }
+        let siblings = siblings.to_vec();
+        Ok(Self { bitmaps, siblings })
+    }
+}
+
+/// The children of one node: the next siblings where the bitmap says, EMPTY elsewhere.
+fn siblings_of<'a>(bitmap: u8, siblings: &mut impl Iterator<Item = &'a Hash>) -> [Hash; ARITY] {
+    core::array::from_fn(|at| match bitmap & (1 << at) {
+        0 => EMPTY,
+        _ => *siblings.next().unwrap_or(&EMPTY),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn path() -> TreePath {
+        let levels = [
+            [[1; 32], EMPTY, [3; 32], EMPTY],
+            [EMPTY; ARITY],
+            [[4; 32], [5; 32], [6; 32], EMPTY],
+        ];
+        TreePath::from_levels(0b11_00_01, &levels)
+    }
+
+    #[test]
+    fn folding_rebuilds_the_nodes() {
+        let (leaf, position) = ([2; 32], 0b11_00_01);
+        let low = hash::node(&[[1; 32], leaf, [3; 32], EMPTY]);
+        let middle = hash::node(&[low, EMPTY, EMPTY, EMPTY]);
+        let root = hash::node(&[[4; 32], [5; 32], [6; 32], middle]);
+        assert_eq!(path().fold(position, leaf), Ok(root));
+        let opening = path().to_merkle_opening(position, leaf).unwrap();
+        assert_eq!(opening[..32], root);
+        assert_eq!(opening.len(), (1 + 3 * 4) * 32 + 3 * 4);
+    }
+
+    /// P7: a position that is not the path's is a typed error, never a panic.
+    #[test]
+    fn other_positions_are_errors_or_other_roots() {
+        let leaf = [2; 32];
+        let (position, height) = (64, 3);
+        let outside = Err(PathError::Position { position, height });
+        assert_eq!(path().fold(position, leaf), outside);
+        let level = 0;
+        let own_place = Err(PathError::OwnPlace { level });
+        assert_eq!(path().fold(0b11_00_10, leaf), own_place);
+        assert_ne!(path().fold(0b11_10_01, leaf), path().fold(0b11_00_01, leaf));
+    }
+
+    #[test]
+    fn encoding_is_canonical() {
+        let mut bytes = vec![];
+        path().write(&mut bytes);
+        assert_eq!(bytes[..2], [0b0000_0101, 0b0000_0111]);
+        assert_eq!(bytes.len(), 2 + 5 * 32);
+        let read = |bytes: &[u8]| TreePath::read(&mut Reader::new(bytes), 3);
+        assert_eq!(read(&bytes), Ok(path()));
+        assert_eq!(read(&bytes[..161]), Err(ReadPathError::Cut));
+        bytes[1] |= 0x10;
+        assert_eq!(read(&bytes), Err(ReadPathError::Padding));
+        bytes[1] &= 0x0f;
+        bytes[2..34].fill(0);
+        assert_eq!(read(&bytes), Err(ReadPathError::EmptySibling));
+    }
+}

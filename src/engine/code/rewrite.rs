@@ -1,0 +1,207 @@
+//! Writes the module that is compiled. Canonical: the same outline gives the same bytes.
+//!
+//! Runs only on what [`super::scan`] accepted and the rules of this folder passed. Index spaces
+//! stay: what is added (types, one global, exports) comes last in its section.
+
+use super::constant::Constant;
+use super::function::FunctionRewriter;
+use super::names;
+use super::outline::Outline;
+use super::types::Types;
+use super::{CodeLimits, Rejection, WordSize};
+use std::borrow::Cow;
+use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasm_encoder::{
+    CodeSection, ConstExpr, CustomSection, ElementSection, Elements, ExportKind, ExportSection,
+    FunctionSection, GlobalSection, GlobalType, Ieee32, Ieee64, ImportSection, MemorySection,
+    Module, Section, TableSection, ValType,
+};
+
+/// The export under which a rewritten module has its stack-height counter, a mutable `i32`.
+pub const HEIGHT_GLOBAL: &str = "crostata.height";
+/// Start of the exports under which a rewritten module has the contract's mutable globals; the
+/// global's index in decimal follows.
+pub const MUTABLE_GLOBAL_PREFIX: &str = "crostata.global.";
+
+/// The names under which the contract's mutable globals are exported, in index order.
+pub(super) fn global_names(outline: &Outline<'_>) -> Vec<String> {
+    mutable_globals(outline)
+        .map(|index| format!("{MUTABLE_GLOBAL_PREFIX}{index}"))
+        .collect()
+}
+
+fn mutable_globals(outline: &Outline<'_>) -> impl Iterator<Item = u32> {
+    let numbered = (0..).zip(&outline.globals);
+    numbered
+        .filter(|(_, global)| global.ty.mutable)
+        .map(|(index, _)| index)
+}
+
+/// Writes the module.
+pub(super) fn rewrite(
+    outline: &Outline<'_>,
+    word_size: WordSize,
+    limits: &CodeLimits,
+) -> Result<Vec<u8>, Rejection> {
+    let mut types = Types::new(&outline.types)?;
+    let code = code(outline, word_size, &mut types)?;
+    let names = names::kept(outline);
+    let mut module = Module::new();
+    add(&mut module, types.section(), types.section().is_empty());
+    add(&mut module, &imports(outline)?, outline.imports.is_empty());
+    add(
+        &mut module,
+        &functions(outline),
+        outline.functions.is_empty(),
+    );
+    add(&mut module, &tables(outline)?, outline.table.is_none());
+    add(&mut module, &memories(outline)?, outline.memory.is_none());
+    add(&mut module, &globals(outline, limits)?, false);
+    add(&mut module, &exports(outline)?, false);
+    add(
+        &mut module,
+        &elements(outline)?,
+        outline.elements.is_empty(),
+    );
+    add(&mut module, &code, outline.bodies.is_empty());
+    let section = CustomSection {
+        name: names::SECTION.into(),
+        data: Cow::Borrowed(&names),
+    };
+    add(&mut module, &section, names.is_empty());
+    Ok(module.finish())
+}
+
+fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
+    if !is_empty {
+        module.section(section);
+    }
+}
+
+fn imports(outline: &Outline<'_>) -> Result<ImportSection, Rejection> {
+    let mut section = ImportSection::new();
+    for import in &outline.imports {
+        let ty = encoded(RoundtripReencoder.entity_type(import.ty), import.offset)?;
+        section.import(import.module, import.name, ty);
+    }
+    Ok(section)
+}
+
+fn functions(outline: &Outline<'_>) -> FunctionSection {
+    let mut section = FunctionSection::new();
+    for ty in &outline.functions {
+        section.function(*ty);
+    }
+    section
+}
+
+fn tables(outline: &Outline<'_>) -> Result<TableSection, Rejection> {
+    let mut section = TableSection::new();
+    if let Some(table) = &outline.table {
+        section.table(encoded(
+            RoundtripReencoder.table_type(table.ty),
+            table.offset,
+        )?);
+    }
+    Ok(section)
+}
+
+fn memories(outline: &Outline<'_>) -> Result<MemorySection, Rejection> {
+    let mut section = MemorySection::new();
+    if let Some(memory) = &outline.memory {
+        section.memory(encoded(
+            RoundtripReencoder.memory_type(memory.ty),
+            memory.offset,
+        )?);
+    }
+    Ok(section)
+}
+
+/// The contract's globals with folded values, then the stack-height counter.
+fn globals(outline: &Outline<'_>, limits: &CodeLimits) -> Result<GlobalSection, Rejection> {
+    let mut section = GlobalSection::new();
+    for global in &outline.globals {
+        let ty = encoded(RoundtripReencoder.global_type(global.ty), global.offset)?;
+        section.global(ty, &expression(global.value));
+    }
+    let height = GlobalType {
+        val_type: ValType::I32,
+        mutable: true,
+        shared: false,
+    };
+    let limit = i32::try_from(limits.stack_height_limit).unwrap_or(i32::MAX);
+    section.global(height, &ConstExpr::i32_const(limit));
+    Ok(section)
+}
+
+fn expression(value: Constant) -> ConstExpr {
+    match value {
+        Constant::I32(value) => ConstExpr::i32_const(value),
+        Constant::I64(value) => ConstExpr::i64_const(value),
+        Constant::F32(bits) => ConstExpr::f32_const(Ieee32::new(bits)),
+        Constant::F64(bits) => ConstExpr::f64_const(Ieee64::new(bits)),
+    }
+}
+
+/// The contract's exports, then its mutable globals, then the stack-height counter.
+fn exports(outline: &Outline<'_>) -> Result<ExportSection, Rejection> {
+    let mut section = ExportSection::new();
+    for export in &outline.exports {
+        let kind = encoded(RoundtripReencoder.export_kind(export.kind), export.offset)?;
+        section.export(export.name, kind, export.index);
+    }
+    for (name, index) in global_names(outline).iter().zip(mutable_globals(outline)) {
+        section.export(name, ExportKind::Global, index);
+    }
+    section.export(HEIGHT_GLOBAL, ExportKind::Global, height_index(outline));
+    Ok(section)
+}
+
+/// Index of the stack-height counter. Contracts import no globals.
+fn height_index(outline: &Outline<'_>) -> u32 {
+    outline.globals.len() as u32
+}
+
+fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
+    let is_wide = outline.table.as_ref().is_some_and(|table| table.ty.table64);
+    let mut section = ElementSection::new();
+    for elements in &outline.elements {
+        let functions: Result<Vec<u32>, _> = elements.functions.clone().into_iter().collect();
+        let functions = functions.map_err(Rejection::invalid)?;
+        let start = if is_wide {
+            ConstExpr::i64_const(elements.start as i64)
+        } else {
+            ConstExpr::i32_const(elements.start as i32)
+        };
+        section.active(None, &start, Elements::Functions(Cow::Owned(functions)));
+    }
+    Ok(section)
+}
+
+fn code(
+    outline: &Outline<'_>,
+    word_size: WordSize,
+    types: &mut Types,
+) -> Result<CodeSection, Rejection> {
+    let rewriter = FunctionRewriter {
+        height_global: height_index(outline),
+        word_size,
+    };
+    let mut section = CodeSection::new();
+    for (body, ty) in outline.bodies.iter().zip(&outline.functions) {
+        let results = types.block_of(*ty);
+        section.function(&rewriter.rewrite(body, results)?);
+    }
+    Ok(section)
+}
+
+/// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.
+pub(super) fn encoded<T>(result: Result<T, reencode::Error>, offset: u64) -> Result<T, Rejection> {
+    result.map_err(|error| match error {
+        reencode::Error::ParseError(error) => Rejection::invalid(error),
+        error => Rejection::Invalid {
+            offset,
+            message: error.to_string(),
+        },
+    })
+}

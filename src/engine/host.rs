@@ -1,0 +1,99 @@
+//! What the engine asks of whoever runs calls: the trait through which control goes up to the session.
+
+use std::sync::Arc;
+
+use crostata_abi::ContractId;
+
+use super::outcome::{Failure, Fault};
+use super::{Module, QueryError};
+use crate::memory::ContractMemory;
+
+/// A contract ready to run: its module, and its memory, which moves into the running call.
+pub struct Loaded<H: Host> {
+    /// The compiled code with its facts.
+    pub module: Arc<Module<H>>,
+    /// The contract's memory; given back through [`Host::put_back`] when the call ends.
+    pub memory: ContractMemory,
+}
+
+/// A frame about to start.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameStart<'a> {
+    /// The contract called.
+    pub contract: ContractId,
+    /// The function called.
+    pub function: &'a str,
+    /// The argument's bytes.
+    pub argument: &'a [u8],
+    /// The frame's gas limit.
+    pub limit_gas: u64,
+    /// Who calls: the caller's id, or none for the host.
+    pub caller: Option<ContractId>,
+}
+
+/// A frame that ended.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameEnd<'a> {
+    /// Gas that the frame and its callees spent.
+    pub spent_gas: u64,
+    /// Why it failed, if it did: its events, and those of its callees, are then reverted.
+    pub failure: Option<&'a Failure>,
+}
+
+/// The session's side of a running call.
+///
+/// The engine decides about gas, frames, memory and globals; the host about which contracts exist,
+/// what is recorded, and what the outside world answers. Nothing a host does here may depend on
+/// who is watching.
+pub trait Host: Sized + Send + 'static {
+    /// The contract with this id, its memory moved out, or `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] when it exists but can not be loaded.
+    fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault>;
+
+    /// Takes a memory back at the end of the call.
+    fn put_back(&mut self, contract: ContractId, memory: ContractMemory);
+
+    /// Policy: says why a call may not happen, if it may not.
+    fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;
+
+    /// A frame starts.
+    fn started(&mut self, start: &FrameStart<'_>);
+
+    /// The innermost frame ended.
+    fn ended(&mut self, end: &FrameEnd<'_>);
+
+    /// The running contract emits an event.
+    fn emit(&mut self, source: ContractId, topic: String, data: Vec<u8>);
+
+    /// The running contract feeds bytes to the embedder; `false` if this is no feeder call.
+    fn feed(&mut self, bytes: Vec<u8>) -> bool;
+
+    /// The host query of this name.
+    fn query(&self, name: &str) -> Option<Arc<dyn HostQuery>>;
+
+    /// The session datum of this name.
+    fn datum(&self, name: &str) -> Option<&[u8]>;
+
+    /// The owner of a contract, if it exists.
+    fn owner(&self, contract: &ContractId) -> Option<Vec<u8>>;
+
+    /// The running contract has a debug message. Never changes anything.
+    fn debug(&mut self, contract: ContractId, message: &[u8]);
+}
+
+/// A query that contracts can put to the host.
+///
+/// It must be a pure function of its argument: its answer is consensus.
+pub trait HostQuery: Send + Sync {
+    /// The price in gas of answering `argument`, charged before [`answer`](Self::answer) runs,
+    /// on top of the schedule's own price. It must itself be cheap.
+    fn price(&self, argument: &[u8]) -> u64;
+
+    /// Answers: at most 65,536 bytes.
+    ///
+    /// # Errors
+    /// [`QueryError`] for an argument it can not answer: the calling contract traps.
+    fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError>;
+}

@@ -1,0 +1,377 @@
+//! The host functions of `env`: pointers checked, work priced before it is done.
+//!
+//! The table of names and signatures is `crostata_abi::imports`; this file gives each its meaning. `P` is the
+//! width of pointers: `i32` in 32-bit contracts, `i64` in 64-bit ones.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crostata_abi::{
+    ARGBUF_LEN, CONTRACT_ID_BYTES, ContractId, ErrorCode, imports::MODULE, panic_parts,
+};
+use wasmtime::{AsContextMut, Caller, Linker, WasmTy};
+
+use super::abort::Abort;
+use super::frame::{self, Request, fuel, set_fuel};
+use super::host::Host;
+use super::outcome::{Fault, Refusal};
+use super::state::{Live, State};
+use crostata_proof::receipt::Outcome;
+
+/// A pointer as WebAssembly passes it.
+pub trait Pointer: WasmTy + Copy + Send + 'static {
+    /// The address, zero-extended.
+    fn address(self) -> u64;
+}
+
+impl Pointer for i32 {
+    fn address(self) -> u64 {
+        u64::from(self as u32)
+    }
+}
+
+impl Pointer for i64 {
+    fn address(self) -> u64 {
+        self as u64
+    }
+}
+
+type Guest<'a, H> = Caller<'a, State<H>>;
+
+/// Defines every import for contracts with pointers of type `P`.
+pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::Result<()> {
+    linker
+        .func_wrap(MODULE, "c", call::<H, P>)?
+        .func_wrap(MODULE, "hq", host_query::<H, P>)?
+        .func_wrap(MODULE, "hd", session_datum::<H, P>)?
+        .func_wrap(MODULE, "emit", emit::<H, P>)?
+        .func_wrap(MODULE, "feed", feed::<H>)?
+        .func_wrap(MODULE, "caller", caller::<H>)?
+        .func_wrap(MODULE, "callstack", callstack::<H>)?
+        .func_wrap(MODULE, "limit", limit::<H>)?
+        .func_wrap(MODULE, "spent", spent::<H>)?
+        .func_wrap(MODULE, "owner", owner::<H, P>)?
+        .func_wrap(MODULE, "self_id", self_id::<H>)?
+        .func_wrap(MODULE, "panic", panic::<H>)?
+        .func_wrap(MODULE, "hdebug", debug::<H>)?;
+    Ok(())
+}
+
+/// Calls another contract; the result is a length, or an [`ErrorCode`] for the caller to handle.
+fn call<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    contract: P,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+    gas_limit: i64,
+) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |schedule| schedule.call_base)?;
+    let Some((contract, name, argument)) =
+        read_call(&mut guest, contract, name, name_len, arg_len)?
+    else {
+        return Ok(ErrorCode::Unknown as i32);
+    };
+    let remaining = gas_left(&mut guest)?;
+    let request = Request {
+        contract,
+        function: &name,
+        argument: &argument,
+        limit_gas: share(remaining, gas_limit as u64),
+        init: false,
+    };
+    let prepared = match frame::prepare(&mut guest, &request).map_err(Abort::from)? {
+        Ok(prepared) => prepared,
+        Err(refusal) => return Ok(refusal_code(&refusal) as i32),
+    };
+    let end = frame::run(&mut guest, &request, prepared).map_err(Abort::from)?;
+    let left = remaining.saturating_sub(end.spent_gas);
+    set_fuel(&mut guest.as_context_mut(), left).map_err(Abort::from)?;
+    deliver(&mut guest, end)
+}
+
+/// Gas for a callee: what was asked for if that is less than what remains, else all but one sixty-fourth.
+fn share(remaining: u64, asked: u64) -> u64 {
+    if asked == 0 || asked >= remaining {
+        remaining - remaining / 64
+    } else {
+        asked
+    }
+}
+
+/// Reads what `c` was given; `None` for a bad pointer, length or name, which `c` reports and does not trap.
+fn read_call<H: Host, P: Pointer>(
+    guest: &mut Guest<'_, H>,
+    contract: P,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+) -> Result<Option<(ContractId, String, Vec<u8>)>, Abort> {
+    let name_max = guest.data().protocol.limits.name_bytes_max;
+    let (Some(name_len), Some(arg_len)) = (
+        length(name_len, name_max as usize),
+        length(arg_len, ARGBUF_LEN),
+    ) else {
+        return Ok(None);
+    };
+    charge_bytes(guest, CONTRACT_ID_BYTES + name_len + arg_len)?;
+    let live = running(guest)?;
+    let mut id = [0; CONTRACT_ID_BYTES];
+    let mut text = vec![0; name_len];
+    let mut argument = vec![0; arg_len];
+    let read = live.memory.read(contract.address(), &mut id)
+        && live.memory.read(name.address(), &mut text)
+        && live
+            .memory
+            .read(live.module.facts.argument_buffer, &mut argument);
+    let name = String::from_utf8(text).ok().filter(|_| read);
+    Ok(name.map(|name| (ContractId::from_bytes(id), name, argument)))
+}
+
+fn refusal_code(refusal: &Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::NoContract { .. } => ErrorCode::DoesNotExist,
+        _ => ErrorCode::Unknown,
+    }
+}
+
+/// Gives the caller the callee's result, or what it may know of its failure.
+fn deliver<H: Host>(guest: &mut Guest<'_, H>, end: frame::End) -> wasmtime::Result<i32> {
+    match end.result {
+        Ok(bytes) => Ok(put(guest, &bytes)?),
+        Err(failure) => match failure.code {
+            Outcome::Panic => {
+                put(guest, &panic_parts(&failure.message))?;
+                Ok(ErrorCode::Panic as i32)
+            }
+            Outcome::OutOfGas => Ok(ErrorCode::OutOfGas as i32),
+            _ => Ok(ErrorCode::Unknown as i32),
+        },
+    }
+}
+
+fn host_query<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |schedule| schedule.query_base)?;
+    let name = read_name(&mut guest, name, name_len)?;
+    let argument = read_buffer(&mut guest, arg_len)?;
+    let query = guest.data().host.query(&name);
+    let query = query.ok_or_else(|| Abort::misuse(format!("there is no host query `{name}`")))?;
+    let price = guarded(&name, || query.price(&argument))?;
+    charge(&mut guest, price)?;
+    let answer = guarded(&name, || query.answer(&argument))?
+        .map_err(|error| Abort::misuse(format!("host query `{name}`: {error}")))?;
+    if answer.len() > ARGBUF_LEN {
+        let what = format!("host query `{name}` answered {} bytes", answer.len());
+        return Err(Abort::from(Fault::new(what)).into());
+    }
+    Ok(put(&mut guest, &answer)?)
+}
+
+/// Runs code of the embedder; its panic is a fault of the host, not the end of the process.
+fn guarded<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, Abort> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|_| Fault::new(format!("host query `{name}` panicked")).into())
+}
+
+fn session_datum<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    name: P,
+    name_len: i32,
+) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |_| 0)?;
+    let name = read_name(&mut guest, name, name_len)?;
+    let datum = guest.data().host.datum(&name).unwrap_or(&[]).to_vec();
+    Ok(put(&mut guest, &datum)?)
+}
+
+fn emit<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    topic: P,
+    topic_len: i32,
+    arg_len: i32,
+) -> wasmtime::Result<()> {
+    charge_base(&mut guest, |schedule| schedule.event_base)?;
+    let stored = topic_len.max(0) as u64 + arg_len.max(0) as u64;
+    let price = guest.data().protocol.schedule.event_byte;
+    charge(&mut guest, price.saturating_mul(stored))?;
+    let topic = read_name(&mut guest, topic, topic_len)?;
+    let data = read_buffer(&mut guest, arg_len)?;
+    let source = running(&guest)?.contract;
+    guest.data_mut().host.emit(source, topic, data);
+    Ok(())
+}
+
+fn feed<H: Host>(mut guest: Guest<'_, H>, arg_len: i32) -> wasmtime::Result<()> {
+    charge_base(&mut guest, |_| 0)?;
+    let price = guest.data().protocol.schedule.event_byte;
+    charge(&mut guest, price.saturating_mul(arg_len.max(0) as u64))?;
+    let bytes = read_buffer(&mut guest, arg_len)?;
+    match guest.data_mut().host.feed(bytes) {
+        true => Ok(()),
+        false => Err(Abort::FeedRefused.into()),
+    }
+}
+
+fn caller<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |_| 0)?;
+    match guest.data().caller() {
+        None => Ok(0),
+        Some(id) => {
+            put(&mut guest, id.as_bytes())?;
+            Ok(1)
+        }
+    }
+}
+
+fn callstack<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |_| 0)?;
+    let state = guest.data();
+    let callers = state.frames.iter().rev().skip(1);
+    let ids: Vec<ContractId> = callers
+        .map(|frame| state.live[frame.live].contract)
+        .collect();
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_bytes()).collect();
+    put(&mut guest, &bytes)?;
+    Ok(ids.len() as i32)
+}
+
+fn limit<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i64> {
+    charge_base(&mut guest, |_| 0)?;
+    Ok(frame_limit(&guest)? as i64)
+}
+
+fn spent<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i64> {
+    charge_base(&mut guest, |_| 0)?;
+    let left = gas_left(&mut guest)?;
+    Ok(frame_limit(&guest)?.saturating_sub(left) as i64)
+}
+
+fn owner<H: Host, P: Pointer>(mut guest: Guest<'_, H>, contract: P) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |_| 0)?;
+    let live = running(&guest)?;
+    let mut id = live.contract.to_bytes();
+    if contract.address() != 0 && !live.memory.read(contract.address(), &mut id) {
+        return Err(Abort::misuse("`owner`: the contract id lies outside of the memory").into());
+    }
+    let owner = guest.data().host.owner(&ContractId::from_bytes(id));
+    Ok(put(&mut guest, &owner.unwrap_or_default())?)
+}
+
+fn self_id<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<()> {
+    charge_base(&mut guest, |_| 0)?;
+    let id = running(&guest)?.contract;
+    put(&mut guest, id.as_bytes())?;
+    Ok(())
+}
+
+fn panic<H: Host>(mut guest: Guest<'_, H>, len: i32) -> wasmtime::Result<()> {
+    charge_base(&mut guest, |_| 0)?;
+    let mut message = read_buffer(&mut guest, len)?;
+    message.truncate(crostata_abi::ContractError::MESSAGE_MAX_BYTES);
+    Err(Abort::Panic(message).into())
+}
+
+fn debug<H: Host>(mut guest: Guest<'_, H>, len: i32) -> wasmtime::Result<()> {
+    charge_base(&mut guest, |_| 0)?;
+    let message = read_buffer(&mut guest, len)?;
+    let contract = running(&guest)?.contract;
+    guest.data_mut().host.debug(contract, &message);
+    Ok(())
+}
+
+fn running<'a, H: Host>(guest: &'a Guest<'_, H>) -> Result<&'a Live<H>, Abort> {
+    let running = guest.data().running();
+    running.ok_or_else(|| Fault::new("an import was called outside of a frame").into())
+}
+
+fn frame_limit<H: Host>(guest: &Guest<'_, H>) -> Result<u64, Abort> {
+    let frame = guest.data().frame();
+    let frame = frame.ok_or_else(|| Fault::new("an import was called outside of a frame"))?;
+    Ok(frame.limit_gas)
+}
+
+fn gas_left<H: Host>(guest: &mut Guest<'_, H>) -> Result<u64, Abort> {
+    Ok(fuel(&guest.as_context_mut())?)
+}
+
+/// Takes gas for work about to be done. An import that can not be paid does nothing.
+fn charge<H: Host>(guest: &mut Guest<'_, H>, gas: u64) -> Result<(), Abort> {
+    let left = gas_left(guest)?;
+    let mut context = guest.as_context_mut();
+    if left <= gas {
+        set_fuel(&mut context, 0)?;
+        return Err(Abort::OutOfGas);
+    }
+    Ok(set_fuel(&mut context, left - gas)?)
+}
+
+fn charge_base<H: Host>(
+    guest: &mut Guest<'_, H>,
+    extra: impl FnOnce(&super::protocol::Schedule) -> u64,
+) -> Result<(), Abort> {
+    let schedule = &guest.data().protocol.schedule;
+    let price = schedule.import_base.saturating_add(extra(schedule));
+    charge(guest, price)
+}
+
+fn charge_bytes<H: Host>(guest: &mut Guest<'_, H>, bytes: usize) -> Result<(), Abort> {
+    let price = guest.data().protocol.schedule.import_byte;
+    charge(guest, price.saturating_mul(bytes as u64))
+}
+
+/// A length that WebAssembly passed, if it is in range.
+fn length(len: i32, max: usize) -> Option<usize> {
+    usize::try_from(len).ok().filter(|len| *len <= max)
+}
+
+fn read_name<H: Host, P: Pointer>(
+    guest: &mut Guest<'_, H>,
+    address: P,
+    len: i32,
+) -> Result<String, Abort> {
+    let max = guest.data().protocol.limits.name_bytes_max as usize;
+    let bytes = read(guest, address.address(), len, max)?;
+    String::from_utf8(bytes).map_err(|_| Abort::misuse("a name is not UTF-8"))
+}
+
+fn read_buffer<H: Host>(guest: &mut Guest<'_, H>, len: i32) -> Result<Vec<u8>, Abort> {
+    let buffer = running(guest)?.module.facts.argument_buffer;
+    read(guest, buffer, len, ARGBUF_LEN)
+}
+
+fn read<H: Host>(
+    guest: &mut Guest<'_, H>,
+    address: u64,
+    len: i32,
+    max: usize,
+) -> Result<Vec<u8>, Abort> {
+    let wanted = length(len, max).ok_or_else(|| {
+        Abort::misuse(format!(
+            "a length of {len} bytes; at most {max} are allowed"
+        ))
+    })?;
+    charge_bytes(guest, wanted)?;
+    let mut bytes = vec![0; wanted];
+    if !running(guest)?.memory.read(address, &mut bytes) {
+        let what = format!("{wanted} bytes at {address:#x} lie outside of the memory");
+        return Err(Abort::Misuse(what));
+    }
+    Ok(bytes)
+}
+
+/// Puts bytes into the running contract's buffer and gives their number.
+fn put<H: Host>(guest: &mut Guest<'_, H>, bytes: &[u8]) -> Result<i32, Abort> {
+    charge_bytes(guest, bytes.len())?;
+    let frame = guest.data().frame().map(|frame| frame.live);
+    let live = frame.and_then(|live| guest.data_mut().live.get_mut(live));
+    let live = live.ok_or_else(|| Fault::new("an import was called outside of a frame"))?;
+    let buffer = live.module.facts.argument_buffer;
+    match live.memory.write(buffer, bytes) {
+        true => Ok(bytes.len() as i32),
+        false => Err(Fault::new("an argument buffer lies outside of its memory").into()),
+    }
+}

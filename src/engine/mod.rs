@@ -1,0 +1,29 @@
+//! The engine: everything that knows wasmtime. Validation and rewriting of code, the protocol, the backends,
+//! frames with their gas, and the host functions.
+//!
+//! Higher ranks see modules, calls, outcomes and the [`Host`] trait, and no wasmtime type.
+//! What this module never does: decide which contracts exist, keep state between calls, or touch a file.
+
+mod abort;
+mod backend;
+mod call;
+pub mod code;
+mod costs;
+mod frame;
+mod host;
+mod imports;
+mod outcome;
+mod protocol;
+mod state;
+
+pub use backend::{Backend, CompileError, Engine, EngineError, Module};
+pub use call::{Call, Completed, Ended};
+pub use costs::PriceTooHigh;
+pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use outcome::{Failure, Fault, Refusal};
+pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};
+
+/// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct QueryError(pub String);

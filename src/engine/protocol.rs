@@ -1,0 +1,267 @@
+//! The protocol: the rules of execution as a value, with a fingerprint that a chain can agree on.
+//!
+//! Everything that can change a root, gas or an outcome is in here; nothing else is (no backend, CPU,
+//! optimisation level, diagnostics or cache). The canonical form is text, a line `name = value` per rule,
+//! sorted by name, so that two protocols that differ can be told apart line by line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crostata_proof::hash::{self, Kind};
+
+use super::code::{CodeLimits, REWRITING_VERSION};
+
+/// The version of the compiler and runtime. Even a patch release changes fuel and validity.
+const ENGINE: &str = "wasmtime 48.0.8";
+
+/// The WebAssembly features that deployed code may use.
+const FEATURES: &str = "mvp mutable-globals sign-extension saturating-float-to-int multi-value bulk-memory \
+     reference-types extended-const memory64 floats";
+
+macro_rules! numbers {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal { $($(#[$field_doc:meta])* $field:ident = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name { $($(#[$field_doc])* pub $field: u64,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $name {
+            fn rules(&self) -> impl Iterator<Item = (String, String)> {
+                [$((concat!($prefix, stringify!($field)), self.$field),)*]
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_string()))
+            }
+        }
+    };
+}
+
+numbers! {
+    /// Prices in gas. One gas is about one simple WebAssembly instruction.
+    Schedule, "gas." {
+        /// Every import, before anything else.
+        import_base = 60,
+        /// Each byte that an import moves between a contract and the host.
+        import_byte = 1,
+        /// A contract-to-contract call, on top of the import.
+        call_base = 2_500,
+        /// The first frame of a contract in a call tree.
+        instance_base = 20_000,
+        /// An event, on top of the import.
+        event_base = 200,
+        /// Each byte of an event's topic and data, and each byte fed.
+        event_byte = 8,
+        /// A host query, on top of the import and of the query's own price.
+        query_base = 200,
+        /// A deployment, outside of the gas limit.
+        deploy_base = 200_000,
+        /// Each byte of deployed code, outside of the gas limit.
+        deploy_byte = 200,
+    }
+}
+
+numbers! {
+    /// Prices of WebAssembly operators in gas, 255 at most; an operator not named here costs 1,
+    /// a structural one (`block`, `loop`, `end`, `else`, `drop`, `return`, `unreachable`) nothing.
+    OperatorPrices, "gas.operator." {
+        /// What the rewriter puts before each load and store of a 64-bit memory.
+        wide_access = 1,
+        /// A load from memory.
+        load = 2,
+        /// A store to memory.
+        store = 2,
+        /// A direct call.
+        call = 6,
+        /// An indirect call.
+        call_indirect = 12,
+        /// `br_table`.
+        br_table = 3,
+        /// Integer multiplication.
+        multiply = 2,
+        /// Integer division and remainder.
+        divide = 12,
+        /// Floating-point division and square root.
+        float_divide = 12,
+        /// Any other floating-point arithmetic, NaN canonicalisation included.
+        float = 3,
+        /// `memory.grow`.
+        memory_grow = 200,
+        /// Each page of 64 KiB by which a memory grows.
+        memory_grow_page = 255,
+        /// `memory.copy` and `memory.fill`.
+        memory_bulk = 20,
+        /// Each byte copied or filled.
+        memory_bulk_byte = 1,
+    }
+}
+
+numbers! {
+    /// Limits on a running call that a contract can observe.
+    CallLimits, "limit." {
+        /// Frames in a call stack, the first included.
+        call_depth_max = 64,
+        /// Different contracts in a call tree.
+        instances_max = 256,
+        /// Bytes of the stack counter that a contract-to-contract call takes.
+        call_stack_bytes = 2_048,
+        /// Size a memory can grow to, in WebAssembly pages of 64 KiB.
+        memory_wasm_pages_max = 4_096,
+        /// Bytes of an event's topic, a function's, query's or datum's name.
+        name_bytes_max = 255,
+    }
+}
+
+/// The rules that a block is executed under.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Protocol {
+    /// Prices of what the host does.
+    pub schedule: Schedule,
+    /// Prices of operators.
+    pub operators: OperatorPrices,
+    /// Limits on a running call.
+    pub limits: CallLimits,
+    /// Limits on deployed code.
+    pub code: CodeLimits,
+}
+
+/// What identifies a protocol: the keyed hash of its canonical text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Protocol {
+    /// The canonical text: a line `name = value` per rule, sorted by name.
+    pub fn text(&self) -> String {
+        self.rules()
+            .into_iter()
+            .map(|(name, value)| format!("{name} = {value}\n"))
+            .collect()
+    }
+
+    /// The fingerprint of these rules.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_text(self.text().as_bytes())
+    }
+
+    /// The rules in which this protocol and the one written as `text` differ, a line each.
+    pub fn differences(&self, text: &str) -> Vec<String> {
+        let ours = self.rules();
+        let theirs = read_rules(text);
+        let mut names: Vec<&String> = ours.keys().chain(theirs.keys()).collect();
+        names.sort();
+        names.dedup();
+        let shown = |value: Option<&String>| value.map_or("absent", |value| value).to_owned();
+        names
+            .into_iter()
+            .filter(|name| ours.get(*name) != theirs.get(*name))
+            .map(|name| {
+                let (there, here) = (shown(theirs.get(name)), shown(ours.get(name)));
+                format!("{name}: {there} there, {here} here")
+            })
+            .collect()
+    }
+
+    fn rules(&self) -> BTreeMap<String, String> {
+        let fixed = [
+            ("engine", ENGINE.to_owned()),
+            ("features", FEATURES.to_owned()),
+            ("nan", "canonical".to_owned()),
+            ("rewriting", REWRITING_VERSION.to_string()),
+        ];
+        let code = self.code.rules();
+        fixed
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.schedule.rules())
+            .chain(self.operators.rules())
+            .chain(self.limits.rules())
+            .chain(
+                code.into_iter()
+                    .map(|(name, value)| (format!("limit.code.{name}"), value.to_string())),
+            )
+            .collect()
+    }
+
+    /// The price of deploying `code_bytes` bytes, in gas, outside of the call's gas limit.
+    pub fn deploy_price(&self, code_bytes: usize) -> u64 {
+        self.schedule
+            .deploy_byte
+            .saturating_mul(code_bytes as u64)
+            .saturating_add(self.schedule.deploy_base)
+    }
+}
+
+impl Fingerprint {
+    /// The fingerprint of a protocol given by its canonical text.
+    pub fn of_text(text: &[u8]) -> Self {
+        Self(hash::keyed(Kind::Protocol, text))
+    }
+}
+
+macro_rules! code_limits {
+    ($($field:ident)*) => {
+        impl CodeLimits {
+            fn rules(&self) -> [(&'static str, u64); [$(stringify!($field)),*].len() + 1] {
+                [$((stringify!($field), self.$field),)* ("stack_height_limit", u64::from(self.stack_height_limit))]
+            }
+
+            /// The limits for code that was accepted earlier: none that could refuse it. What changes
+            /// execution, the stack height, stays.
+            pub(super) fn lifted(&self) -> Self {
+                Self {
+                    $($field: u64::MAX,)*
+                    stack_height_limit: self.stack_height_limit,
+                }
+            }
+        }
+    };
+}
+
+code_limits! {
+    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max operands_max
+    br_table_targets_max blocks_max loops_max block_locals_max nested_locals_max nested_locals_total_max types_max params_max results_max imports_max functions_max locals_max globals_max mutable_globals_max
+    exports_max export_name_bytes_max table_elements_max element_segments_max data_segments_max
+    memory_wasm_pages_max stack_section_bytes_max
+}
+
+fn read_rules(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P1: what changes a rule changes the fingerprint, and the difference has a name.
+    #[test]
+    fn every_rule_is_in_the_fingerprint() {
+        let base = Protocol::default();
+        let mut dear = base.clone();
+        dear.schedule.call_base += 1;
+        let mut deep = base.clone();
+        deep.limits.call_depth_max += 1;
+        let mut wide = base.clone();
+        wide.code.nesting_max += 1;
+        for other in [&dear, &deep, &wide] {
+            assert_ne!(base.fingerprint(), other.fingerprint());
+            assert_eq!(base.differences(&other.text()).len(), 1);
+        }
+        assert_eq!(
+            base.differences(&dear.text()),
+            ["gas.call_base: 2501 there, 2500 here"]
+        );
+        assert_eq!(base.fingerprint(), Protocol::default().fingerprint());
+    }
+}

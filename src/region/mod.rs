@@ -1,0 +1,31 @@
+//! Address space: the only code that maps memory, and, with artifact loading, the only unsafe code.
+//!
+//! A [`Region`] is one contract's linear memory in one session: a reservation of address space whose first
+//! bytes (`memory.size`) are readable and writable and whose rest faults. Its beginning maps an
+//! [`Image`], the committed pages, copy-on-write: the kernel copies a page at its first write.
+//! Regions are read and written by copying, never by reference, so nothing here hands out a
+//! pointer into memory that a contract may change.
+//!
+//! What this module never does: decide what a page means, or when to charge for it.
+//!
+//! The wasmtime traits are implemented here (`linear`) and not in `engine`, because implementing them is
+//! a promise about mappings and needs `unsafe`.
+#![allow(unsafe_code)]
+
+mod image;
+mod linear;
+mod reservation;
+mod written;
+
+pub use image::Image;
+pub use linear::{RegionCreator, hand_over};
+pub use reservation::Region;
+pub use written::Written;
+
+/// Address space that compiled code may assume behind every memory, in bytes.
+///
+/// All addresses of a 32-bit memory fall into it, which lets the compiler leave out bounds checks.
+pub const RESERVATION_BYTES: u64 = 4 << 30;
+
+/// Inaccessible bytes behind the reservation, which catch constant offsets.
+pub const GUARD_BYTES: u64 = 32 << 20;

@@ -1,0 +1,144 @@
+//! What a session is opened with: its base, its data, and the queries it may not use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crostata_abi::ARGBUF_LEN;
+use crostata_abi::typed::{CodecError, Encode, encode};
+
+use crate::engine::Protocol;
+use crate::state::CommitRef;
+
+/// The longest name of a datum in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// The session data that contracts read by name with `hd`, with the base and rules of the session.
+///
+/// ```
+/// use crostata::SessionData;
+///
+/// let data = SessionData::builder().insert("height", &7u64)?;
+/// # Ok::<(), crostata::DatumError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct SessionData {
+    pub(crate) base: Option<CommitRef>,
+    pub(crate) protocol: Option<Protocol>,
+    pub(super) data: BTreeMap<String, Vec<u8>>,
+    pub(super) excluded: BTreeSet<String>,
+}
+
+/// Builds [`SessionData`].
+#[derive(Debug, Clone, Default)]
+pub struct SessionDataBuilder(SessionData);
+
+/// Why a datum can not be in a session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatumError {
+    /// The name is longer than contracts can ask for.
+    #[error("a datum's name has {len_bytes} bytes; at most {NAME_BYTES_MAX} can be asked for")]
+    Name {
+        /// Its length.
+        len_bytes: usize,
+    },
+    /// The value does not fit the argument buffer.
+    #[error("the datum `{name}`: {error}")]
+    Value {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        error: CodecError,
+    },
+}
+
+impl SessionData {
+    /// Starts with no base, no data, and all queries.
+    pub fn builder() -> SessionDataBuilder {
+        SessionDataBuilder::default()
+    }
+
+    pub(super) fn set<T: Encode>(
+        &mut self,
+        name: String,
+        value: &T,
+    ) -> Result<Option<Vec<u8>>, DatumError> {
+        if name.len() > NAME_BYTES_MAX {
+            let len_bytes = name.len();
+            return Err(DatumError::Name { len_bytes });
+        }
+        match encode(value) {
+            Ok(bytes) => Ok(self.data.insert(name, bytes)),
+            Err(error) => Err(DatumError::Value { name, error }),
+        }
+    }
+}
+
+impl SessionDataBuilder {
+    /// Bases the session on a commit, named by itself, its id, or its root.
+    pub fn base(mut self, base: impl Into<CommitRef>) -> Self {
+        self.0.base = Some(base.into());
+        self
+    }
+
+    /// Runs the session under this protocol instead of its base's: a fork of the chain's rules.
+    /// The VM must know it.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.0.protocol = Some(protocol);
+        self
+    }
+
+    /// Adds a datum, or replaces the one of that name.
+    ///
+    /// # Errors
+    /// [`DatumError`] for a name or value that no contract could read.
+    pub fn insert<T: Encode>(
+        mut self,
+        name: impl Into<String>,
+        value: &T,
+    ) -> Result<Self, DatumError> {
+        self.0.set(name.into(), value)?;
+        Ok(self)
+    }
+
+    /// Adds a datum whose bytes contracts get as they are.
+    ///
+    /// # Errors
+    /// [`DatumError`] for a name or value that no contract could read.
+    pub fn insert_raw(
+        mut self,
+        name: impl Into<String>,
+        bytes: Vec<u8>,
+    ) -> Result<Self, DatumError> {
+        let name = name.into();
+        if name.len() > NAME_BYTES_MAX {
+            let len_bytes = name.len();
+            return Err(DatumError::Name { len_bytes });
+        }
+        if bytes.len() > ARGBUF_LEN {
+            let error = CodecError::TooLong {
+                type_name: "bytes",
+                max_bytes: ARGBUF_LEN,
+            };
+            return Err(DatumError::Value { name, error });
+        }
+        self.0.data.insert(name, bytes);
+        Ok(self)
+    }
+
+    /// Hides a host query from this session's contracts.
+    pub fn exclude_hq(mut self, name: impl Into<String>) -> Self {
+        self.0.excluded.insert(name.into());
+        self
+    }
+
+    /// Ends building. Functions that take session data also take the builder.
+    pub fn build(self) -> SessionData {
+        self.0
+    }
+}
+
+impl From<SessionDataBuilder> for SessionData {
+    fn from(builder: SessionDataBuilder) -> Self {
+        builder.0
+    }
+}

@@ -1,0 +1,203 @@
+//! Deployments: new code, its memory filled, its constructor run.
+
+use std::sync::Arc;
+
+use crostata_abi::ContractId;
+use crostata_abi::typed::CodecError;
+use crostata_proof::{CodeHash, Owner, hash};
+
+use super::context::Context;
+use super::contract::{ContractData, SessionContract};
+use super::error::{Error, Fatal, Rejected};
+use super::receipt::{CallReceipt, DeployReceipt};
+use super::run::Session;
+use crate::engine::{Call, Fault, Module};
+use crate::memory::ContractMemory;
+
+/// The name of the constructor.
+const INIT: &str = "init";
+
+impl Session {
+    /// Deploys a contract and gives its id. `gas_limit` is for `init`; the code has a price of its own
+    /// ([`deploy_price`](Self::deploy_price)).
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] for code that breaks a rule, an id that exists, or bad data; [`Error::Reverted`] if `init`
+    /// fails; [`Error::Fatal`]. There is no contract then.
+    pub fn deploy(
+        &mut self,
+        bytecode: impl AsRef<[u8]>,
+        data: impl Into<ContractData>,
+        gas_limit: u64,
+    ) -> Result<ContractId, Error> {
+        self.deploy_with_receipt(bytecode, data, gas_limit)
+            .map(|receipt| receipt.contract_id)
+    }
+
+    /// Deploys a contract and tells what its code and its `init` cost, and what `init` returned.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy).
+    pub fn deploy_with_receipt(
+        &mut self,
+        bytecode: impl AsRef<[u8]>,
+        data: impl Into<ContractData>,
+        gas_limit: u64,
+    ) -> Result<DeployReceipt, Error> {
+        let (bytecode, data) = (bytecode.as_ref(), data.into());
+        let argument = init_argument(&data)?;
+        let owner = owner(data.owner.unwrap_or_default())?;
+        let code_hash = hash::code_hash(bytecode);
+        let contract_id = data.contract_id.unwrap_or_else(|| {
+            let argument = argument.as_deref().unwrap_or(&[]);
+            hash::contract_id(&code_hash, owner.as_bytes(), argument, data.nonce)
+        });
+        let new = NewContract {
+            contract_id,
+            code_hash,
+            owner,
+            argument,
+        };
+        let init = self.add(bytecode, new, gas_limit)?;
+        Ok(DeployReceipt {
+            contract_id,
+            code_gas: self.deploy_price(bytecode),
+            init,
+        })
+    }
+
+    /// Deploys a contract from bytes alone.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy).
+    pub fn deploy_raw(
+        &mut self,
+        contract_id: Option<ContractId>,
+        bytecode: impl AsRef<[u8]>,
+        init_arg: Option<Vec<u8>>,
+        owner: Vec<u8>,
+        gas_limit: u64,
+    ) -> Result<ContractId, Error> {
+        let data = ContractData {
+            owner: Some(owner),
+            init_arg: init_arg.map(Ok),
+            contract_id,
+            nonce: 0,
+        };
+        self.deploy(bytecode, data, gas_limit)
+    }
+
+    /// The price in gas of deploying this code: a function of its length, paid outside of the gas limit.
+    pub fn deploy_price(&self, bytecode: impl AsRef<[u8]>) -> u64 {
+        self.context.as_ref().map_or(0, |context| {
+            let protocol = context.runtime.engine().protocol();
+            protocol.deploy_price(bytecode.as_ref().len())
+        })
+    }
+
+    fn add(
+        &mut self,
+        bytecode: &[u8],
+        new: NewContract,
+        gas_limit: u64,
+    ) -> Result<Option<CallReceipt<Vec<u8>>>, Error> {
+        let contract = new.contract_id;
+        let context = self.context_mut()?;
+        if context.exists(&contract) {
+            return Err(Rejected::ContractExists { contract }.into());
+        }
+        let module = context.runtime.module_to_deploy(new.code_hash, bytecode)?;
+        let has_init = module.facts.has_init;
+        if new.argument.is_some() && !has_init {
+            return Err(Rejected::NoInit.into());
+        }
+        let argument = new.argument.clone().unwrap_or_default();
+        let added = new_contract(context, module, bytecode, new)?;
+        let code_hash = added.code_hash;
+        context.contracts.insert(contract, added);
+        let init = match has_init {
+            true => self.construct(contract, &argument, gas_limit).map(Some)?,
+            false => None,
+        };
+        self.code
+            .entry(code_hash)
+            .or_insert_with(|| bytecode.into());
+        Ok(init)
+    }
+
+    fn construct(
+        &mut self,
+        contract: ContractId,
+        argument: &[u8],
+        limit_gas: u64,
+    ) -> Result<CallReceipt<Vec<u8>>, Error> {
+        let result = self.run(Call {
+            contract,
+            function: INIT,
+            argument,
+            limit_gas,
+            init: true,
+        });
+        if let (Err(_), Some(context)) = (&result, &mut self.context) {
+            context.contracts.remove(&contract);
+        }
+        result
+    }
+}
+
+struct NewContract {
+    contract_id: ContractId,
+    code_hash: CodeHash,
+    owner: Owner,
+    argument: Option<Vec<u8>>,
+}
+
+fn init_argument(data: &ContractData) -> Result<Option<Vec<u8>>, Error> {
+    let rejected = |error| {
+        let function = INIT.to_owned();
+        Error::Rejected(Rejected::Argument { function, error })
+    };
+    match &data.init_arg {
+        None => Ok(None),
+        Some(Err(error)) => Err(rejected(error.clone())),
+        Some(Ok(bytes)) if bytes.len() > crostata_abi::ARGBUF_LEN => {
+            Err(rejected(CodecError::TooLong {
+                type_name: "bytes",
+                max_bytes: crostata_abi::ARGBUF_LEN,
+            }))
+        }
+        Some(Ok(bytes)) => Ok(Some(bytes.clone())),
+    }
+}
+
+fn owner(bytes: Vec<u8>) -> Result<Owner, Error> {
+    let len_bytes = bytes.len();
+    Owner::new(bytes).map_err(|_| Rejected::OwnerTooLong { len_bytes }.into())
+}
+
+fn new_contract(
+    context: &Context,
+    module: Arc<Module<Context>>,
+    bytecode: &[u8],
+    new: NewContract,
+) -> Result<SessionContract, Error> {
+    let mut memory = ContractMemory::zeroed(
+        module.facts.initial_memory_wasm_pages,
+        context.runtime.memory_wasm_pages_max(),
+    )?;
+    for segment in &module.data {
+        if !memory.write(segment.offset, &segment.bytes) {
+            let fault = Fault::new("an accepted data segment lies outside of its memory");
+            return Err(Error::Fatal(Fatal::Fault(fault)));
+        }
+    }
+    Ok(SessionContract {
+        layout_hash: hash::layout_hash(module.facts.layout.as_deref()),
+        module,
+        code_hash: new.code_hash,
+        code_len_bytes: bytecode.len() as u64,
+        owner: new.owner,
+        base: None,
+        memory: Some(memory),
+    })
+}

@@ -1,0 +1,190 @@
+//! The ways an operation of a session fails, in three classes.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crostata_abi::ContractId;
+use crostata_abi::typed::CodecError;
+
+use super::receipt::CallReceipt;
+use crate::engine::code::Rejection;
+use crate::engine::{Failure, Fault, Refusal};
+use crate::memory::MemoryError;
+use crate::state::OpeningError;
+use crate::store::ReadError;
+
+/// Why an operation of a session failed. The class decides what a node does; no text ever does.
+#[derive(Debug)]
+pub enum Error {
+    /// The contract's doing: deterministic, part of the block, paid for. All effects are undone.
+    Reverted(Box<Reverted>),
+    /// The operation can not be in a block. Nothing ran, nothing changed, nothing was paid.
+    Rejected(Rejected),
+    /// The host or disk failed: the result is unknown. Stop and find out why.
+    Fatal(Fatal),
+    /// The call succeeded, and its result is not of the type asked for. Its effects stand.
+    Undecodable(Box<Undecodable>),
+}
+
+/// A call that ran and failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reverted {
+    /// What happened, in which contract and function.
+    pub failure: Failure,
+    /// Gas, reverted events and call tree.
+    pub receipt: CallReceipt<()>,
+}
+
+/// A result that is not of the type asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// The contract called.
+    pub contract: ContractId,
+    /// The function called.
+    pub function: String,
+    /// What is wrong with the bytes.
+    pub error: CodecError,
+    /// The receipt with the result's bytes.
+    pub receipt: CallReceipt<Vec<u8>>,
+}
+
+/// Why an operation can not be in a block.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejected {
+    /// The call could not start.
+    #[error(transparent)]
+    Call(#[from] Refusal),
+    /// The code breaks a rule.
+    #[error("the code of {code_bytes} bytes is rejected: {rejection}")]
+    Code {
+        /// Length of the code.
+        code_bytes: usize,
+        /// The rule and the place.
+        #[source]
+        rejection: Rejection,
+    },
+    /// An argument does not fit the argument buffer.
+    #[error("the argument of `{function}`: {error}")]
+    Argument {
+        /// The function it was meant for.
+        function: String,
+        /// Why.
+        #[source]
+        error: CodecError,
+    },
+    /// The id is taken. Deploy under another id, owner, argument or nonce.
+    #[error("contract {contract} exists already; give another id, owner, init argument or nonce")]
+    ContractExists {
+        /// The id.
+        contract: ContractId,
+    },
+    /// An init argument for a contract without `init`.
+    #[error("an init argument was given, and the code exports no `init`")]
+    NoInit,
+    /// There is nothing there to prove.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// An owner longer than a record can hold.
+    #[error("an owner of {len_bytes} bytes; at most 255 fit a contract record")]
+    OwnerTooLong {
+        /// Its length.
+        len_bytes: usize,
+    },
+}
+
+/// Why the host can not know or keep the result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fatal {
+    /// The host failed during a call.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The host has no memory, or the committed pages can not be had.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The store could not give what was committed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An earlier fatal error left this session unusable; the store is not affected.
+    #[error("this session is unusable since an earlier fatal error; open another one")]
+    Poisoned,
+}
+
+impl Error {
+    /// The failure and receipt of a call that ran and failed.
+    pub fn reverted(&self) -> Option<&Reverted> {
+        match self {
+            Self::Reverted(reverted) => Some(reverted),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reverted(reverted) => write!(f, "reverted: {}", reverted.failure),
+            Self::Rejected(rejected) => write!(f, "rejected: {rejected}"),
+            Self::Fatal(fatal) => write!(f, "fatal: {fatal}"),
+            Self::Undecodable(result) => write!(
+                f,
+                "the result of `{}` of {}: {}",
+                result.function, result.contract, result.error
+            ),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Reverted(reverted) => Some(&reverted.failure),
+            Self::Rejected(rejected) => rejected.source(),
+            Self::Fatal(fatal) => fatal.source(),
+            Self::Undecodable(result) => Some(&result.error),
+        }
+    }
+}
+
+impl From<Rejected> for Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(Rejected::Call(refusal))
+    }
+}
+
+impl From<OpeningError> for Error {
+    fn from(error: OpeningError) -> Self {
+        Self::Rejected(Rejected::Opening(error))
+    }
+}
+
+impl From<Fatal> for Error {
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(fatal)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fatal(Fatal::Fault(fault))
+    }
+}
+
+impl From<MemoryError> for Error {
+    fn from(error: MemoryError) -> Self {
+        Self::Fatal(Fatal::Memory(error))
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        Self::Fatal(Fatal::Read(error))
+    }
+}

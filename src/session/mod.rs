@@ -1,0 +1,28 @@
+//! Sessions: calls over a state, their receipts, and what the embedder may observe and decide.
+//!
+//! A [`Session`] starts from a commit (or from nothing), runs deployments and calls, and can be committed.
+//! What this module never does: schedule, retry, or decide about commits of others.
+
+mod context;
+mod contract;
+mod data;
+mod deploy;
+mod error;
+mod hooks;
+mod migrate;
+mod observe;
+mod queries;
+mod receipt;
+mod record;
+mod run;
+mod runtime;
+
+pub use context::Context;
+pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
+pub use data::{DatumError, SessionData, SessionDataBuilder};
+pub use error::{Error, Fatal, Rejected, Reverted, Undecodable};
+pub use hooks::{CallHook, DebugSink, Feeder};
+pub use queries::{HostQueries, PricedQuery};
+pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
+pub use run::Session;
+pub use runtime::Runtime;

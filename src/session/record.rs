@@ -1,0 +1,93 @@
+//! The record of a running call: events and frames, with what was reverted marked.
+
+use crostata_abi::{ContractId, Event};
+
+use super::receipt::{CallReceipt, CallTree, CallTreeElem, digest};
+use crate::engine::{Completed, Failure, FrameEnd, FrameStart};
+
+/// What a call did so far.
+#[derive(Debug, Default)]
+pub struct Record {
+    events: Vec<Event>,
+    frames: Vec<CallTreeElem>,
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    frame: usize,
+    events_before: usize,
+}
+
+impl Record {
+    pub fn started(&mut self, start: &FrameStart<'_>) {
+        self.frames.push(CallTreeElem {
+            contract_id: start.contract,
+            function: start.function.to_owned(),
+            depth: self.open.len(),
+            caller: self.open.last().map(|open| open.frame),
+            gas_limit: start.limit_gas,
+            gas_spent: 0,
+            failure: None,
+            reverted: false,
+        });
+        self.open.push(Open {
+            frame: self.frames.len() - 1,
+            events_before: self.events.len(),
+        });
+    }
+
+    pub fn ended(&mut self, end: &FrameEnd<'_>) {
+        let Some(open) = self.open.pop() else {
+            return;
+        };
+        self.frames[open.frame].gas_spent = end.spent_gas;
+        if let Some(failure) = end.failure {
+            self.frames[open.frame].failure = Some(failure.clone());
+            self.frames[open.frame..]
+                .iter_mut()
+                .for_each(|frame| frame.reverted = true);
+            self.events[open.events_before..]
+                .iter_mut()
+                .for_each(|event| event.reverted = true);
+        }
+    }
+
+    pub fn emit(&mut self, source: ContractId, topic: String, data: Vec<u8>) {
+        self.events.push(Event {
+            source,
+            topic,
+            data,
+            reverted: false,
+        });
+    }
+
+    /// Closes the record into a receipt; `Err` carries the failure beside a receipt without data.
+    #[expect(clippy::type_complexity, reason = "the pair is taken apart at once")]
+    pub fn finish(
+        self,
+        completed: Completed,
+        gas_limit: u64,
+    ) -> Result<CallReceipt<Vec<u8>>, (Failure, CallReceipt<()>)> {
+        let (reverted_events, events): (Vec<_>, Vec<_>) =
+            self.events.into_iter().partition(|event| event.reverted);
+        let gas_spent = completed.spent_gas;
+        let result = completed.result;
+        let digest = digest(result.as_deref(), gas_spent, gas_limit, &events);
+        let receipt = CallReceipt {
+            data: (),
+            gas_spent,
+            gas_limit,
+            events,
+            reverted_events,
+            call_tree: CallTree {
+                frames: self.frames,
+            },
+            digest,
+        };
+        match result {
+            Ok(data) => Ok(receipt.map(|()| data)),
+            Err(failure) => Err((failure, receipt)),
+        }
+    }
+}

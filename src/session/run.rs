@@ -1,0 +1,279 @@
+//! The session: calls, and the commit that ends or continues it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crostata_abi::ContractId;
+use crostata_abi::typed::{Decode, Encode, decode, encode};
+use crostata_proof::{CodeHash, CommitId};
+use tempfile::TempDir;
+
+use super::context::Context;
+use super::data::SessionData;
+use super::error::{Error, Fatal, Rejected, Reverted, Undecodable};
+use super::hooks::Feeder;
+use super::queries::HostQueries;
+use super::receipt::CallReceipt;
+use super::record::Record;
+use super::runtime::Runtime;
+use crate::engine::{Call, Refusal};
+use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot};
+
+/// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
+///
+/// Sessions are independent: any number can run over the same or other commits of one VM, on any threads. A session
+/// that is dropped leaves nothing behind.
+pub struct Session {
+    /// Absent only while a call runs, and for good once a call ended in a panic of the host.
+    pub(super) context: Option<Box<Context>>,
+    pub(super) base: Option<CommitId>,
+    /// Code deployed by this session, for the commit.
+    pub(super) code: HashMap<CodeHash, Arc<[u8]>>,
+    pub(super) poisoned: bool,
+    /// The directory of an ephemeral VM, which must outlive the session.
+    directory: Option<Arc<TempDir>>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("base", &self.base)
+            .field("poisoned", &self.poisoned)
+            .field("directory", &self.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// A session over a commit, or over the empty state.
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        base: Option<&Retained>,
+        data: SessionData,
+        queries: Arc<HostQueries>,
+    ) -> Self {
+        let context = Context {
+            runtime,
+            base: base.map_or_else(Snapshot::default, |base| base.snapshot.clone()),
+            contracts: HashMap::new(),
+            data,
+            queries,
+            hook: None,
+            debug: None,
+            feeder: None,
+            record: Record::default(),
+        };
+        Self {
+            context: Some(Box::new(context)),
+            base: base.map(|base| base.commit.id),
+            code: HashMap::new(),
+            poisoned: false,
+            directory: None,
+        }
+    }
+
+    /// The same session, keeping a temporary directory alive as long as it lives.
+    pub(crate) fn keeping(mut self, directory: Arc<TempDir>) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// Calls a function with a typed argument and result.
+    ///
+    /// Gas: the argument's bytes, the first frame of each contract, every instruction and import. A call that fails
+    /// changes nothing but is paid for.
+    ///
+    /// # Errors
+    /// [`Error::Reverted`] with a receipt if the contract failed, [`Error::Rejected`] if the call could not start,
+    /// [`Error::Undecodable`] if it succeeded with a result of another type, [`Error::Fatal`].
+    pub fn call<A: Encode, R: Decode>(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: &A,
+        gas_limit: u64,
+    ) -> Result<CallReceipt<R>, Error> {
+        let argument = encode_argument(function, argument)?;
+        let receipt = self.call_raw(contract, function, argument, gas_limit)?;
+        decode_result(contract, function, receipt)
+    }
+
+    /// Calls a function with an argument and result of bytes.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), without [`Error::Undecodable`].
+    pub fn call_raw(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: impl AsRef<[u8]>,
+        gas_limit: u64,
+    ) -> Result<CallReceipt<Vec<u8>>, Error> {
+        self.run(Call {
+            contract,
+            function,
+            argument: argument.as_ref(),
+            limit_gas: gas_limit,
+            init: false,
+        })
+    }
+
+    /// Calls a function that may feed: what it feeds goes to `feeder` while it runs.
+    ///
+    /// What was fed before a failure stays fed.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn feeder_call<A: Encode, R: Decode>(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: &A,
+        gas_limit: u64,
+        feeder: impl Feeder + 'static,
+    ) -> Result<CallReceipt<R>, Error> {
+        let argument = encode_argument(function, argument)?;
+        let receipt = self.feeder_call_raw(contract, function, argument, gas_limit, feeder)?;
+        decode_result(contract, function, receipt)
+    }
+
+    /// Calls a function that may feed, with an argument and result of bytes.
+    ///
+    /// # Errors
+    /// As [`call_raw`](Self::call_raw).
+    pub fn feeder_call_raw(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: impl AsRef<[u8]>,
+        gas_limit: u64,
+        feeder: impl Feeder + 'static,
+    ) -> Result<CallReceipt<Vec<u8>>, Error> {
+        self.context_mut()?.feeder = Some(Box::new(feeder));
+        let result = self.call_raw(contract, function, argument, gas_limit);
+        if let Some(context) = &mut self.context {
+            context.feeder = None;
+        }
+        result
+    }
+
+    /// Makes the session's state durable as a child of its base. The session goes on from there.
+    ///
+    /// The same changes on the same base give the same commit, and committing it twice is no error.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing is lost then, and the session is as before.
+    pub fn commit(&mut self) -> Result<Commit, CommitError> {
+        self.commit_with_tag([0; 32])
+    }
+
+    /// Commits under a tag, the embedder's block digest for example, that tells commits with one root apart.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
+        if self.poisoned || self.context.is_none() {
+            return Err(CommitError::Poisoned);
+        }
+        let draft = self.draft();
+        let Some(context) = &mut self.context else {
+            return Err(CommitError::Poisoned);
+        };
+        let code: Vec<_> = self
+            .code
+            .iter()
+            .map(|(hash, code)| (*hash, code.clone()))
+            .collect();
+        let runtime = context.runtime.clone();
+        let commits = runtime.commits();
+        let commit = commits.add(self.base, &draft, &code, tag, runtime.protocol_text())?;
+        for (id, contract) in &mut context.contracts {
+            contract.base = draft.snapshot.get(id).cloned();
+        }
+        context.base = draft.snapshot;
+        self.base = Some(commit.id);
+        self.code.clear();
+        Ok(commit)
+    }
+
+    /// The state as it would be committed now.
+    pub(super) fn draft(&self) -> Draft {
+        let Some(context) = &self.context else {
+            return Draft::new(&Snapshot::default(), Vec::new());
+        };
+        let contracts: Vec<ContractDraft> = context
+            .contracts
+            .iter()
+            .filter_map(|(id, contract)| contract.draft(*id))
+            .collect();
+        Draft::new(&context.base, contracts)
+    }
+
+    pub(super) fn context_mut(&mut self) -> Result<&mut Context, Error> {
+        match (&mut self.context, self.poisoned) {
+            (Some(context), false) => Ok(context),
+            _ => Err(Error::Fatal(Fatal::Poisoned)),
+        }
+    }
+
+    pub(super) fn run(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
+        self.context_mut()?;
+        let Some(mut context) = self.context.take() else {
+            return Err(Error::Fatal(Fatal::Poisoned));
+        };
+        context.take_record();
+        let engine = context.runtime.engine().clone();
+        let ended = engine.call(*context, call);
+        let mut context = Box::new(ended.host);
+        let record = context.take_record();
+        self.context = Some(context);
+        match ended.outcome {
+            Err(fault) => {
+                self.poisoned = true;
+                Err(fault.into())
+            }
+            Ok(Err(refusal)) => Err(refusal.into()),
+            Ok(Ok(completed)) => {
+                record
+                    .finish(completed, call.limit_gas)
+                    .map_err(|(failure, receipt)| {
+                        Error::Reverted(Box::new(Reverted { failure, receipt }))
+                    })
+            }
+        }
+    }
+
+    /// Turns a missing contract into its rejection.
+    pub(super) fn existing(&mut self, contract: ContractId) -> Result<(), Error> {
+        match self.context_mut()?.exists(&contract) {
+            true => Ok(()),
+            false => Err(Refusal::NoContract { contract }.into()),
+        }
+    }
+}
+
+fn encode_argument<A: Encode>(function: &str, argument: &A) -> Result<Vec<u8>, Error> {
+    encode(argument).map_err(|error| {
+        Error::Rejected(Rejected::Argument {
+            function: function.to_owned(),
+            error,
+        })
+    })
+}
+
+fn decode_result<R: Decode>(
+    contract: ContractId,
+    function: &str,
+    receipt: CallReceipt<Vec<u8>>,
+) -> Result<CallReceipt<R>, Error> {
+    match decode(&receipt.data) {
+        Ok(data) => Ok(receipt.map(|_| data)),
+        Err(error) => Err(Error::Undecodable(Box::new(Undecodable {
+            contract,
+            function: function.to_owned(),
+            error,
+            receipt,
+        }))),
+    }
+}

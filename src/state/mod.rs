@@ -1,0 +1,17 @@
+//! The state: contracts and their pages at every retained commit, as Merkle trees that share structure.
+//!
+//! A [`Snapshot`] is the whole state at one moment, immutable and cheap to clone. A [`Draft`] is a snapshot with a
+//! session's changes applied. [`Commits`] is the tree of commits, made durable by the store.
+//! What this module never does: execute anything, or map memory.
+
+mod commits;
+mod draft;
+mod pages;
+mod snapshot;
+mod tree;
+
+pub use commits::{Commit, CommitError, CommitRef, Commits, LookupError, OpenStateError, Retained};
+pub use draft::{ContractDraft, Draft};
+pub use pages::CommittedPages;
+pub use snapshot::{ContractState, OpeningError, Snapshot};
+pub use tree::{Leaf, Tree};

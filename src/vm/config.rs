@@ -1,0 +1,25 @@
+//! How a VM is opened.
+
+use crate::engine::{Backend, Protocol};
+
+/// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How contracts are executed.
+    pub backend: Backend,
+    /// The protocols this node knows. The first is the one that sessions without a base run under; the others
+    /// are for commits made under them. An empty list means the default protocol.
+    pub protocols: Vec<Protocol>,
+    /// Bytes of committed pages kept in memory for sessions to come; sessions alive keep what they map.
+    pub image_cache_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Native,
+            protocols: vec![Protocol::default()],
+            image_cache_bytes: 512 << 20,
+        }
+    }
+}

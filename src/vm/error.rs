@@ -1,0 +1,60 @@
+//! What can go wrong on the facade: an enum per operation.
+
+use std::io;
+
+use crate::engine::{EngineError, Fingerprint};
+use crate::state::{LookupError, OpenStateError, OpeningError};
+use crate::store::ReadError;
+
+/// Why a VM did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenVmError {
+    /// The directory could not be made.
+    #[error("the directory {} could not be made", path.display())]
+    Directory {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What is in the directory can not be opened.
+    #[error(transparent)]
+    State(#[from] OpenStateError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Why a session did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The base is not retained.
+    #[error(transparent)]
+    Base(#[from] LookupError),
+    /// This node does not know the protocol that the base was made under.
+    #[error(
+        "the base was made under protocol {wanted}, which this VM was not configured with; against its own: {}",
+        differences.join("; ")
+    )]
+    UnknownProtocol {
+        /// The base's protocol.
+        wanted: Fingerprint,
+        /// The rules that differ from those of the VM's first protocol.
+        differences: Vec<String>,
+    },
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// The commit is not retained.
+    #[error(transparent)]
+    Commit(#[from] LookupError),
+    /// There is no such contract or page.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// The page can not be had.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

@@ -1,0 +1,270 @@
+//! The handle that an embedder holds.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crostata_abi::{ContractId, PageIndex};
+use crostata_proof::{CodeHash, PageOpening, RecordOpening};
+
+use super::config::Config;
+use super::error::{OpenVmError, ProofError, SessionError};
+use crate::engine::{Fault, Fingerprint, HostQuery, Protocol};
+use crate::memory::Images;
+use crate::session::{HostQueries, Runtime, Session, SessionData};
+use crate::state::{Commit, CommitError, CommitRef, Commits, CommittedPages, Retained};
+use crate::store::RecoveryReport;
+use crate::store::files::OsFiles;
+
+/// A contract VM over a directory.
+///
+/// It can be shared and sent between threads; sessions do not borrow it and may outlive it.
+pub struct VM {
+    directory: Directory,
+    commits: Arc<Commits>,
+    runtimes: Vec<(Fingerprint, Arc<Runtime>)>,
+    queries: Arc<HostQueries>,
+    recovery: RecoveryReport,
+}
+
+enum Directory {
+    Kept(PathBuf),
+    /// Removed when the VM and its last session are gone.
+    Ephemeral(Arc<tempfile::TempDir>),
+}
+
+impl fmt::Debug for VM {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VM")
+            .field("root_dir", &self.root_dir())
+            .field("queries", &self.queries)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VM {
+    /// Opens the VM in a directory, which is made if it does not exist.
+    ///
+    /// The directory is locked while the VM or one of its sessions lives.
+    ///
+    /// # Errors
+    /// [`OpenVmError`] for a directory that is in use, is no store, or is damaged.
+    pub fn new(root_dir: impl Into<PathBuf>) -> Result<Self, OpenVmError> {
+        Self::with_config(root_dir, Config::default())
+    }
+
+    /// Opens the VM in a directory with a configuration.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or when a protocol of the configuration can not be run.
+    pub fn with_config(root_dir: impl Into<PathBuf>, config: Config) -> Result<Self, OpenVmError> {
+        Self::open(Directory::Kept(root_dir.into()), config)
+    }
+
+    /// Opens a VM in a fresh temporary directory that lives as long as the VM.
+    ///
+    /// # Errors
+    /// [`OpenVmError::Directory`] when no directory can be made.
+    pub fn ephemeral() -> Result<Self, OpenVmError> {
+        Self::ephemeral_with_config(Config::default())
+    }
+
+    /// Opens a VM in a fresh temporary directory with a configuration.
+    ///
+    /// # Errors
+    /// As [`ephemeral`](Self::ephemeral), or when a protocol of the configuration can not be run.
+    pub fn ephemeral_with_config(config: Config) -> Result<Self, OpenVmError> {
+        let directory = tempfile::tempdir().map_err(|source| OpenVmError::Directory {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        Self::open(Directory::Ephemeral(Arc::new(directory)), config)
+    }
+
+    fn open(directory: Directory, config: Config) -> Result<Self, OpenVmError> {
+        let path = directory.path().to_path_buf();
+        let files =
+            OsFiles::open(&path).map_err(|source| OpenVmError::Directory { path, source })?;
+        let (commits, recovery) = Commits::open(Arc::new(files))?;
+        let commits = Arc::new(commits);
+        let images = Arc::new(Images::new(config.image_cache_bytes));
+        let mut protocols = config.protocols;
+        if protocols.is_empty() {
+            protocols.push(Protocol::default());
+        }
+        let runtimes = protocols
+            .into_iter()
+            .map(|protocol| {
+                let fingerprint = protocol.fingerprint();
+                let runtime =
+                    Runtime::new(config.backend, protocol, commits.clone(), images.clone())?;
+                Ok((fingerprint, Arc::new(runtime)))
+            })
+            .collect::<Result<_, OpenVmError>>()?;
+        Ok(Self {
+            directory,
+            commits,
+            runtimes,
+            queries: Arc::default(),
+            recovery,
+        })
+    }
+
+    /// Starts a session over a commit, or over the empty state if the data names none.
+    ///
+    /// It runs under its base's protocol unless the data names another.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the base is not retained or its protocol is not configured.
+    pub fn session(&self, data: impl Into<SessionData>) -> Result<Session, SessionError> {
+        let data = data.into();
+        let base = data.base.map(|base| self.commits.any(base)).transpose()?;
+        let runtime = self.runtime(base.as_deref(), data.protocol.as_ref())?;
+        let session = Session::new(runtime, base.as_deref(), data, self.queries.clone());
+        Ok(match &self.directory {
+            Directory::Kept(_) => session,
+            Directory::Ephemeral(directory) => session.keeping(directory.clone()),
+        })
+    }
+
+    fn runtime(
+        &self,
+        base: Option<&Retained>,
+        wanted: Option<&Protocol>,
+    ) -> Result<Arc<Runtime>, SessionError> {
+        let text = match (wanted, base) {
+            (Some(protocol), _) => protocol.text(),
+            (None, Some(base)) => base.protocol.to_string(),
+            (None, None) => return Ok(self.first().clone()),
+        };
+        let wanted = Fingerprint::of_text(text.as_bytes());
+        let known = self.runtimes.iter().find(|(known, _)| *known == wanted);
+        match known {
+            Some((_, runtime)) => Ok(runtime.clone()),
+            None => Err(SessionError::UnknownProtocol {
+                wanted,
+                differences: self.first().engine().protocol().differences(&text),
+            }),
+        }
+    }
+
+    fn first(&self) -> &Arc<Runtime> {
+        // `open` puts at least one protocol into the list.
+        &self.runtimes[0].1
+    }
+
+    /// The retained commits, oldest first.
+    pub fn commits(&self) -> Vec<Commit> {
+        self.commits.list()
+    }
+
+    /// The finalised commit, if there is one. It stays openable.
+    pub fn finalized(&self) -> Option<Commit> {
+        self.commits.finalised()
+    }
+
+    /// Makes a commit final: every commit that neither is it nor descends from it is dropped, durably and at once.
+    /// Finalising it again does nothing. Sessions alive keep what they see.
+    ///
+    /// # Errors
+    /// [`CommitError::Lookup`] if the commit is unknown, or a root names several; [`CommitError::Write`].
+    pub fn finalize_commit(&self, commit: impl Into<CommitRef>) -> Result<Commit, CommitError> {
+        self.commits.finalise(commit.into())
+    }
+
+    /// Drops a commit and all that descend from it, durably and at once. Sessions alive keep what they see.
+    ///
+    /// # Errors
+    /// [`CommitError::Lookup`], [`CommitError::Finalised`] for the finalised one, [`CommitError::Write`].
+    pub fn delete_commit(&self, commit: impl Into<CommitRef>) -> Result<Commit, CommitError> {
+        self.commits.delete(commit.into())
+    }
+
+    /// Offers a query to the contracts of sessions opened from here on.
+    pub fn register_host_query(
+        &mut self,
+        name: impl Into<String>,
+        query: impl HostQuery + 'static,
+    ) {
+        Arc::make_mut(&mut self.queries).insert(name, query);
+    }
+
+    /// The queries that sessions opened now would offer.
+    pub fn host_queries(&self) -> &HostQueries {
+        &self.queries
+    }
+
+    /// The directory. That of an ephemeral VM is removed when the VM and its last session are gone.
+    pub fn root_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What opening found in the directory.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// A proof of one page of a contract's memory at a commit, for `crostata_proof` to verify.
+    ///
+    /// # Errors
+    /// [`ProofError`] when the commit, contract or page does not exist or can not be read.
+    pub fn page_opening(
+        &self,
+        commit: impl Into<CommitRef>,
+        contract: ContractId,
+        page: PageIndex,
+    ) -> Result<PageOpening, ProofError> {
+        let retained = self.commits.any(commit.into())?;
+        let state = retained.snapshot.checked_page(&contract, page)?.clone();
+        let bytes = CommittedPages::new(self.commits.store().clone(), state).read(page)?;
+        Ok(retained.snapshot.page_opening(&contract, page, bytes)?)
+    }
+
+    /// A proof of a contract's record (owner, code hash, memory size) at a commit.
+    ///
+    /// # Errors
+    /// [`ProofError`] when the commit or contract does not exist.
+    pub fn record_opening(
+        &self,
+        commit: impl Into<CommitRef>,
+        contract: ContractId,
+    ) -> Result<RecordOpening, ProofError> {
+        let retained = self.commits.any(commit.into())?;
+        Ok(retained.snapshot.record_opening(&contract)?)
+    }
+
+    /// Forgets the compiled form of some code; it is compiled again when next needed. `true` if there was one.
+    pub fn remove_module(&self, code: &CodeHash) -> bool {
+        self.runtimes.iter().fold(false, |known, (_, runtime)| {
+            runtime.forget_module(code) || known
+        })
+    }
+
+    /// Compiles a committed contract's code anew, replacing the compiled form that is known.
+    ///
+    /// # Errors
+    /// [`ProofError`] when the commit or contract does not exist, [`Fault`] inside when the code can not be had.
+    pub fn recompile_module(
+        &self,
+        commit: impl Into<CommitRef>,
+        contract: ContractId,
+    ) -> Result<Result<(), Fault>, ProofError> {
+        let retained = self.commits.any(commit.into())?;
+        let state = retained.snapshot.get(&contract);
+        let state = state.ok_or(crate::state::OpeningError::NoContract { contract })?;
+        self.remove_module(&state.record.code_hash);
+        Ok(self
+            .runtimes
+            .iter()
+            .try_for_each(|(_, runtime)| runtime.module_of(state).map(|_| ())))
+    }
+}
+
+impl Directory {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Ephemeral(directory) => directory.path(),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The VM: the embedder's facade over a directory of commits.
+
+mod config;
+mod error;
+mod handle;
+
+pub use config::Config;
+pub use error::{OpenVmError, ProofError, SessionError};
+pub use handle::VM;
