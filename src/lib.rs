@@ -1,18 +1,107 @@
-//! A deterministic WebAssembly contract VM with Merkle state.
+//! A deterministic WebAssembly contract VM with Merkle state, for blockchain nodes.
+//!
+//! A [`VM`] is a directory of commits. A [`Session`] starts from one of them, deploys contracts and calls them,
+//! and can be committed: durably, under a root that binds every contract's id, code, owner, memory size and
+//! memory. Calls are metered in gas; one that fails, at any depth, undoes exactly what it and its callees did.
+//! Any page of any contract can be proven at a root with [`VM::page_opening`], and verified without a VM by
+//! the crate `crostata-proof`.
+//!
+//! # Usage
+//!
+//! ```
+//! use crostata::{contract_bytecode, ContractData, SessionData, VM};
+//!
+//! let mut vm = VM::ephemeral().unwrap();
+//!
+//! const OWNER: [u8; 32] = [0u8; 32];
+//! const LIMIT: u64 = 1_000_000;
+//!
+//! let mut session = vm.session(SessionData::builder()).unwrap();
+//! let counter_id = session
+//!     .deploy(
+//!         contract_bytecode!("counter"),
+//!         ContractData::builder().owner(OWNER),
+//!         LIMIT,
+//!     )
+//!     .unwrap();
+//!
+//! assert_eq!(session.call::<_, i64>(counter_id, "read_value", &(), LIMIT).unwrap().data, 0xfc);
+//! session.call::<_, ()>(counter_id, "increment", &(), LIMIT).unwrap();
+//! assert_eq!(session.call::<_, i64>(counter_id, "read_value", &(), LIMIT).unwrap().data, 0xfd);
+//!
+//! let commit_root = session.commit().unwrap();
+//! assert_eq!(commit_root, vm.commits()[0]);
+//! ```
+//!
+//! What `init` returned and cost is in the [`DeployReceipt`] of [`Session::deploy_with_receipt`].
+//!
+//! # Threads
+//!
+//! Any number of sessions run over one VM, on any threads, and never see each other's writes.
+//!
+//! ```
+//! use crostata::{Session, VM};
+//!
+//! fn assert_send<T: Send>() {}
+//!
+//! // Both VM and Session are `Send`
+//! assert_send::<VM>();
+//! assert_send::<Session>();
+//! ```
+//!
+//! # Errors
+//!
+//! Session operations fail in one of three classes: [`Error::Reverted`] is the contract's doing, deterministic,
+//! paid for, with a receipt; [`Error::Rejected`] can not be in a block, and nothing ran; [`Error::Fatal`] is the host's
+//! or the disk's: the result is unknown, stop. The class and the codes inside decide, never a text.
+//!
+//! # Gas
+//!
+//! One gas is about one simple WebAssembly instruction. The prices are the [`Schedule`] and [`OperatorPrices`] of the
+//! [`Protocol`], whose [`Fingerprint`] a chain agrees on.
 #![deny(unsafe_code)]
 
-pub mod engine;
+mod engine;
 mod memory;
 mod region;
-pub mod session;
-pub mod state;
+mod session;
+mod state;
 pub mod store;
-pub mod vm;
+mod vm;
 
+pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use crostata_abi::{
-    ARGBUF_LEN, CONTRACT_ID_BYTES, ContractError, ContractId, Event, PageIndex, SCRATCH_BUF_BYTES,
-    StandardBufSerializer,
+    ARGBUF_LEN, ArchivedContractError, ArchivedContractId, ArchivedEvent, CONTRACT_ID_BYTES,
+    ContractError, ContractErrorResolver, ContractId, ContractIdResolver, Event, EventResolver,
+    Gas, PAGE_BYTES, PageIndex, SCRATCH_BUF_BYTES, StandardBufSerializer, WASM_PAGE_BYTES, rkyv,
 };
-pub use engine::{Backend, HostQuery, Protocol, QueryError};
-pub use session::*;
-pub use vm::*;
+pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
+pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+pub use engine::code::{CodeLimits, Rejection, Reserved};
+pub use engine::{
+    Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
+    OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+};
+pub use memory::{MemoryError, PageSourceError};
+pub use session::{
+    CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
+    ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Fatal, Feeder, HostQueries,
+    PricedQuery, Rejected, Reverted, Session, SessionData, SessionDataBuilder, Undecodable,
+};
+pub use state::{Commit, CommitError, CommitRef, LookupError, OpenStateError, OpeningError};
+pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
+
+/// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
+///
+/// `contract_bytecode!("counter")` is the content of `contracts/artifacts/counter.wasm`, as a `&'static [u8; N]`.
+#[macro_export]
+macro_rules! contract_bytecode {
+    ($name:literal) => {
+        include_bytes!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/contracts/artifacts/",
+            $name,
+            ".wasm"
+        ))
+    };
+}

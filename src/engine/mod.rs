@@ -17,7 +17,7 @@ mod protocol;
 mod state;
 
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
-pub use call::{Call, Completed, Ended};
+pub use call::{Call, Completed};
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use outcome::{Failure, Fault, Refusal};

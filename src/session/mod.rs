@@ -17,7 +17,6 @@ mod record;
 mod run;
 mod runtime;
 
-pub use context::Context;
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
 pub use error::{Error, Fatal, Rejected, Reverted, Undecodable};

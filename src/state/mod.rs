@@ -14,4 +14,3 @@ pub use commits::{Commit, CommitError, CommitRef, Commits, LookupError, OpenStat
 pub use draft::{ContractDraft, Draft};
 pub use pages::CommittedPages;
 pub use snapshot::{ContractState, OpeningError, Snapshot};
-pub use tree::{Leaf, Tree};

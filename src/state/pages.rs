@@ -39,10 +39,10 @@ impl PageSource for CommittedPages {
     }
 
     fn pages(&self) -> Vec<PageIndex> {
+        let mut pages = Vec::with_capacity(self.contract.pages.len() as usize);
         let positions = self.contract.pages.iter().map(|(position, _)| position);
-        positions
-            .map(|position| PageIndex(position as u32))
-            .collect()
+        pages.extend(positions.map(|position| PageIndex(position as u32)));
+        pages
     }
 
     fn page(&self, page: PageIndex) -> Result<Box<Page>, PageSourceError> {

@@ -79,11 +79,6 @@ impl<L: Leaf> Tree<L> {
         self.top.as_ref().map_or(0, Link::len)
     }
 
-    /// True for a tree without leaves.
-    pub fn is_empty(&self) -> bool {
-        self.top.is_none()
-    }
-
     /// The leaf at `position`.
     pub fn get(&self, position: u64) -> Option<&L> {
         let mut link = self.top.as_ref()?;
@@ -320,7 +315,7 @@ mod tests {
         assert_eq!((old.len(), new.len()), (3, 1));
         assert_eq!((new.get(7), new.get(8)), (None, Some(&[1; 32])));
         let none = new.with(&[(8, None), (9, None)]);
-        assert!(none.is_empty());
+        assert_eq!(none.len(), 0);
         assert_eq!(none.root(), EMPTY);
     }
 

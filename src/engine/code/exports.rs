@@ -31,7 +31,9 @@ pub(super) fn check(outline: &Outline<'_>, limits: &CodeLimits) -> Result<Callab
         name(export, limits)?;
         match (export.kind, export.name) {
             (ExternalKind::Memory, MEMORY) => {}
-            (ExternalKind::Global, name) if name != MEMORY => global(outline, export)?,
+            (ExternalKind::Global, name) if name != MEMORY && name != INIT => {
+                global(outline, export)?
+            }
             (ExternalKind::Func, name) if name != MEMORY && name != ARGUMENT_BUFFER => {
                 function(outline, export)?;
                 callable.add(name);

@@ -45,7 +45,7 @@ pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSi
 pub use features::features;
 pub use limits::CodeLimits;
 pub use rejection::{Rejection, Reserved};
-pub use rewrite::{HEIGHT_GLOBAL, MUTABLE_GLOBAL_PREFIX};
+pub use rewrite::HEIGHT_GLOBAL;
 
 /// The version of the rewriting, part of the protocol and of the artifact cache's key.
 pub const REWRITING_VERSION: u32 = 1;

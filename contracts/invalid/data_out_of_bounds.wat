@@ -1,0 +1,7 @@
+;; Rejected: a data segment that ends one byte beyond the memory.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (data (i32.const 196607) "xy")
+)

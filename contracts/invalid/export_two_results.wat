@@ -1,0 +1,6 @@
+;; Rejected: an exported function with two results.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32 i32) (i32.const 0) (i32.const 0))
+)

@@ -1,0 +1,7 @@
+;; Rejected: an imported global.
+(module
+  (import "env" "base" (global i32))
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+)

@@ -1,0 +1,8 @@
+;; Rejected: `memory.init`.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (data $now (i32.const 0) "now")
+  (func (memory.init $now (i32.const 0) (i32.const 0) (i32.const 1)))
+)

@@ -1,0 +1,6 @@
+;; Rejected: a shared memory.
+(module
+  (memory (export "memory") 3 3 shared)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+)

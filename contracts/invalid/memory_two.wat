@@ -1,0 +1,7 @@
+;; Rejected: two memories.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (memory 1)
+)

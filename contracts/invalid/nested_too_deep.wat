@@ -1,0 +1,90 @@
+;; Rejected: blocks nested deeper than 1,024.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32)
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    block block block block block block block block block block block block block block block block block block block block block block block block block 
+    
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end 
+    end end end end end end end end end end end end end end end end end end end end end end end end end
+    i32.const 0)
+)

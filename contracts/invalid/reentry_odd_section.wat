@@ -1,0 +1,7 @@
+;; Rejected: a section `crostata.reentry` that is not of one byte.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (@custom "crostata.reentry" "")
+)

@@ -1,0 +1,8 @@
+;; Rejected: two sections `crostata.reentry`.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (@custom "crostata.reentry" "\00")
+  (@custom "crostata.reentry" "\02")
+)

@@ -1,0 +1,7 @@
+;; Rejected: a re-entry policy that does not exist.
+(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65536))
+  (func (export "run") (param i32) (result i32) (i32.const 0))
+  (@custom "crostata.reentry" "\03")
+)

@@ -1,0 +1,169 @@
+//! The whole block: what is added behind it.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Error, ImplItem, ImplItemFn, ItemImpl, Result, Type};
+
+use crate::method::{Method, is_constructor};
+use crate::policy::Reentry;
+
+/// The block followed by its exports, or the error that says why there are none.
+pub fn contract(reentry: Reentry, item: ItemImpl) -> Result<TokenStream> {
+    refuse_other_blocks(&item)?;
+    let contract = &*item.self_ty;
+    let exports = exports(&item, contract, reentry)?;
+    let state = state(contract);
+    let policy = policy(reentry);
+    Ok(quote! {
+        #item
+
+        // A constructor of another type is an error in native builds too.
+        const _: fn() -> #contract = <#contract>::new;
+
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, clippy::let_unit_value, clippy::unit_arg, unused_parens)]
+        const _: () = {
+            #state
+            #policy
+            #(#exports)*
+        };
+    })
+}
+
+fn refuse_other_blocks(item: &ItemImpl) -> Result<()> {
+    if let Some((_, path, _)) = &item.trait_ {
+        let message = "a contract is an `impl` block of a struct, not of a trait for it";
+        return Err(Error::new(path.span(), message));
+    }
+    if !item.generics.params.is_empty() {
+        let message = "a contract can not be generic: its state is one value";
+        return Err(Error::new(item.generics.span(), message));
+    }
+    Ok(())
+}
+
+fn exports(item: &ItemImpl, contract: &Type, reentry: Reentry) -> Result<Vec<TokenStream>> {
+    let mut has_constructor = false;
+    let mut exports = Vec::new();
+    for function in functions(item) {
+        if is_constructor(function)? {
+            has_constructor = true;
+        } else if let Some(method) = Method::exported(function, reentry)? {
+            exports.push(method.export(contract));
+        }
+    }
+    if !has_constructor {
+        let message =
+            "a contract needs `pub const fn new() -> Self`: the state that it is deployed with";
+        return Err(Error::new(contract.span(), message));
+    }
+    Ok(exports)
+}
+
+fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
+    item.items.iter().filter_map(|item| match item {
+        ImplItem::Fn(function) => Some(function),
+        _ => None,
+    })
+}
+
+fn state(contract: &Type) -> TokenStream {
+    quote! {
+        static STATE: ::crostata_sdk::generated::State<#contract> =
+            ::crostata_sdk::generated::State::new(<#contract>::new());
+    }
+}
+
+fn policy(reentry: Reentry) -> TokenStream {
+    let byte = reentry as u8;
+    quote! {
+        #[allow(dead_code)]
+        #[unsafe(link_section = "crostata.reentry")]
+        static REENTRY: [u8; 1] = [#byte];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(reentry: &str, block: &str) -> Result<String> {
+        let reentry = syn::parse_str(reentry)?;
+        contract(reentry, syn::parse_str(block)?).map(|tokens| tokens.to_string())
+    }
+
+    fn error(reentry: &str, function: &str) -> String {
+        let block = format!("impl C {{ pub const fn new() -> Self {{ C }} {function} }}");
+        expand(reentry, &block).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn public_functions_are_exported_and_others_not() {
+        let code = expand(
+            "",
+            "impl C { pub const fn new() -> Self { C } pub fn read(&self) -> i64 { 1 } \
+             pub fn add(&mut self, a: i64, b: i64) {} fn hidden(&self) {} \
+             pub(crate) fn within(&self) {} pub fn r#move(mut a: u8) -> u8 { a } }",
+        )
+        .unwrap();
+        for name in ["read", "add", "move"] {
+            assert!(
+                code.contains(&format!("export_name = \"{name}\"")),
+                "{name}"
+            );
+        }
+        for name in ["new", "hidden", "within"] {
+            assert!(
+                !code.contains(&format!("export_name = \"{name}\"")),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn shapes_that_can_not_be_exported_are_named() {
+        for (function, expected) in [
+            ("pub fn f<T>(&self) {}", "generic"),
+            ("pub async fn f(&self) {}", "async"),
+            ("pub unsafe fn f(&self) {}", "unsafe"),
+            ("pub extern \"C\" fn f(&self) {}", "extern"),
+            ("pub fn f(&self, (a, b): (u8, u8)) {}", "plain name"),
+            ("pub fn f(&self, a: &str) {}", "owned"),
+            ("pub fn f(&self, a: impl Copy) {}", "owned"),
+            ("pub fn f(&self) -> &u8 { &0 }", "owned"),
+            ("pub fn f(self) {}", "`&self` or `&mut self`"),
+            ("pub fn f(self: &Self) {}", "`&self` or `&mut self`"),
+            ("pub fn memory(&self) {}", "another name"),
+            ("pub fn new(a: u8) -> Self { C }", "const fn new"),
+        ] {
+            let message = error("", function);
+            assert!(message.contains(expected), "{function}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_contract_needs_a_constructor_and_a_plain_block() {
+        for (block, expected) in [
+            ("impl C { pub fn f(&self) {} }", "needs `pub const fn new"),
+            ("impl T for C {}", "not of a trait"),
+            ("impl<T> C<T> {}", "generic"),
+        ] {
+            let message = expand("", block).unwrap_err().to_string();
+            assert!(message.contains(expected), "{block}: {message}");
+        }
+    }
+
+    #[test]
+    fn re_entry_and_exclusive_state_exclude_each_other() {
+        for policy in ["reentry = \"self\"", "reentry = \"allowed\""] {
+            assert!(error(policy, "pub fn f(&mut self) {}").contains("twice"));
+        }
+        let code = expand(
+            "reentry = \"allowed\"",
+            "impl C { pub const fn new() -> C { C } pub fn f(&self) {} }",
+        )
+        .unwrap();
+        assert!(code.contains("[0u8]"), "{code}");
+    }
+}

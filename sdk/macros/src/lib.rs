@@ -1,0 +1,41 @@
+//! The `#[contract]` attribute of `crostata-sdk`.
+//!
+//! It leaves the `impl` block as it is and adds, for Wasm targets only, the state's static and one export per
+//! public function. Shapes it can not export are compile errors at the place in question.
+
+mod expand;
+mod method;
+mod policy;
+
+use proc_macro::TokenStream;
+use syn::{ItemImpl, parse_macro_input};
+
+/// Makes a contract of an `impl` block.
+///
+/// * `pub const fn new() -> Self` is required: the state that a contract is deployed with.
+/// * Every other `pub fn` is exported under its name. One argument is sent as its own archive, several as
+///   that of their tuple, none as that of `()`. Arguments and results are owned values.
+/// * `pub fn init`, if there, runs once, when the contract is deployed, and can not be called afterwards.
+/// * Functions that are not `pub` (or only `pub(crate)`) are not exported.
+/// * A function without `self` is exported too; it does not touch the state.
+///
+/// # Re-entry
+/// A contract that calls another may be called by it in turn, while its own function is still running. Two
+/// `&mut self` to one state must not exist, so the attribute says who may re-enter, and the VM enforces it:
+///
+/// | attribute | who may call the contract while it runs | receivers |
+/// |---|---|---|
+/// | `#[contract]`, `#[contract(reentry = "never")]` | nobody: such a call fails | `&self`, `&mut self` |
+/// | `#[contract(reentry = "self")]` | the contract itself | `&self` only |
+/// | `#[contract(reentry = "allowed")]` | anybody | `&self` only |
+///
+/// With `&self` only, state that changes is in `Cell` and `RefCell` fields. A `RefCell` that is
+/// still borrowed when the contract is re-entered panics in the re-entering frame, and only there.
+#[proc_macro_attribute]
+pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let reentry = parse_macro_input!(attribute as policy::Reentry);
+    let item = parse_macro_input!(item as ItemImpl);
+    expand::contract(reentry, item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}

@@ -1,0 +1,77 @@
+//! What a crostata contract compiles.
+//!
+//! A contract is an ordinary struct with an ordinary `impl` block under [`#[contract]`](contract).
+//! Every `pub fn` of the block becomes a function that the world can call; arguments and results
+//! are `rkyv` archives, validated before they are read. The struct lives in the contract's memory,
+//! which is the state: nothing is loaded or saved.
+//!
+//! ```
+//! struct Counter {
+//!     value: i64,
+//! }
+//!
+//! #[crostata_sdk::contract]
+//! impl Counter {
+//!     /// The state of a contract that was just deployed.
+//!     pub const fn new() -> Self {
+//!         Self { value: 0xfc }
+//!     }
+//!
+//!     pub fn read_value(&self) -> i64 {
+//!         self.value
+//!     }
+//!
+//!     pub fn increment(&mut self) {
+//!         self.value += 1;
+//!         crostata_sdk::emit("incremented", &self.value);
+//!     }
+//! }
+//!
+//! let mut counter = Counter::new();
+//! counter.increment();
+//! assert_eq!(counter.read_value(), 0xfd);
+//! ```
+//!
+//! Built for a Wasm target, the exports are there; built natively, as above, the contract is a plain
+//! struct for unit tests. Natively [`emit`], [`feed`] and [`debug!`] do nothing, and every function
+//! that asks the VM for something panics.
+//!
+//! A panic aborts the call, undoes what it did, and sends its message and place to the caller.
+//!
+//! This crate never allocates for values of fixed size, so a getter that takes and returns such
+//! values leaves the contract's memory as it found it.
+//!
+//! Implementations of `rkyv`'s traits that are written by hand must not call functions of this crate: an
+//! archive is read where it lies, in the argument buffer, which those functions overwrite.
+#![no_std]
+
+extern crate alloc;
+#[cfg(not(target_family = "wasm"))]
+extern crate std;
+
+mod boundary;
+mod call;
+mod codec;
+mod context;
+mod output;
+#[cfg(target_family = "wasm")]
+mod panic;
+
+pub use call::{call, call_raw, call_with_limit, host_query, host_query_raw};
+pub use codec::{ContractSerializer, Encode};
+pub use context::{
+    caller, callstack, limit, owner, owner_array, owner_of, self_id, session_data,
+    session_data_raw, spent,
+};
+pub use crostata_abi::typed::Decode;
+pub use crostata_abi::{ContractError, ContractId, rkyv};
+pub use crostata_sdk_macros::contract;
+pub use output::{emit, emit_raw, feed, feed_raw};
+
+/// What the code made by [`macro@contract`] and [`debug!`] needs. Not for use by hand.
+#[doc(hidden)]
+pub mod generated {
+    pub use crate::boundary::State;
+    pub use crate::codec::{argument, result};
+    pub use crate::output::debug;
+}

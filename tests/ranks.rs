@@ -1,0 +1,132 @@
+//! The ranks of `docs/design.md`: a module of `src/` uses lower ranks only, and the two of rank 2 never each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms of `src/` with their ranks.
+const RANKS: &[(&str, u32)] = &[
+    ("region", 1),
+    ("memory", 2),
+    ("store", 2),
+    ("state", 3),
+    ("engine", 4),
+    ("session", 5),
+    ("vm", 6),
+    ("block", 7),
+    ("testing", 8),
+    ("serve", 8),
+];
+
+fn rank(room: &str) -> Option<u32> {
+    RANKS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .map(|(_, rank)| *rank)
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let inner = folders.iter().flat_map(|folder| sources(folder));
+    files.into_iter().chain(inner).collect()
+}
+
+/// The rooms that a source names after `crate::`, also inside a group of imports.
+fn named_rooms(source: &str) -> Vec<String> {
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    code.split("crate::")
+        .skip(1)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => group
+                .split('}')
+                .next()
+                .unwrap_or("")
+                .split(',')
+                .map(first_word)
+                .collect(),
+            None => vec![first_word(rest)],
+        })
+        .collect()
+}
+
+fn first_word(text: &str) -> String {
+    text.trim()
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+/// The upward uses in one source of the room called `room`.
+fn offences(room: &str, source: &str) -> Vec<String> {
+    let own = rank(room).unwrap_or_else(|| panic!("src/{room} has no rank; give it one"));
+    named_rooms(source)
+        .into_iter()
+        .filter(|named| named != room)
+        .filter(|named| rank(named).is_none_or(|other| other >= own))
+        .collect()
+}
+
+/// Every `crate::` path in every room leads downwards.
+#[test]
+fn modules_use_lower_ranks_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).unwrap();
+        let room = inside.iter().next().unwrap().to_str().unwrap();
+        if room == "lib.rs" {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        let upward = offences(room, &source);
+        found.extend(
+            upward
+                .iter()
+                .map(|named| format!("{} uses {named}", inside.display())),
+        );
+    }
+    assert!(
+        found.is_empty(),
+        "uses against the ranks:\n{}",
+        found.join("\n")
+    );
+}
+
+/// The check sees what it must see.
+#[test]
+fn the_check_can_fail() {
+    assert_eq!(offences("memory", "use crate::store::Store;"), ["store"]);
+    assert_eq!(
+        offences("memory", "use crate::{region, state::Tree};"),
+        ["state"]
+    );
+    assert_eq!(
+        offences("state", "let x = crate::session::Session::new();"),
+        ["session"]
+    );
+    assert!(offences("vm", "use crate::session::Session;\n// crate::block").is_empty());
+    assert_eq!(offences("engine", "use crate::Error;"), ["Error"]);
+}
+
+/// Unsafe code is in `region` only, and each block says why it is sound.
+#[test]
+fn unsafe_code_is_in_one_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).unwrap();
+        let source = fs::read_to_string(&path).unwrap();
+        let allows = source.contains("allow(unsafe_code)");
+        assert_eq!(
+            allows,
+            inside == Path::new("region/mod.rs"),
+            "{}",
+            inside.display()
+        );
+    }
+}
