@@ -59,6 +59,7 @@
 //!
 //! One gas is about one simple WebAssembly instruction. The prices are the [`Schedule`] and [`OperatorPrices`] of the
 //! [`Protocol`], whose [`Fingerprint`] a chain agrees on.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![deny(unsafe_code)]
 
 mod engine;

@@ -15,6 +15,7 @@
 //! # assert_eq!(first_byte(&[], &Root::from_bytes([0; 32]), &ContractId::from_bytes([0; 32])), None);
 //! ```
 #![no_std]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
 extern crate alloc;

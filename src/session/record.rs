@@ -2,8 +2,9 @@
 
 use crostata_abi::{ContractId, Event};
 
+use super::error::Reverted;
 use super::receipt::{CallReceipt, CallTree, CallTreeElem, digest};
-use crate::engine::{Completed, Failure, FrameEnd, FrameStart};
+use crate::engine::{Completed, FrameEnd, FrameStart};
 
 /// What a call did so far.
 #[derive(Debug, Default)]
@@ -62,13 +63,12 @@ impl Record {
         });
     }
 
-    /// Closes the record into a receipt; `Err` carries the failure beside a receipt without data.
-    #[expect(clippy::type_complexity, reason = "the pair is taken apart at once")]
+    /// Closes the record into a receipt.
     pub fn finish(
         self,
         completed: Completed,
         gas_limit: u64,
-    ) -> Result<CallReceipt<Vec<u8>>, (Failure, CallReceipt<()>)> {
+    ) -> Result<CallReceipt<Vec<u8>>, Box<Reverted>> {
         let (reverted_events, events): (Vec<_>, Vec<_>) =
             self.events.into_iter().partition(|event| event.reverted);
         let gas_spent = completed.spent_gas;
@@ -87,7 +87,7 @@ impl Record {
         };
         match result {
             Ok(data) => Ok(receipt.map(|()| data)),
-            Err(failure) => Err((failure, receipt)),
+            Err(failure) => Err(Box::new(Reverted { failure, receipt })),
         }
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::context::Context;
 use super::data::SessionData;
-use super::error::{Error, Fatal, Rejected, Reverted, Undecodable};
+use super::error::{Error, Fatal, Rejected, Undecodable};
 use super::hooks::Feeder;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
@@ -234,13 +234,9 @@ impl Session {
                 Err(fault.into())
             }
             Ok(Err(refusal)) => Err(refusal.into()),
-            Ok(Ok(completed)) => {
-                record
-                    .finish(completed, call.limit_gas)
-                    .map_err(|(failure, receipt)| {
-                        Error::Reverted(Box::new(Reverted { failure, receipt }))
-                    })
-            }
+            Ok(Ok(completed)) => record
+                .finish(completed, call.limit_gas)
+                .map_err(Error::Reverted),
         }
     }
 
