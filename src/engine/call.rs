@@ -73,6 +73,15 @@ impl<H: Host> Engine<H> {
         }
     }
 
+    /// What a call by the host costs before its first instruction.
+    fn start_gas(&self, argument: &[u8]) -> u64 {
+        let schedule = &self.protocol().schedule;
+        schedule
+            .import_byte
+            .saturating_mul(argument.len() as u64)
+            .saturating_add(schedule.instance_base)
+    }
+
     fn top_frame(
         &self,
         store: &mut Store<State<H>>,
@@ -87,6 +96,7 @@ impl<H: Host> Engine<H> {
             function: call.function,
             argument: call.argument,
             limit_gas: call.limit_gas,
+            start_gas: self.start_gas(call.argument),
             init: call.init,
         };
         let prepared = match frame::prepare(&mut *store, &request)? {

@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub function: &'a str,
     pub argument: &'a [u8],
     pub limit_gas: u64,
+    /// Gas that the frame spends before its first instruction.
+    pub start_gas: u64,
     pub init: bool,
 }
 
@@ -28,7 +30,6 @@ pub struct Prepared {
     live: usize,
     function: TypedFunc<i32, i32>,
     height: i32,
-    price_gas: u64,
 }
 
 /// A frame that ended.
@@ -48,10 +49,10 @@ pub fn prepare<H: Host>(
         return Ok(Err(Refusal::Depth { contract }));
     };
     let known = store.data().index.get(&contract).copied();
-    let (live, price_gas) = match known {
-        Some(live) => (live, 0),
+    let live = match known {
+        Some(live) => live,
         None => match instantiate(&mut store, contract)? {
-            Ok(live) => (live, store.data().protocol.schedule.instance_base),
+            Ok(live) => live,
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
@@ -59,7 +60,6 @@ pub fn prepare<H: Host>(
         live,
         function,
         height,
-        price_gas,
     }))
 }
 
@@ -243,13 +243,11 @@ fn execute<H: Host>(
 ) -> Result<End, Fault> {
     let live = prepared.live;
     let limit_gas = request.limit_gas;
-    let bytes_gas = store.data().protocol.schedule.import_byte * request.argument.len() as u64;
-    let start_gas = prepared.price_gas.saturating_add(bytes_gas);
     let failed = |code, spent_gas| End {
         result: Err(failure(request, code)),
         spent_gas,
     };
-    if start_gas >= limit_gas {
+    if request.start_gas >= limit_gas {
         return Ok(failed(Outcome::OutOfGas, limit_gas));
     }
     let contract = &mut store.data_mut().live[live];
@@ -257,7 +255,7 @@ fn execute<H: Host>(
     if !contract.memory.write(buffer, request.argument) {
         return Err(Fault::new("an argument buffer lies outside of its memory"));
     }
-    set_fuel(store, limit_gas - start_gas)?;
+    set_fuel(store, limit_gas - request.start_gas)?;
     let returned = prepared
         .function
         .call(&mut *store, request.argument.len() as i32);

@@ -52,6 +52,9 @@ pub trait Host: Sized + Send + 'static {
     /// [`Fault`] when it exists but can not be loaded.
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault>;
 
+    /// Whether there is a contract with this id. Cheap, unlike loading it.
+    fn exists(&self, contract: &ContractId) -> bool;
+
     /// Takes a memory back at the end of the call.
     fn put_back(&mut self, contract: ContractId, memory: ContractMemory);
 

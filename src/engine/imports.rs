@@ -71,12 +71,14 @@ fn call<H: Host, P: Pointer>(
     else {
         return Ok(ErrorCode::Unknown as i32);
     };
+    charge_instance(&mut guest, &contract)?;
     let remaining = gas_left(&mut guest)?;
     let request = Request {
         contract,
         function: &name,
         argument: &argument,
         limit_gas: share(remaining, gas_limit as u64),
+        start_gas: 0,
         init: false,
     };
     let prepared = match frame::prepare(&mut guest, &request).map_err(Abort::from)? {
@@ -87,6 +89,16 @@ fn call<H: Host, P: Pointer>(
     let left = remaining.saturating_sub(end.spent_gas);
     set_fuel(&mut guest.as_context_mut(), left).map_err(Abort::from)?;
     deliver(&mut guest, end)
+}
+
+/// Takes the price of bringing a contract into the call tree before it is loaded, whether or not it then starts.
+fn charge_instance<H: Host>(guest: &mut Guest<'_, H>, contract: &ContractId) -> Result<(), Abort> {
+    let state = guest.data();
+    if state.index.contains_key(contract) || !state.host.exists(contract) {
+        return Ok(());
+    }
+    let price = state.protocol.schedule.instance_base;
+    charge(guest, price)
 }
 
 /// Gas for a callee: what was asked for if that is less than what remains, else all but one sixty-fourth.

@@ -49,7 +49,7 @@ numbers! {
         import_byte = 1,
         /// A contract-to-contract call, on top of the import.
         call_base = 2_500,
-        /// The first frame of a contract in a call tree.
+        /// The first use of a contract in a call tree, paid by who calls it.
         instance_base = 20_000,
         /// An event, on top of the import.
         event_base = 200,

@@ -119,7 +119,7 @@ pub fn remember<H: Host>(mut store: impl AsContextMut<Data = State<H>>, live: us
     let globals = store.data().live[live].globals.clone();
     Undo {
         live,
-        memory: store.data().live[live].memory.savepoint(),
+        memory: store.data_mut().live[live].memory.savepoint(),
         globals: globals
             .iter()
             .map(|global| global.get(&mut store))

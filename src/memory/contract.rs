@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crostata_abi::{PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 
-use super::savepoint::{Savepoint, candidates};
+use super::savepoint::{Copies, Savepoint, candidates};
 use super::{Page, PageSourceError};
 use crate::region::{Image, Region};
 
@@ -33,6 +33,8 @@ pub enum MemoryError {
 #[derive(Debug)]
 pub struct ContractMemory {
     region: Arc<Region>,
+    /// The copies of the latest savepoint, for the next one to share.
+    copies: Copies,
 }
 
 impl ContractMemory {
@@ -61,7 +63,10 @@ impl ContractMemory {
 
     fn of(region: io::Result<Region>, size_bytes: u64) -> Result<Self, MemoryError> {
         let region = Arc::new(region.map_err(|source| MemoryError::System { size_bytes, source })?);
-        Ok(Self { region })
+        Ok(Self {
+            region,
+            copies: Copies::new(),
+        })
     }
 
     /// The region behind the memory, for an instance to run over.
@@ -93,9 +98,10 @@ impl ContractMemory {
 
     /// Remembers the present content and size.
     ///
-    /// Costs a scan and a copy of the pages written so far, whatever the size.
-    pub fn savepoint(&self) -> Savepoint {
-        Savepoint::take(&self.region)
+    /// Costs a scan and a look at the pages written so far, whatever the size. Pages that are as they were at the
+    /// savepoint before are not copied again.
+    pub fn savepoint(&mut self) -> Savepoint {
+        Savepoint::take(&self.region, &mut self.copies)
     }
 
     /// Makes content and size what they were at `savepoint`.
@@ -142,10 +148,14 @@ impl ContractMemory {
 mod tests {
     use super::*;
 
-    fn memory() -> ContractMemory {
+    fn region() -> Region {
         let image = Image::build(2 * WASM_PAGE_BYTES).unwrap();
         image.write(4096, &[5; 4096]).unwrap();
-        ContractMemory::over(&image.finish(), 16).unwrap()
+        Region::over(&image.finish(), 0).unwrap()
+    }
+
+    fn memory() -> ContractMemory {
+        ContractMemory::of(Ok(region()), 2 * WASM_PAGE_BYTES).unwrap()
     }
 
     fn byte(memory: &ContractMemory, address: u64) -> u8 {
@@ -157,7 +167,17 @@ mod tests {
     /// P2: a revert restores content and size at every depth, over image, growth and earlier writes.
     #[test]
     fn nested_savepoints() {
-        let mut memory = memory();
+        revert_twice(memory());
+    }
+
+    /// The same on a system that can not tell which pages were written.
+    #[test]
+    fn nested_savepoints_over_every_page() {
+        let region = Ok(region().blinded());
+        revert_twice(ContractMemory::of(region, 2 * WASM_PAGE_BYTES).unwrap());
+    }
+
+    fn revert_twice(mut memory: ContractMemory) {
         assert!(memory.write(4096, &[1]));
         let outer = memory.savepoint();
         assert!(memory.write(4096, &[2]) && memory.write(9000, &[2]));

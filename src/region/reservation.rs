@@ -18,6 +18,8 @@ pub struct Region {
     reserved_bytes: usize,
     size_bytes: AtomicUsize,
     image_bytes: usize,
+    #[cfg(test)]
+    pub(super) blind: bool,
 }
 
 // SAFETY: the mapping is owned by this value alone and is not tied to a thread.
@@ -46,18 +48,16 @@ impl Region {
             return Err(io::Error::last_os_error());
         }
         let base: NonNull<u8> = NonNull::new(base.cast()).ok_or_else(out_of_memory)?;
-        #[cfg(target_os = "linux")]
-        // SAFETY: the range is the mapping just made; the advice changes no contents. Without it one
-        // write could make 2 MiB of pages look written.
-        unsafe {
-            libc::madvise(base.as_ptr().cast(), total, libc::MADV_NOHUGEPAGE);
-        }
-        Ok(Self {
+        let region = Self {
             base,
             reserved_bytes,
             size_bytes: AtomicUsize::new(0),
             image_bytes: 0,
-        })
+            #[cfg(test)]
+            blind: false,
+        };
+        region.refuse_huge_pages();
+        Ok(region)
     }
 
     /// Reserves address space and maps `image` copy-on-write at its beginning.
@@ -81,6 +81,7 @@ impl Region {
                 return Err(io::Error::last_os_error());
             }
         }
+        region.refuse_huge_pages();
         region.image_bytes = len;
         region.size_bytes = AtomicUsize::new(len);
         Ok(region)
@@ -166,6 +167,23 @@ impl Region {
             ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len());
         }
         true
+    }
+
+    /// Without this one write could make 2 MiB of pages look written. It is advice: content decides what changed.
+    fn refuse_huge_pages(&self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range is the reservation of this region; the advice changes no contents.
+        unsafe {
+            let at = self.base.as_ptr().cast();
+            libc::madvise(at, self.reserved_bytes, libc::MADV_NOHUGEPAGE);
+        }
+    }
+
+    /// The same region on a system that can not tell which pages were written.
+    #[cfg(test)]
+    pub fn blinded(mut self) -> Self {
+        self.blind = true;
+        self
     }
 
     fn contains(&self, offset: usize, len: usize) -> bool {

@@ -69,10 +69,6 @@ impl Context {
         }
     }
 
-    pub(super) fn exists(&self, contract: &ContractId) -> bool {
-        self.contracts.contains_key(contract) || self.base.get(contract).is_some()
-    }
-
     /// The record of the call that just ended, leaving an empty one.
     pub(super) fn take_record(&mut self) -> Record {
         std::mem::take(&mut self.record)
@@ -89,6 +85,10 @@ impl Host for Context {
             memory.ok_or_else(|| Fault::new("a contract was loaded twice into one call"))?;
         let module = found.module.clone();
         Ok(Some(Loaded { module, memory }))
+    }
+
+    fn exists(&self, contract: &ContractId) -> bool {
+        self.contracts.contains_key(contract) || self.base.get(contract).is_some()
     }
 
     fn put_back(&mut self, contract: ContractId, memory: ContractMemory) {

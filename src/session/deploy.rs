@@ -11,7 +11,7 @@ use super::contract::{ContractData, SessionContract};
 use super::error::{Error, Fatal, Rejected};
 use super::receipt::{CallReceipt, DeployReceipt};
 use super::run::Session;
-use crate::engine::{Call, Fault, Module};
+use crate::engine::{Call, Fault, Host, Module};
 use crate::memory::ContractMemory;
 
 /// The name of the constructor.

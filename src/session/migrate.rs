@@ -67,8 +67,8 @@ impl Session {
     fn remember(&mut self) -> Result<SessionSavepoint, Error> {
         let code = self.code.clone();
         let context = self.context_mut()?;
-        let memories = context.contracts.iter().filter_map(|(id, contract)| {
-            let memory = contract.memory.as_ref()?;
+        let memories = context.contracts.iter_mut().filter_map(|(id, contract)| {
+            let memory = contract.memory.as_mut()?;
             Some((*id, memory.savepoint()))
         });
         Ok(SessionSavepoint {

@@ -17,7 +17,7 @@ use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
 use super::runtime::Runtime;
-use crate::engine::{Call, Refusal};
+use crate::engine::{Call, Host, Refusal};
 use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
