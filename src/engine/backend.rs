@@ -28,6 +28,12 @@ pub enum Backend {
 /// Native stack that WebAssembly and the host functions it calls may use, in bytes.
 pub(super) const NATIVE_STACK_BYTES: usize = 6 << 20;
 
+/// Native stack that a byte of the injected counter may stand for; measured: at most 2.
+const NATIVE_BYTES_PER_HEIGHT: u64 = 4;
+
+/// Native stack that a contract-to-contract call may take in the host, on top of the counter.
+const NATIVE_BYTES_PER_CALL: u64 = 64 << 10;
+
 /// Frames shown in a backtrace.
 const BACKTRACE_FRAMES_MAX: usize = 24;
 
@@ -54,6 +60,16 @@ pub enum EngineError {
     /// A price does not fit the metering table.
     #[error(transparent)]
     Price(#[from] PriceTooHigh),
+    /// A limit is larger than formats or machines can hold.
+    #[error("the protocol's {name} of {value} is more than the {max} that can be kept to")]
+    Limit {
+        /// The limit's name.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// The largest value that works.
+        max: u64,
+    },
     /// The compiler refused its configuration: this machine is not supported.
     #[error("the WebAssembly engine does not start on this machine: {0}")]
     Start(String),
@@ -76,6 +92,7 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        check_limits(&protocol)?;
         let config = config(backend, &protocol)?;
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
@@ -136,6 +153,36 @@ impl<H: Host> Engine<H> {
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
+    }
+}
+
+/// Holds limits against what the page tree and the native stack can hold.
+fn check_limits(protocol: &Protocol) -> Result<(), EngineError> {
+    let height = u64::from(protocol.code.stack_height_limit);
+    let depth = protocol.limits.call_depth_max;
+    let stack = height.saturating_mul(NATIVE_BYTES_PER_HEIGHT);
+    let stack = stack.saturating_add(depth.saturating_mul(NATIVE_BYTES_PER_CALL));
+    let memory_max = crostata_proof::WordSize::W64.memory_wasm_pages_max();
+    let checks = [
+        (
+            "limit.memory_wasm_pages_max",
+            protocol.limits.memory_wasm_pages_max,
+            memory_max,
+        ),
+        (
+            "limit.code.memory_wasm_pages_max",
+            protocol.code.memory_wasm_pages_max,
+            memory_max,
+        ),
+        (
+            "native stack for limit.code.stack_height_limit and limit.call_depth_max",
+            stack,
+            NATIVE_STACK_BYTES as u64,
+        ),
+    ];
+    match checks.into_iter().find(|(_, value, max)| value > max) {
+        Some((name, value, max)) => Err(EngineError::Limit { name, value, max }),
+        None => Ok(()),
     }
 }
 

@@ -5,8 +5,8 @@ use super::Rejection;
 /// Static limits on contract code. [`Default`] gives the protocol's numbers.
 ///
 /// They bound what compiling and instantiating cost. Measured with them (wasmtime 48, two backends,
-/// one thread): ordinary code compiles in 0.4 to 1 ms per KB, the worst found in 10 to 50 ms per KB,
-/// 1 s per function and a few seconds per module. Optimised Rust (1 MB with a pairing, ECDSA and a
+/// one thread): ordinary code compiles in 1 to 2 ms per KB, the worst found in 10 to 50 ms per KB and about 1 s
+/// per function, which a module of the greatest length may repeat (`docs/roadmap.md`). Optimised Rust (1 MB with a pairing, ECDSA and a
 /// Wasm validator) reaches nesting 629, 944 blocks, 79 loops, 140 locals and 50 KB in one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeLimits {
