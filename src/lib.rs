@@ -106,3 +106,8 @@ macro_rules! contract_bytecode {
         ))
     };
 }
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
