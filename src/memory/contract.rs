@@ -56,9 +56,10 @@ impl ContractMemory {
     ///
     /// # Errors
     /// [`MemoryError::System`].
-    pub fn over(image: &Image, wasm_pages_max: u64) -> Result<Self, MemoryError> {
+    pub fn over(image: Arc<Image>, wasm_pages_max: u64) -> Result<Self, MemoryError> {
+        let size_bytes = image.len_bytes();
         let region = Region::over(image, wasm_pages_max.saturating_mul(WASM_PAGE_BYTES));
-        Self::of(region, image.len_bytes())
+        Self::of(region, size_bytes)
     }
 
     fn of(region: io::Result<Region>, size_bytes: u64) -> Result<Self, MemoryError> {
@@ -147,11 +148,13 @@ impl ContractMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::ImageFile;
 
     fn region() -> Region {
-        let image = Image::build(2 * WASM_PAGE_BYTES).unwrap();
+        let file = Arc::new(ImageFile::new().unwrap());
+        let image = file.build(2 * WASM_PAGE_BYTES).unwrap();
         image.write(4096, &[5; 4096]).unwrap();
-        Region::over(&image.finish(), 0).unwrap()
+        Region::over(Arc::new(image.finish()), 0).unwrap()
     }
 
     fn memory() -> ContractMemory {

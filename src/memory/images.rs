@@ -1,12 +1,13 @@
 //! The images of committed memories, shared by all sessions of a VM.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_abi::PAGE_BYTES;
 
 use super::{MemoryError, PageSource};
-use crate::region::Image;
+use crate::region::{Image, ImageFile};
 
 /// What identifies a committed memory: root of its page tree, and size in bytes.
 pub type ImageKey = ([u8; 32], u64);
@@ -14,6 +15,7 @@ pub type ImageKey = ([u8; 32], u64);
 /// A cache of images, bounded by the bytes they hold. Sessions keep alive what they map.
 #[derive(Debug)]
 pub struct Images {
+    file: Arc<ImageFile>,
     held: Mutex<Held>,
     budget_bytes: u64,
 }
@@ -34,11 +36,15 @@ struct Entry {
 
 impl Images {
     /// An empty cache that keeps images of up to `budget_bytes` bytes of pages that are not zeros.
-    pub fn new(budget_bytes: u64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the system gives no memory file.
+    pub fn new(budget_bytes: u64) -> io::Result<Self> {
+        Ok(Self {
+            file: Arc::new(ImageFile::new()?),
             held: Mutex::default(),
             budget_bytes,
-        }
+        })
     }
 
     /// The image of the memory that `key` names, filled from `source` unless it is held already.
@@ -49,11 +55,23 @@ impl Images {
         if let Some(image) = self.lock().touch(&key) {
             return Ok(image);
         }
-        let (image, bytes) = fill(source)?;
+        let (image, bytes) = self.fill(source)?;
         let image = Arc::new(image);
         self.lock()
             .insert(key, image.clone(), bytes, self.budget_bytes);
         Ok(image)
+    }
+
+    fn fill(&self, source: &dyn PageSource) -> Result<(Image, u64), MemoryError> {
+        let size_bytes = source.size_bytes();
+        let system = |source| MemoryError::System { size_bytes, source };
+        let image = self.file.build(size_bytes).map_err(system)?;
+        let pages = source.pages();
+        for index in &pages {
+            let page = source.page(*index)?;
+            image.write(index.address(), &page[..]).map_err(system)?;
+        }
+        Ok((image.finish(), (pages.len() * PAGE_BYTES) as u64))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -90,16 +108,4 @@ impl Held {
         }
         true
     }
-}
-
-fn fill(source: &dyn PageSource) -> Result<(Image, u64), MemoryError> {
-    let size_bytes = source.size_bytes();
-    let system = |source| MemoryError::System { size_bytes, source };
-    let image = Image::build(size_bytes).map_err(system)?;
-    let pages = source.pages();
-    for index in &pages {
-        let page = source.page(*index)?;
-        image.write(index.address(), &page[..]).map_err(system)?;
-    }
-    Ok((image.finish(), (pages.len() * PAGE_BYTES) as u64))
 }

@@ -17,7 +17,7 @@ mod linear;
 mod reservation;
 mod written;
 
-pub use image::Image;
+pub use image::{Image, ImageFile};
 pub use linear::{RegionCreator, hand_over};
 pub use reservation::Region;
 pub use written::Written;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{GUARD_BYTES, Image, RESERVATION_BYTES};
@@ -18,6 +19,8 @@ pub struct Region {
     reserved_bytes: usize,
     size_bytes: AtomicUsize,
     image_bytes: usize,
+    /// Kept while it is mapped.
+    _image: Option<Arc<Image>>,
     #[cfg(test)]
     pub(super) blind: bool,
 }
@@ -53,6 +56,7 @@ impl Region {
             reserved_bytes,
             size_bytes: AtomicUsize::new(0),
             image_bytes: 0,
+            _image: None,
             #[cfg(test)]
             blind: false,
         };
@@ -66,16 +70,18 @@ impl Region {
     ///
     /// # Errors
     /// When the process has no address space or no mappings left.
-    pub fn over(image: &Image, max_bytes: u64) -> io::Result<Self> {
+    pub fn over(image: Arc<Image>, max_bytes: u64) -> io::Result<Self> {
         let mut region = Self::new(max_bytes.max(image.len_bytes()))?;
         let len = usize::try_from(image.len_bytes()).map_err(|_| out_of_memory())?;
         if len > 0 {
             let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE;
             let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let (descriptor, start) = image.place();
+            let start = libc::off_t::try_from(start).map_err(|_| out_of_memory())?;
             // SAFETY: `[base, base + len)` lies in the reservation made above, which nobody else knows yet.
             let mapped = unsafe {
                 let at = region.base.as_ptr().cast();
-                libc::mmap(at, len, protection, flags, image.descriptor(), 0)
+                libc::mmap(at, len, protection, flags, descriptor, start)
             };
             if mapped == libc::MAP_FAILED {
                 return Err(io::Error::last_os_error());
@@ -83,6 +89,7 @@ impl Region {
         }
         region.refuse_huge_pages();
         region.image_bytes = len;
+        region._image = Some(image);
         region.size_bytes = AtomicUsize::new(len);
         Ok(region)
     }
@@ -234,23 +241,26 @@ fn out_of_memory() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ImageFile;
     use super::*;
 
     const PAGE: usize = 4096;
 
-    fn image() -> Image {
-        let image = Image::build(65_536).unwrap();
+    fn image() -> Arc<Image> {
+        let file = Arc::new(ImageFile::new().unwrap());
+        file.build(4096).unwrap();
+        let image = file.build(65_536).unwrap();
         image.write(PAGE as u64, &[7; PAGE]).unwrap();
         assert!(image.write(65_536, &[1]).is_err());
-        image.finish()
+        Arc::new(image.finish())
     }
 
     #[test]
     fn writes_stay_in_their_region_and_can_be_discarded() {
         let image = image();
         let (one, two) = (
-            Region::over(&image, 0).unwrap(),
-            Region::over(&image, 0).unwrap(),
+            Region::over(image.clone(), 0).unwrap(),
+            Region::over(image, 0).unwrap(),
         );
         assert!(one.write(PAGE, &[9; 10]));
         let mut bytes = [0; 10];
@@ -263,7 +273,7 @@ mod tests {
 
     #[test]
     fn growth_taken_back_is_zero_when_it_returns() {
-        let region = Region::over(&image(), 0).unwrap();
+        let region = Region::over(image(), 0).unwrap();
         region.resize(2 * 65_536).unwrap();
         assert!(region.write(70_000, b"gone"));
         region.resize(65_536).unwrap();
@@ -276,7 +286,7 @@ mod tests {
 
     #[test]
     fn sizes_and_accesses_out_of_bounds_are_refused() {
-        let region = Region::over(&image(), 0).unwrap();
+        let region = Region::over(image(), 0).unwrap();
         assert!(region.resize(0).is_err());
         assert!(region.resize(RESERVATION_BYTES as usize + 65_536).is_err());
         assert!(!region.read(65_530, &mut [0; 7]));

@@ -135,14 +135,16 @@ fn scan_once(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Image;
+    use super::super::ImageFile;
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_read_page_is_not_written_and_a_written_page_is() {
-        let image = Image::build(16 * PAGE_BYTES).unwrap();
+        let file = Arc::new(ImageFile::new().unwrap());
+        let image = file.build(16 * PAGE_BYTES).unwrap();
         image.write(0, &[1; 4096]).unwrap();
-        let region = Region::over(&image.finish(), 0).unwrap();
+        let region = Region::over(Arc::new(image.finish()), 0).unwrap();
         region.resize(32 * PAGE_BYTES as usize).unwrap();
         assert!(region.read(0, &mut [0; 65_536]));
         assert!(region.write(3 * 4096 + 5, &[1]));

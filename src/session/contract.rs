@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 use crostata_abi::typed::{CodecError, Encode, encode};
-use crostata_proof::{CodeHash, Hash, Owner, WordSize};
+use crostata_proof::{CodeHash, Hash, Owner, WordSize, hash};
 
 use super::context::Context;
 use crate::engine::Module;
@@ -25,6 +25,18 @@ pub struct ContractData {
 pub struct ContractDataBuilder(ContractData);
 
 impl ContractData {
+    /// The id that the contract gets: the given one, or the default.
+    pub(super) fn id(&self, code_hash: &CodeHash) -> ContractId {
+        self.contract_id.unwrap_or_else(|| {
+            let owner = self.owner.as_deref().unwrap_or(&[]);
+            let argument = self
+                .init_arg
+                .as_ref()
+                .and_then(|argument| argument.as_deref().ok());
+            hash::contract_id(code_hash, owner, argument.unwrap_or(&[]), self.nonce)
+        })
+    }
+
     /// Starts with no owner, no init argument, the default id and nonce 0.
     pub fn builder() -> ContractDataBuilder {
         ContractDataBuilder::default()

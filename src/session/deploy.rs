@@ -46,12 +46,9 @@ impl Session {
     ) -> Result<DeployReceipt, Error> {
         let (bytecode, data) = (bytecode.as_ref(), data.into());
         let argument = init_argument(&data)?;
-        let owner = owner(data.owner.unwrap_or_default())?;
         let code_hash = hash::code_hash(bytecode);
-        let contract_id = data.contract_id.unwrap_or_else(|| {
-            let argument = argument.as_deref().unwrap_or(&[]);
-            hash::contract_id(&code_hash, owner.as_bytes(), argument, data.nonce)
-        });
+        let contract_id = data.id(&code_hash);
+        let owner = owner(data.owner.unwrap_or_default())?;
         let new = NewContract {
             contract_id,
             code_hash,

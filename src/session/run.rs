@@ -10,6 +10,7 @@ use crostata_proof::{CodeHash, CommitId};
 use tempfile::TempDir;
 
 use super::context::Context;
+use super::contract::SessionContract;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
 use super::hooks::Feeder;
@@ -31,6 +32,10 @@ pub struct Session {
     /// Code deployed by this session, for the commit.
     pub(super) code: HashMap<CodeHash, Arc<[u8]>>,
     pub(super) poisoned: bool,
+    /// Migrations whose closures are running.
+    pub(super) migrations: u32,
+    /// Contracts that migrations took the place of, until the outermost migration ends.
+    pub(super) displaced: Vec<(ContractId, SessionContract)>,
     /// The directory of an ephemeral VM, which must outlive the session.
     directory: Option<Arc<TempDir>>,
 }
@@ -69,6 +74,8 @@ impl Session {
             base: base.map(|base| base.commit.id),
             code: HashMap::new(),
             poisoned: false,
+            migrations: 0,
+            displaced: Vec::new(),
             directory: None,
         }
     }
@@ -160,7 +167,8 @@ impl Session {
 
     /// Makes the session's state durable as a child of its base. The session goes on from there.
     ///
-    /// The same changes on the same base give the same commit, and committing it twice is no error.
+    /// The same changes on the same base give the same commit, whichever session makes it. Since the session goes on from
+    /// its commit, committing again makes a child, with the same root if nothing changed: name it by its id then.
     ///
     /// # Errors
     /// [`CommitError`]; nothing is lost then, and the session is as before.
@@ -175,6 +183,9 @@ impl Session {
     pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
         if self.poisoned || self.context.is_none() {
             return Err(CommitError::Poisoned);
+        }
+        if self.migrations > 0 {
+            return Err(CommitError::Migrating);
         }
         let draft = self.draft();
         let Some(context) = &mut self.context else {

@@ -149,7 +149,7 @@ impl Runtime {
             .images
             .get((state.record.page_root, size_bytes), &pages)
             .map_err(failed)?;
-        ContractMemory::over(&image, self.memory_wasm_pages_max()).map_err(failed)
+        ContractMemory::over(image, self.memory_wasm_pages_max()).map_err(failed)
     }
 
     /// The largest memory that the protocol allows, in WebAssembly pages.

@@ -131,6 +131,9 @@ pub enum CommitError {
     /// The session had a fatal error earlier: what it holds is unknown.
     #[error("the session is unusable since an earlier fatal error; nothing was committed")]
     Poisoned,
+    /// A migration is running: its session can be committed when it ended.
+    #[error("a migration is running; commit after it")]
+    Migrating,
     /// The store could not make it durable.
     #[error("the change could not be made durable")]
     Write(#[from] WriteError),

@@ -21,6 +21,9 @@ pub enum OpenVmError {
     /// What is in the directory can not be opened.
     #[error(transparent)]
     State(#[from] OpenStateError),
+    /// The system gives no memory file to keep committed pages in.
+    #[error("the system gives no memory file for committed pages")]
+    Memory(#[source] io::Error),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),

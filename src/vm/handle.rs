@@ -87,7 +87,8 @@ impl VM {
             OsFiles::open(&path).map_err(|source| OpenVmError::Directory { path, source })?;
         let (commits, recovery) = Commits::open(Arc::new(files))?;
         let commits = Arc::new(commits);
-        let images = Arc::new(Images::new(config.image_cache_bytes));
+        let images = Images::new(config.image_cache_bytes).map_err(OpenVmError::Memory)?;
+        let images = Arc::new(images);
         let mut protocols = config.protocols;
         if protocols.is_empty() {
             protocols.push(Protocol::default());
