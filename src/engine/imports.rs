@@ -207,9 +207,9 @@ fn emit<H: Host, P: Pointer>(
     arg_len: i32,
 ) -> wasmtime::Result<()> {
     charge_base(&mut guest, |schedule| schedule.event_base)?;
-    let stored = topic_len.max(0) as u64 + arg_len.max(0) as u64;
-    let price = guest.data().protocol.schedule.event_byte;
-    charge(&mut guest, price.saturating_mul(stored))?;
+    let name_max = guest.data().protocol.limits.name_bytes_max as usize;
+    let stored = checked_length(topic_len, name_max)? + checked_length(arg_len, ARGBUF_LEN)?;
+    charge_stored(&mut guest, stored)?;
     let topic = read_name(&mut guest, topic, topic_len)?;
     let data = read_buffer(&mut guest, arg_len)?;
     let source = running(&guest)?.contract;
@@ -219,8 +219,7 @@ fn emit<H: Host, P: Pointer>(
 
 fn feed<H: Host>(mut guest: Guest<'_, H>, arg_len: i32) -> wasmtime::Result<()> {
     charge_base(&mut guest, |_| 0)?;
-    let price = guest.data().protocol.schedule.event_byte;
-    charge(&mut guest, price.saturating_mul(arg_len.max(0) as u64))?;
+    charge_stored(&mut guest, checked_length(arg_len, ARGBUF_LEN)?)?;
     let bytes = read_buffer(&mut guest, arg_len)?;
     match guest.data_mut().host.feed(bytes) {
         true => Ok(()),
@@ -335,6 +334,21 @@ fn charge_bytes<H: Host>(guest: &mut Guest<'_, H>, bytes: usize) -> Result<(), A
     charge(guest, price.saturating_mul(bytes as u64))
 }
 
+/// Takes the price of bytes that the host keeps for the embedder.
+fn charge_stored<H: Host>(guest: &mut Guest<'_, H>, bytes: usize) -> Result<(), Abort> {
+    let price = guest.data().protocol.schedule.event_byte;
+    charge(guest, price.saturating_mul(bytes as u64))
+}
+
+/// A length in range, or the misuse that it is.
+fn checked_length(len: i32, max: usize) -> Result<usize, Abort> {
+    length(len, max).ok_or_else(|| {
+        Abort::misuse(format!(
+            "a length of {len} bytes; at most {max} are allowed"
+        ))
+    })
+}
+
 /// A length that WebAssembly passed, if it is in range.
 fn length(len: i32, max: usize) -> Option<usize> {
     usize::try_from(len).ok().filter(|len| *len <= max)
@@ -361,11 +375,7 @@ fn read<H: Host>(
     len: i32,
     max: usize,
 ) -> Result<Vec<u8>, Abort> {
-    let wanted = length(len, max).ok_or_else(|| {
-        Abort::misuse(format!(
-            "a length of {len} bytes; at most {max} are allowed"
-        ))
-    })?;
+    let wanted = checked_length(len, max)?;
     charge_bytes(guest, wanted)?;
     let mut bytes = vec![0; wanted];
     if !running(guest)?.memory.read(address, &mut bytes) {
