@@ -1,5 +1,7 @@
 //! A frame: one function of one contract running with its own gas limit, atomic with all its callees.
 
+use std::fmt::{self, Write};
+
 use crostata_abi::{ARGBUF_LEN, ContractId};
 use wasmtime::{AsContext, AsContextMut, StoreContextMut, Trap, TypedFunc, Val, WasmBacktrace};
 
@@ -260,6 +262,9 @@ fn execute<H: Host>(
         .function
         .call(&mut *store, request.argument.len() as i32);
     let left = fuel(store)?;
+    if left > limit_gas {
+        return Err(Fault::new("the metering gave gas back that was never paid"));
+    }
     match returned {
         Ok(_) if left == 0 => Ok(failed(Outcome::OutOfGas, limit_gas)),
         Ok(len) => Ok(match read_result(store.data(), live, len) {
@@ -370,6 +375,9 @@ fn stack_exhausted<H: Host>(store: &mut StoreContextMut<'_, State<H>>, live: usi
     matches!(global.get(&mut *store), Val::I32(height) if height < 0)
 }
 
+/// Bytes of a function's name that a backtrace shows.
+const NAME_BYTES_MAX: usize = 128;
+
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -378,10 +386,37 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
         .frames()
         .iter()
         .map(|frame| match frame.func_name() {
-            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            Some(name) => shown(name),
             None => format!("function {}", frame.func_index()),
         })
         .collect()
+}
+
+/// A function's name, demangled and cut: names are the contract's, and must not fill the host's memory.
+fn shown(name: &str) -> String {
+    let mut text = Cut(String::new());
+    if name.len() > 4 * NAME_BYTES_MAX {
+        let _ = write!(text, "{name}");
+    } else {
+        // An error only says that the text was cut.
+        let _ = write!(text, "{:#}", rustc_demangle::demangle(name));
+    }
+    text.0
+}
+
+/// A text that stops growing.
+struct Cut(String);
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.len() >= NAME_BYTES_MAX {
+                return Err(fmt::Error);
+            }
+            self.0.push(character);
+        }
+        Ok(())
+    }
 }
 
 /// Gas left to the running frame.

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crostata_abi::PAGE_BYTES;
-
 use super::{MemoryError, PageSource};
 use crate::region::{Image, ImageFile};
 
@@ -35,7 +33,7 @@ struct Entry {
 }
 
 impl Images {
-    /// An empty cache that keeps images of up to `budget_bytes` bytes of pages that are not zeros.
+    /// An empty cache that keeps images of up to `budget_bytes` bytes in all.
     ///
     /// # Errors
     /// When the system gives no memory file.
@@ -66,12 +64,12 @@ impl Images {
         let size_bytes = source.size_bytes();
         let system = |source| MemoryError::System { size_bytes, source };
         let image = self.file.build(size_bytes).map_err(system)?;
-        let pages = source.pages();
-        for index in &pages {
-            let page = source.page(*index)?;
+        for index in source.pages() {
+            let page = source.page(index)?;
             image.write(index.address(), &page[..]).map_err(system)?;
         }
-        Ok((image.finish(), (pages.len() * PAGE_BYTES) as u64))
+        // Reading a page of zeros takes memory too, so the whole length counts.
+        Ok((image.finish(), size_bytes))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {

@@ -3,6 +3,7 @@
 //! This is the engine's [`Host`]: the context moves into a call and comes back when the call ends.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crostata_abi::ContractId;
@@ -28,6 +29,8 @@ pub struct Context {
     pub(super) debug: Option<Box<dyn DebugSink>>,
     pub(super) feeder: Option<Box<dyn Feeder>>,
     pub(super) record: Record,
+    /// Code of the embedder that panicked during the call.
+    pub(super) panicked: Option<&'static str>,
 }
 
 impl Context {
@@ -98,7 +101,14 @@ impl Host for Context {
     }
 
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String> {
-        self.hook.as_mut()?.refuse(start)
+        let hook = self.hook.as_mut()?;
+        match catch_unwind(AssertUnwindSafe(|| hook.refuse(start))) {
+            Ok(reason) => reason,
+            Err(_) => {
+                self.panicked = Some("the call hook");
+                Some("the call hook panicked".to_owned())
+            }
+        }
     }
 
     fn started(&mut self, start: &FrameStart<'_>) {
@@ -116,7 +126,9 @@ impl Host for Context {
     fn feed(&mut self, bytes: Vec<u8>) -> bool {
         match &mut self.feeder {
             Some(feeder) => {
-                feeder.feed(bytes);
+                if catch_unwind(AssertUnwindSafe(|| feeder.feed(bytes))).is_err() {
+                    self.panicked = Some("the feeder");
+                }
                 true
             }
             None => false,
@@ -140,7 +152,10 @@ impl Host for Context {
 
     fn debug(&mut self, contract: ContractId, message: &[u8]) {
         if let Some(sink) = &mut self.debug {
-            sink.message(contract, &String::from_utf8_lossy(message));
+            let text = String::from_utf8_lossy(message);
+            if catch_unwind(AssertUnwindSafe(|| sink.message(contract, &text))).is_err() {
+                self.panicked = Some("the debug sink");
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crostata_proof::{CodeHash, hash};
 
 use super::contract::ContractData;
 use super::data::SessionData;
-use super::error::Error;
+use super::error::{Error, Fatal};
 use super::run::Session;
 use crate::engine::{Host, Refusal};
 use crate::memory::Savepoint;
@@ -50,12 +50,18 @@ impl Session {
             self.choose_free_nonce(bytecode.as_ref(), &mut data)?;
         }
         let before = self.remember()?;
-        self.migrations += 1;
+        let depth = self.migrations.saturating_add(1);
+        self.migrations = depth;
         let moved = self
             .deploy(bytecode, data, gas_limit)
             .and_then(|new| closure(new, self).map(|()| new))
             .and_then(|new| self.take_place(new, contract));
-        self.migrations -= 1;
+        if self.migrations != depth {
+            // The closure put another session in this one's place: what it holds is nobody's migration.
+            self.poisoned = true;
+            return Err(Error::Fatal(Fatal::Poisoned));
+        }
+        self.migrations = depth - 1;
         match &moved {
             Err(_) => self.restore(before)?,
             Ok(()) if self.migrations == 0 => self.displaced.clear(),
@@ -102,7 +108,9 @@ impl Session {
 
     fn restore(&mut self, before: SessionSavepoint) -> Result<(), Error> {
         self.code = before.code;
-        let displaced = self.displaced.split_off(before.displaced);
+        let displaced = self
+            .displaced
+            .split_off(before.displaced.min(self.displaced.len()));
         let context = self.context_mut()?;
         // The latest first, so that the oldest holder of an id ends up with it.
         context.contracts.extend(displaced.into_iter().rev());

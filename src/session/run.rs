@@ -18,7 +18,7 @@ use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
 use super::runtime::Runtime;
-use crate::engine::{Call, Host, Refusal};
+use crate::engine::{Call, Fault, Host, Refusal};
 use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
@@ -68,6 +68,7 @@ impl Session {
             debug: None,
             feeder: None,
             record: Record::default(),
+            panicked: None,
         };
         Self {
             context: Some(Box::new(context)),
@@ -238,7 +239,12 @@ impl Session {
         let ended = engine.call(*context, call);
         let mut context = Box::new(ended.host);
         let record = context.take_record();
+        let panicked = context.panicked.take();
         self.context = Some(context);
+        if let Some(who) = panicked {
+            self.poisoned = true;
+            return Err(Fault::new(format!("{who} panicked")).into());
+        }
         match ended.outcome {
             Err(fault) => {
                 self.poisoned = true;

@@ -131,6 +131,12 @@ pub enum CommitError {
     /// The session had a fatal error earlier: what it holds is unknown.
     #[error("the session is unusable since an earlier fatal error; nothing was committed")]
     Poisoned,
+    /// The same commit was made under another protocol. Tags tell such commits apart.
+    #[error("commit {id} exists, made under another protocol; give this one a tag of its own")]
+    OtherProtocol {
+        /// Its id.
+        id: CommitId,
+    },
     /// A migration is running: its session can be committed when it ended.
     #[error("a migration is running; commit after it")]
     Migrating,
@@ -263,7 +269,10 @@ impl Commits {
         let id = hash::commit_id(&parent, &root, &tag);
         let _writing = self.lock_writing();
         if let Some(retained) = self.read().commits.get(&id) {
-            return Ok(retained.commit);
+            return match *retained.protocol == *protocol {
+                true => Ok(retained.commit),
+                false => Err(CommitError::OtherProtocol { id }),
+            };
         }
         if !self.read().can_extend(&parent) {
             return Err(CommitError::BaseDropped { base: parent });

@@ -10,13 +10,16 @@ use wasmparser::{BlockType, FuncValidator, FunctionBody, Operator, ValType, Wasm
 
 /// Stack bytes that every frame costs.
 const FRAME_BYTES: u32 = 64;
-/// Stack bytes that each parameter, local and operand costs.
+/// Stack bytes that each parameter, local, operand and computed value costs. The compiler may keep any computed value
+/// across a call, to use it again behind it.
 const SLOT_BYTES: u32 = 8;
 
 /// What [`measure`] found out about a body.
 pub(super) struct Measured {
     /// What a frame takes from the stack-height counter.
     pub cost: u32,
+    /// Parameters and locals.
+    pub locals: u32,
     /// Sum over its blocks of nesting depth x locals.
     pub nested_locals: u64,
     /// Sum over its loops of loop depth x locals.
@@ -31,7 +34,7 @@ pub(super) fn measure<R: WasmModuleResources>(
 ) -> Result<Measured, Rejection> {
     locals(validator, body, limits)?;
     let mut control_flow = ControlFlow::new(u64::from(validator.len_locals()), limits);
-    let mut operands = 0;
+    let (mut operands, mut computed) = (0, 0_u32);
     let mut reader = body.get_operators_reader().map_err(Rejection::invalid)?;
     while !reader.eof() {
         let (operator, position) = reader.read_with_offset().map_err(Rejection::invalid)?;
@@ -49,15 +52,53 @@ pub(super) fn measure<R: WasmModuleResources>(
             limits.operands_max,
         )?;
         operands = operands.max(height);
+        computed += u32::from(computes(&operator));
     }
     reader.finish().map_err(Rejection::invalid)?;
-    let slots = validator.len_locals().saturating_add(operands);
+    let locals = validator.len_locals();
+    let slots = locals.saturating_add(operands).saturating_add(computed);
     let cost = FRAME_BYTES.saturating_add(SLOT_BYTES.saturating_mul(slots));
     Ok(Measured {
         cost,
+        locals,
         loop_locals: control_flow.loop_locals,
         nested_locals: control_flow.nested_locals,
     })
+}
+
+/// Whether the operator makes a value that did not exist before. Constants are made again where they are needed, and
+/// reading a local makes nothing.
+const fn computes(operator: &Operator<'_>) -> bool {
+    !matches!(
+        operator,
+        Operator::LocalGet { .. }
+            | Operator::LocalSet { .. }
+            | Operator::LocalTee { .. }
+            | Operator::I32Const { .. }
+            | Operator::I64Const { .. }
+            | Operator::GlobalSet { .. }
+            | Operator::Block { .. }
+            | Operator::Loop { .. }
+            | Operator::If { .. }
+            | Operator::Else
+            | Operator::End
+            | Operator::Br { .. }
+            | Operator::BrIf { .. }
+            | Operator::BrTable { .. }
+            | Operator::Return
+            | Operator::Drop
+            | Operator::Nop
+            | Operator::Unreachable
+            | Operator::I32Store { .. }
+            | Operator::I64Store { .. }
+            | Operator::F32Store { .. }
+            | Operator::F64Store { .. }
+            | Operator::I32Store8 { .. }
+            | Operator::I32Store16 { .. }
+            | Operator::I64Store8 { .. }
+            | Operator::I64Store16 { .. }
+            | Operator::I64Store32 { .. }
+    )
 }
 
 /// Declares the locals, after their number and types are known to be fine.

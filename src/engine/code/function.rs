@@ -9,8 +9,11 @@ use super::outline::Body;
 use super::rewrite::encoded;
 use super::{Rejection, WordSize};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Function, Instruction};
+use wasm_encoder::{BlockType, Function, Instruction, ValType};
 use wasmparser::Operator;
+
+/// More pages than any memory can grow by.
+const GROWTH_PAGES_MAX: i64 = 1 << 32;
 
 /// What all functions of a module share.
 pub(super) struct FunctionRewriter {
@@ -22,15 +25,31 @@ pub(super) struct FunctionRewriter {
 impl FunctionRewriter {
     /// Writes the body anew, wrapped in a block of type `results`.
     pub fn rewrite(&self, body: &Body<'_>, results: BlockType) -> Result<Function, Rejection> {
-        let offset = body.body.range().start as u64;
-        let locals = RoundtripReencoder.new_function_with_parsed_locals(&body.body);
-        let mut function = encoded(locals, offset)?;
+        let mut function = Function::new(self.locals(body)?);
         // The limits keep costs far below; one above `i32` would trap at once, as it should.
         let cost = i32::try_from(body.cost).unwrap_or(i32::MAX);
         self.prologue(&mut function, cost, results);
         self.operators(&mut function, body)?;
         self.epilogue(&mut function, cost);
         Ok(function)
+    }
+
+    /// The contract's locals, and in 64-bit contracts one more for the operand of `memory.grow`.
+    fn locals(&self, body: &Body<'_>) -> Result<Vec<(u32, ValType)>, Rejection> {
+        let reader = body.body.get_locals_reader().map_err(Rejection::invalid)?;
+        let mut locals = Vec::new();
+        for local in reader {
+            let (count, ty) = local.map_err(Rejection::invalid)?;
+            let offset = body.body.range().start as u64;
+            locals.push((
+                count,
+                encoded(RoundtripReencoder.val_type(ty).map_err(Into::into), offset)?,
+            ));
+        }
+        if self.word_size == WordSize::W64 {
+            locals.push((1, ValType::I64));
+        }
+        Ok(locals)
     }
 
     fn prologue(&self, function: &mut Function, cost: i32, results: BlockType) {
@@ -71,8 +90,8 @@ impl FunctionRewriter {
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if self.word_size == WordSize::W64 && accesses_memory(&operator) {
-                function.instruction(&Instruction::Nop);
+            if self.word_size == WordSize::W64 {
+                widen(function, &operator, body.locals);
             }
             function.instruction(&encoded(
                 RoundtripReencoder.instruction(operator),
@@ -90,6 +109,28 @@ impl FunctionRewriter {
             Instruction::I32Add,
             Instruction::GlobalSet(height),
             Instruction::End,
+        ] {
+            function.instruction(&instruction);
+        }
+    }
+}
+
+/// What a 64-bit contract executes before an operator: a priced `nop` before an access, a bound before a growth.
+///
+/// Growth is paid by the page before it is refused, and the metering adds the price of 2^63 pages without looking
+/// for overflow. No memory has 2^32 pages, so a growth by that many fails like any greater one.
+fn widen(function: &mut Function, operator: &Operator<'_>, scratch: u32) {
+    if accesses_memory(operator) {
+        function.instruction(&Instruction::Nop);
+    }
+    if matches!(operator, Operator::MemoryGrow { .. }) {
+        for instruction in [
+            Instruction::LocalTee(scratch),
+            Instruction::I64Const(GROWTH_PAGES_MAX),
+            Instruction::LocalGet(scratch),
+            Instruction::I64Const(GROWTH_PAGES_MAX),
+            Instruction::I64LtU,
+            Instruction::Select,
         ] {
             function.instruction(&instruction);
         }

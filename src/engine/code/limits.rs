@@ -102,7 +102,7 @@ impl Default for CodeLimits {
             data_segments_max: 1_024,
             memory_wasm_pages_max: 4_096,
             stack_section_bytes_max: 1 << 20,
-            stack_height_limit: 262_144,
+            stack_height_limit: 524_288,
         }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Body<'a> {
     pub body: FunctionBody<'a>,
     /// What a frame of the function takes from the stack-height counter.
     pub cost: u32,
+    /// Its parameters and locals.
+    pub locals: u32,
 }
 
 impl Outline<'_> {

@@ -159,6 +159,7 @@ impl<'a> Scanner<'a, '_> {
         self.weigh(body.range().start as u64, &measured)?;
         self.outline.bodies.push(Body {
             body,
+            locals: measured.locals,
             cost: measured.cost,
         });
         Ok(())

@@ -98,10 +98,10 @@ fn recursion_ends_at_the_counter_and_leaves_it_negative() {
         Some(&Trap::UnreachableCodeReached)
     );
     assert!(running.height() < 0);
-    // One parameter and at most two operands: 64 + 8 x 3 bytes a frame.
+    // One parameter, at most two operands, and three computed values: 64 + 8 x 6 bytes a frame.
     let depth = running.global("crostata.global.1");
     let depth = depth.get(&mut running.store).i32().unwrap();
-    assert_eq!(depth, 262_144 / 88);
+    assert_eq!(depth, 524_288 / 112);
 }
 
 #[test]
