@@ -41,10 +41,7 @@ impl FunctionRewriter {
         for local in reader {
             let (count, ty) = local.map_err(Rejection::invalid)?;
             let offset = body.body.range().start as u64;
-            locals.push((
-                count,
-                encoded(RoundtripReencoder.val_type(ty).map_err(Into::into), offset)?,
-            ));
+            locals.push((count, encoded(RoundtripReencoder.val_type(ty), offset)?));
         }
         if self.word_size == WordSize::W64 {
             locals.push((1, ValType::I64));
