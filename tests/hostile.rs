@@ -318,43 +318,6 @@ fn a_panic_of_a_hook_does_not_give_the_root_of_nothing() {
     assert_eq!(session.root(), before);
 }
 
-/// P6: memory that reading zeros of an image takes is counted, or not taken.
-#[test]
-fn reading_zeros_does_not_fill_the_image_cache() {
-    let config = Config {
-        image_cache_bytes: 1 << 20,
-        ..Config::default()
-    };
-    let vm = VM::ephemeral_with_config(config).unwrap();
-    let mut session = fresh(&vm);
-    let contract = session.deploy(sparse(), with_id(1), LIMIT).unwrap();
-    let base = session.commit().unwrap();
-    drop(session);
-    let mut session = vm.session(SessionData::builder().base(base)).unwrap();
-    session.call_raw(contract, "run", [], LIMIT).unwrap();
-    drop(session);
-    let (_, bytes) = images();
-    assert!(
-        bytes <= 2 << 20,
-        "{bytes} bytes are held by a cache of 1 MiB"
-    );
-}
-
-fn sparse() -> Vec<u8> {
-    code(
-        r#"(module
-          (memory (export "memory") 1000)
-          (global (export "A") i32 (i32.const 65536))
-          (data (i32.const 0) "a")
-          (func (export "run") (param i32) (result i32)
-            (loop
-              (drop (i32.load8_u (local.get 0)))
-              (local.set 0 (i32.add (local.get 0) (i32.const 4096)))
-              (br_if 0 (i32.lt_u (local.get 0) (i32.const 65536000))))
-            (i32.const 0)))"#,
-    )
-}
-
 /// A recursive function whose compiled frames hold thousands of values that its operand stack never holds:
 /// each product is needed before and after the recursive call, so the compiler keeps it across.
 fn fat_frames() -> Vec<u8> {
