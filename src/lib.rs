@@ -87,7 +87,8 @@ pub use memory::{MemoryError, PageSourceError};
 pub use session::{
     CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
     ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Fatal, Feeder, HostQueries,
-    PricedQuery, Rejected, Reverted, Session, SessionData, SessionDataBuilder, Undecodable,
+    PricedQuery, Rejected, Reverted, Savepoint, Session, SessionData, SessionDataBuilder,
+    Undecodable,
 };
 pub use state::{Commit, CommitError, CommitRef, LookupError, OpenStateError, OpeningError};
 pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};

@@ -51,6 +51,12 @@ numbers! {
         call_base = 2_500,
         /// The first use of a contract in a call tree, paid by who calls it.
         instance_base = 20_000,
+        /// The first read of a page of 4 KiB in a top-level call.
+        page_read = 1_000,
+        /// The first write of a page in a top-level call.
+        page_write = 4_000,
+        /// Writing a page again in a frame that began after the page was first written in the call.
+        page_copy = 400,
         /// An event, on top of the import.
         event_base = 200,
         /// Each byte of an event's topic and data, and each byte fed.

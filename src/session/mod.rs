@@ -16,6 +16,7 @@ mod receipt;
 mod record;
 mod run;
 mod runtime;
+mod savepoint;
 
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
@@ -25,3 +26,4 @@ pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use run::Session;
 pub use runtime::Runtime;
+pub use savepoint::Savepoint;
