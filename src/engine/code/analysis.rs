@@ -118,7 +118,7 @@ struct Local {
 
 /// A block that is open.
 struct Frame {
-    kind: Kind,
+    is_loop: bool,
     /// Operands below the block's own.
     height: usize,
     params: usize,
@@ -127,13 +127,6 @@ struct Frame {
     left: Option<usize>,
     /// Whether it is never entered.
     dead: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Block,
-    Loop,
-    If,
 }
 
 /// The state of the walk. A moment is the place of an operator among all.
@@ -222,7 +215,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Follows operators that open, close or leave blocks; `false` for others.
     fn structure(&mut self, operator: &Operator<'a>) -> bool {
         match operator {
-            Operator::Block { blockty } => self.enter(Kind::Block, *blockty),
+            Operator::Block { blockty } => self.enter(*blockty, false),
             Operator::Loop { blockty } => self.enter_loop(*blockty),
             Operator::If { blockty } => self.enter_if(*blockty),
             Operator::Else => self.otherwise(),
@@ -255,10 +248,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.dead = always;
     }
 
-    fn enter(&mut self, kind: Kind, ty: BlockType) {
+    fn enter(&mut self, ty: BlockType, is_loop: bool) {
         let (params, results) = self.arity(ty);
         self.frames.push(Frame {
-            kind,
+            is_loop,
             height: self.operands.len().saturating_sub(params),
             params,
             results,
@@ -270,7 +263,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn enter_loop(&mut self, ty: BlockType) {
         self.coverage.flush(self.moment);
-        self.enter(Kind::Loop, ty);
+        self.enter(ty, true);
         let written = self.loops.next().unwrap_or_default();
         if self.dead {
             return;
@@ -284,7 +277,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.coverage.flush(self.moment);
             self.pop();
         }
-        self.enter(Kind::If, ty);
+        self.enter(ty, false);
         if let Some(frame) = self.frames.last_mut() {
             frame.left = Some(self.moment);
         }
@@ -325,10 +318,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         if frame.dead {
             return;
         }
-        let left = frame.left.filter(|_| frame.kind != Kind::Loop);
+        let left = frame.left.filter(|_| !frame.is_loop);
         if let Some(left) = left {
             self.coverage.forget_after(left);
-            self.forget_since(left, frame.kind, written);
+            self.forget_since(left, written);
         }
         if left.is_some() || self.dead {
             self.operands.truncate(frame.height);
@@ -337,14 +330,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.dead = false;
     }
 
-    /// Forgets what the locals written since `left` hold. Which arm of an `if` wrote last is not known.
-    fn forget_since(&mut self, left: usize, kind: Kind, mut written: Vec<u32>) {
-        if kind == Kind::Block {
-            written.retain(|local| {
-                let local = self.locals.get(*local as usize);
-                local.is_none_or(|local| local.written > left)
-            });
-        }
+    /// Forgets what those of the `written` locals hold that were written after `left`.
+    fn forget_since(&mut self, left: usize, mut written: Vec<u32>) {
+        written.retain(|local| {
+            let local = self.locals.get(*local as usize);
+            local.is_none_or(|local| local.written > left)
+        });
         self.forget(written);
     }
 

@@ -4,6 +4,7 @@
 //! contract's memory first tells the host what it accesses. That looks at what was emitted and shares no code with the analysis.
 
 use super::super::WordSize;
+use std::collections::BTreeSet;
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
     CodeSection, CustomSection, EntityType, ExportKind, ExportSection, ImportSection, Instruction,
@@ -237,6 +238,11 @@ pub fn audited(wasm: &[u8]) -> Vec<u8> {
 /// What the host has seen.
 #[derive(Debug, Default)]
 pub struct Seen {
+    /// Marks nothing, so that every check calls the host, and covers an access by the bytes behind a check's address only, not by
+    /// the rest of its page.
+    pub strict: bool,
+    /// In strict mode where reads and writes were checked.
+    pub windows: [BTreeSet<u64>; 2],
     /// Accesses inside the memory.
     pub accesses: u64,
     /// Calls of the cold path.
@@ -273,11 +279,34 @@ fn mark(caller: &mut Caller<'_, Seen>, address: u64, length: u64, mark: u8) {
         caller.data_mut().doomed |= length > 0;
         return;
     }
+    if caller.data().strict {
+        return note(caller.data_mut(), address, length, mark);
+    }
     let marks = memories.marks.data_mut(caller);
     for page in address / PAGE..=(address + length - 1) / PAGE {
         let present = &mut marks[page as usize];
         *present = mark.max(*present);
     }
+}
+
+fn note(seen: &mut Seen, address: u64, length: u64, mark: u8) {
+    let [read, written] = &mut seen.windows;
+    for address in (address..address + length).step_by(HEAD as usize) {
+        read.insert(address);
+        if mark == 3 {
+            written.insert(address);
+        }
+    }
+}
+
+/// Whether a check at one of `windows` covers the bytes. In a 32-bit module the last bytes of the address space reach into the first.
+fn is_near(windows: &BTreeSet<u64>, start: u64, width: u64, is_wide: bool) -> bool {
+    let reach = HEAD - width;
+    let below = start.checked_sub(reach);
+    let near = windows.range(below.unwrap_or(0)..=start).next().is_some();
+    let wrapped = (1_u64 << 32) + start;
+    let around = !is_wide && below.is_none();
+    near || (around && windows.range(wrapped - reach..).next().is_some())
 }
 
 /// Holds an access against the marks.
@@ -300,8 +329,13 @@ fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, write
         let before = page.checked_sub(1).unwrap_or(last);
         is_marked(page) || (within < HEAD && is_marked(before))
     };
-    let covered = (start..start + width as u64).all(is_covered);
+    let mut covered = (start..start + width as u64).all(is_covered);
+    let is_wide = memories.contract.ty(&caller).is_64();
     let seen = caller.data_mut();
+    if seen.strict {
+        let windows = &seen.windows[writes as usize];
+        covered = is_near(windows, start, width as u64, is_wide);
+    }
     seen.accesses += 1;
     if !covered && !seen.doomed {
         let kind = if writes == 1 { "store" } else { "load" };

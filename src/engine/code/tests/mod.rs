@@ -2,6 +2,7 @@
 
 mod accept;
 mod execute;
+mod generated;
 mod hostile;
 mod marked;
 mod reject;
