@@ -20,6 +20,8 @@ pub(super) struct Measured {
     pub cost: u32,
     /// Parameters and locals.
     pub locals: u32,
+    /// Whether it calls functions.
+    pub calls: bool,
     /// Sum over its blocks of nesting depth x locals.
     pub nested_locals: u64,
     /// Sum over its loops of loop depth x locals.
@@ -34,7 +36,7 @@ pub(super) fn measure<R: WasmModuleResources>(
 ) -> Result<Measured, Rejection> {
     locals(validator, body, limits)?;
     let mut control_flow = ControlFlow::new(u64::from(validator.len_locals()), limits);
-    let (mut operands, mut computed) = (0, 0_u32);
+    let (mut operands, mut computed, mut calls) = (0, 0_u32, false);
     let mut reader = body.get_operators_reader().map_err(Rejection::invalid)?;
     while !reader.eof() {
         let (operator, position) = reader.read_with_offset().map_err(Rejection::invalid)?;
@@ -53,6 +55,10 @@ pub(super) fn measure<R: WasmModuleResources>(
         )?;
         operands = operands.max(height);
         computed += u32::from(computes(&operator));
+        calls |= matches!(
+            operator,
+            Operator::Call { .. } | Operator::CallIndirect { .. }
+        );
     }
     reader.finish().map_err(Rejection::invalid)?;
     let locals = validator.len_locals();
@@ -61,6 +67,7 @@ pub(super) fn measure<R: WasmModuleResources>(
     Ok(Measured {
         cost,
         locals,
+        calls,
         loop_locals: control_flow.loop_locals,
         nested_locals: control_flow.nested_locals,
     })
