@@ -112,6 +112,8 @@ fn threads_make_the_roots_of_serial_order() {
     let vm = VM::ephemeral().unwrap();
     let model = Model::default();
     let first = genesis(&vm);
+    // So that there is always a commit to go on from.
+    vm.finalize_commit(first).unwrap();
     model
         .lock()
         .unwrap()

@@ -15,11 +15,11 @@ impl ContractMemory {
     /// The pages that may differ from the last commit, in rising order.
     ///
     /// Of a page that only the spill rule reached the head is compared with the base.
-    pub fn dirty_pages(&mut self) -> Vec<PageIndex> {
-        self.dirty.sort_unstable();
-        let pages = self.dirty.iter().copied();
-        let dirty = pages.filter(|page| self.is_dirty(*page));
-        dirty.map(PageIndex).collect()
+    pub fn dirty_pages(&self) -> Vec<PageIndex> {
+        let pages = self.dirty.iter().copied().map(PageIndex);
+        let mut dirty: Vec<PageIndex> = pages.filter(|page| self.is_dirty(page.0)).collect();
+        dirty.sort_unstable();
+        dirty
     }
 
     /// Takes the present content for that of the last commit. What is mapped stays.

@@ -29,6 +29,6 @@ mod touch;
 pub use contract::{ContractMemory, MemoryError};
 pub use copies::Copies;
 pub use image::CommittedImage;
-pub use images::{ImageKey, Images};
+pub use images::Images;
 pub use source::{Page, PageSource, PageSourceError};
 pub use touch::{Access, SPILL_BYTES, Touch};

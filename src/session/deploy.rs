@@ -110,7 +110,7 @@ impl Session {
             return Err(Rejected::NoInit.into());
         }
         let argument = new.argument.clone().unwrap_or_default();
-        let memory = initial_memory(context, &module)?;
+        let memory = initial_memory(&module)?;
         let code_hash = new.code_hash;
         self.insert(new.contract(module, bytecode), contract, memory)?;
         let init = match has_init {
@@ -207,11 +207,8 @@ impl NewContract {
 }
 
 /// The memory that a contract starts with: zeros and its data segments.
-fn initial_memory(context: &Context, module: &Module<Context>) -> Result<ContractMemory, Error> {
-    let mut memory = ContractMemory::zeroed(
-        module.facts.initial_memory_wasm_pages,
-        context.runtime.memory_wasm_pages_max(),
-    )?;
+fn initial_memory(module: &Module<Context>) -> Result<ContractMemory, Error> {
+    let mut memory = ContractMemory::zeroed(module.facts.initial_memory_wasm_pages)?;
     // Nobody can return to before the contract was there, so that no copies are kept.
     let mut copies = Copies::default();
     for segment in &module.data {

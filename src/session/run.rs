@@ -48,6 +48,17 @@ impl fmt::Debug for Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            let runtime = runner.host().runtime.clone();
+            // What the session used is idle only when its memories are gone.
+            drop(runner);
+            runtime.trim_images();
+        }
+    }
+}
+
 impl Session {
     /// A session over a commit, or over the empty state.
     pub(crate) fn new(

@@ -149,12 +149,12 @@ impl Runtime {
             .images
             .get((state.record.page_root, size_bytes), || Box::new(pages()));
         let image = image.map_err(failed)?;
-        ContractMemory::over(image, self.memory_wasm_pages_max()).map_err(failed)
+        ContractMemory::over(image).map_err(failed)
     }
 
-    /// The largest memory that the protocol allows, in WebAssembly pages.
-    pub fn memory_wasm_pages_max(&self) -> u64 {
-        self.engine.protocol().limits.memory_wasm_pages_max
+    /// Forgets committed pages that no session uses and that do not fit the budget.
+    pub fn trim_images(&self) {
+        self.images.trim();
     }
 
     fn module<E>(
