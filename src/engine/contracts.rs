@@ -121,11 +121,13 @@ impl<H: Host> Contracts<H> {
         before
     }
 
+    /// Whether there is something that nobody can reach.
+    pub fn has_unreachable(&self) -> bool {
+        !self.unreachable.is_empty()
+    }
+
     /// Drops what nobody can reach. Moves contracts to other places: only while no scope names one.
     pub fn drop_unreachable(&mut self) {
-        if self.unreachable.is_empty() {
-            return;
-        }
         let mut gone = std::mem::take(&mut self.unreachable);
         // From the last on, so that what moves into a gap is never itself to go.
         gone.sort_unstable();
@@ -146,11 +148,6 @@ impl<H: Host> Contracts<H> {
         {
             self.places.insert(moved.contract, place);
         }
-    }
-
-    /// How many contracts there are.
-    pub fn len(&self) -> usize {
-        self.residents.len()
     }
 
     /// All contracts.

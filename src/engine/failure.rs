@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use wasmtime::{StoreContextMut, Trap, WasmBacktrace};
 
 use super::abort::Abort;
+use super::code::TOUCH_IMPORTS;
 use super::contracts::Place;
 use super::frame::{Request, height};
 use super::host::Host;
@@ -89,9 +90,14 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
         .iter()
         .map(|frame| match frame.func_name() {
             Some(name) => shown(name),
-            None => format!("function {}", frame.func_index()),
+            None => format!("function {}", own_index(frame.func_index())),
         })
         .collect()
+}
+
+/// The index that a function has in the contract's own code, before the rewriter's imports.
+fn own_index(index: u32) -> u32 {
+    index.saturating_sub(TOUCH_IMPORTS.len() as u32)
 }
 
 /// A function's name, demangled and cut: names are the contract's, and must not fill the host's memory.

@@ -17,6 +17,7 @@ mod imports;
 mod outcome;
 mod protocol;
 mod runner;
+mod stack;
 mod state;
 mod touch;
 

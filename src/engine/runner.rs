@@ -10,18 +10,15 @@ use std::sync::Arc;
 use crostata_abi::{ARGBUF_LEN, ContractId};
 use wasmtime::Store;
 
-use super::backend::{Engine, Module, NATIVE_STACK_BYTES};
+use super::backend::{Engine, Module};
 use super::code::CodeFacts;
 use super::contracts::Place;
 use super::frame::{self, Request};
 use super::host::Host;
 use super::outcome::{Failure, Fault, Refusal};
+use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use crate::memory::ContractMemory;
-
-/// Stack that must be free on the calling thread; a thread that has less runs the call on a fresh stack.
-const RED_ZONE_BYTES: usize = NATIVE_STACK_BYTES + (512 << 10);
-const FRESH_STACK_BYTES: usize = RED_ZONE_BYTES + (512 << 10);
 
 /// Instances that a store may hold when a call ends. Stores free instances only all at once.
 const INSTANCES_MAX: usize = 512;
@@ -61,19 +58,18 @@ pub type CallOutcome = Result<Result<Completed, Refusal>, Fault>;
 pub struct Runner<H: Host> {
     engine: Arc<Engine<H>>,
     store: Store<State<H>>,
+    stack: CallStack,
 }
 
 impl<H: Host> Runner<H> {
     /// A runner with no contracts yet.
     pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
         let state = State::new(host, engine.protocol().clone());
-        Self::over(engine, state)
-    }
-
-    fn over(engine: Arc<Engine<H>>, state: State<H>) -> Self {
-        let mut store = Store::new(engine.wasmtime(), state);
-        store.limiter(|state| &mut state.growth);
-        Self { engine, store }
+        Self {
+            store: store(&engine, state),
+            engine,
+            stack: CallStack::default(),
+        }
     }
 
     /// The host.
@@ -132,14 +128,27 @@ impl<H: Host> Runner<H> {
     /// Drops contracts that nobody can reach any more, unless a scope may still bring them back.
     pub fn settle(&mut self) {
         let state = self.store.data_mut();
-        if state.scopes.is_empty() {
+        if state.scopes.is_empty() && state.contracts.has_unreachable() {
+            state.leave_tree();
             state.contracts.drop_unreachable();
         }
     }
 
+    /// The contracts of the latest call's tree with the pages it read and wrote, in order of entering. They are
+    /// known until the next call, or until contracts are dropped.
+    pub fn accesses(&self) -> impl Iterator<Item = (ContractId, &ContractMemory)> {
+        let state = self.store.data();
+        state.entered.iter().map(|place| {
+            let resident = &state.contracts[*place];
+            (resident.contract, &resident.memory)
+        })
+    }
+
     /// Runs a call to its end.
     pub fn call(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, CallOutcome) {
-        let outcome = stacker::maybe_grow(RED_ZONE_BYTES, FRESH_STACK_BYTES, || self.run(call));
+        let mut stack = std::mem::take(&mut self.stack);
+        let outcome = stack.run(|| self.run(call)).and_then(|outcome| outcome);
+        self.stack = stack;
         match self.store.data().instances > INSTANCES_MAX {
             true => self.renewed(outcome),
             false => (self, outcome),
@@ -147,18 +156,13 @@ impl<H: Host> Runner<H> {
     }
 
     fn run(&mut self, call: Call<'_>) -> CallOutcome {
-        self.store.data_mut().call += 1;
-        let outcome = self.top_frame(call);
         let state = self.store.data_mut();
+        state.leave_tree();
+        state.call += 1;
+        let outcome = self.top_frame(call);
         if matches!(&outcome, Ok(Ok(completed)) if completed.result.is_ok()) {
-            clear_leftovers(state);
+            clear_leftovers(self.store.data_mut());
         }
-        let entered = std::mem::take(&mut state.entered);
-        for place in &entered {
-            state.contracts[*place].memory.end_call();
-        }
-        state.entered = entered;
-        state.entered.clear();
         outcome
     }
 
@@ -197,8 +201,13 @@ impl<H: Host> Runner<H> {
 
     /// The same runner with a fresh store: every instance is gone, and memories not used lately are unmapped.
     fn renewed(self: Box<Self>, outcome: CallOutcome) -> (Box<Self>, CallOutcome) {
-        let Self { engine, store } = *self;
-        let mut state = store.into_data();
+        let Self {
+            engine,
+            store: old,
+            stack,
+        } = *self;
+        let mut state = old.into_data();
+        state.leave_tree();
         state.instances = 0;
         let mapped_since = state.call.saturating_sub(MAPPED_CALLS);
         let mut parked = Ok(());
@@ -212,8 +221,19 @@ impl<H: Host> Runner<H> {
             Ok(()) => outcome,
             Err(error) => Err(Fault::from("a memory could not be unmapped", error)),
         };
-        (Box::new(Self::over(engine, state)), outcome)
+        let renewed = Self {
+            store: store(&engine, state),
+            engine,
+            stack,
+        };
+        (Box::new(renewed), outcome)
     }
+}
+
+fn store<H: Host>(engine: &Engine<H>, state: State<H>) -> Store<State<H>> {
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.growth);
+    store
 }
 
 impl CodeFacts {

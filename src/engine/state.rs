@@ -20,7 +20,7 @@ pub struct State<H: Host> {
     pub contracts: Contracts<H>,
     /// The number of the running top-level call.
     pub call: u64,
-    /// The contracts of its call tree, in order of entering.
+    /// The contracts of its call tree, in order of entering. What it touched stays known until the next call.
     pub entered: Vec<Place>,
     pub frames: Vec<Frame>,
     /// One scope for each session savepoint, then one for each frame.
@@ -116,6 +116,14 @@ impl<H: Host> State<H> {
             Reentry::SelfOnly => active && !by_itself,
             Reentry::Never => active,
         }
+    }
+
+    /// Forgets what the latest call touched: the next one pays anew.
+    pub fn leave_tree(&mut self) {
+        for place in &self.entered {
+            self.contracts[*place].memory.end_call();
+        }
+        self.entered.clear();
     }
 
     /// Ends the innermost scope and keeps what happened in it, for the scope around it to undo.

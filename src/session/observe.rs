@@ -10,8 +10,18 @@ use super::error::Error;
 use super::hooks::{CallHook, DebugSink};
 use super::run::Session;
 use super::savepoint::Change;
-use crate::memory::Page;
+use crate::memory::{Access, Page};
 use crate::state::{CommitRef, CommittedPages, Snapshot};
+
+/// The pages of one contract that a top-level call read and wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageAccesses {
+    /// The contract.
+    pub contract: ContractId,
+    /// Its pages, in the order of their first use in the call. A page stands also for the first 264 bytes of the next:
+    /// accesses that reach over a page's end belong to the page that they begin in.
+    pub pages: Vec<(PageIndex, Access)>,
+}
 
 impl Session {
     /// The root of the state as it is now.
@@ -43,6 +53,17 @@ impl Session {
                 Some(committed_metadata(state))
             }
         }
+    }
+
+    /// The pages that the latest top-level call read and wrote, per contract of its call tree in order of entering: what
+    /// the call depended on and may have changed, reverted parts included. Empty once contracts of the call are gone.
+    pub fn page_accesses(&self) -> Vec<PageAccesses> {
+        let accesses = self.runner.iter().flat_map(|runner| runner.accesses());
+        let accesses = accesses.map(|(contract, memory)| PageAccesses {
+            contract,
+            pages: memory.touched().collect(),
+        });
+        accesses.collect()
     }
 
     /// Size of a contract's memory in bytes: `None` if there is no such contract.
