@@ -105,6 +105,13 @@ impl<const N: usize> Arena<N> {
         &mut self.chunks[(slot / CHUNK_SLOTS) as usize].slots[(slot % CHUNK_SLOTS) as usize]
     }
 
+    /// Slots in use.
+    #[cfg(test)]
+    pub fn used(&self) -> u32 {
+        let used = self.chunks.iter().map(|chunk| chunk.free.count_zeros());
+        used.sum()
+    }
+
     fn add_chunk(&mut self) -> u32 {
         let index = self.chunks.len() as u32;
         self.chunks.push(Chunk {

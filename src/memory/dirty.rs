@@ -6,7 +6,9 @@ use crostata_abi::{PAGE_BYTES, PageIndex};
 
 use super::contract::ContractMemory;
 use super::copies::Head;
-use super::pages::{HEAD_DIRTY, HEAD_DRIFTED, HEAD_WRITTEN, LISTED_DIRTY, REST_DIRTY};
+use super::pages::{
+    HEAD_DIRTY, HEAD_DRIFTED, HEAD_WRITTEN, LISTED_DIRTY, REST_DIRTY, REST_WRITTEN,
+};
 use super::touch::{PAID, SPILL_BYTES, spill};
 
 const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
@@ -23,7 +25,10 @@ impl ContractMemory {
     }
 
     /// Takes the present content for that of the last commit. What is mapped stays.
+    ///
+    /// Ends the top-level call if that was not done: what it may write without asking would not be known as dirty.
     pub fn rebase(&mut self) {
+        self.end_call();
         for page in self.dirty.drain(..) {
             let state = self.states.entry(page);
             if state.has(HEAD_WRITTEN) {
@@ -51,7 +56,7 @@ impl ContractMemory {
     }
 
     /// Zeroes the part of `range` in the first `len_bytes` of a page, unless it is zero already.
-    fn clear(&self, page: u32, len_bytes: usize, range: &Range<u64>) {
+    fn clear(&mut self, page: u32, len_bytes: usize, range: &Range<u64>) {
         let page_start = PageIndex(page).address();
         let start = range.start.max(page_start);
         let end = range.end.min(page_start + len_bytes as u64);
@@ -63,6 +68,7 @@ impl ContractMemory {
         if present && bytes[..len] != ZEROS[..len] {
             // What could be read can be written.
             let _ = region.write(start as usize, &ZEROS[..len]);
+            self.soil(page, REST_WRITTEN | REST_DIRTY | HEAD_WRITTEN | HEAD_DIRTY);
         }
     }
 

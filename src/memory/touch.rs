@@ -178,7 +178,7 @@ impl ContractMemory {
     }
 
     /// Notes that parts of a page may change from here on.
-    fn soil(&mut self, page: u32, flags: u8) {
+    pub(super) fn soil(&mut self, page: u32, flags: u8) {
         let state = self.states.entry(page);
         let before = state.flags;
         state.flags |= flags | LISTED_DIRTY | LISTED_WRITTEN;
