@@ -41,6 +41,8 @@ pub struct Checking {
     pub stores: bool,
     /// Whether an access that another check covers goes without.
     pub eliminates: bool,
+    /// Whether the marks table is exported, for hosts that do not make the memories themselves.
+    pub exports_marks: bool,
 }
 
 impl Default for Checking {
@@ -49,6 +51,7 @@ impl Default for Checking {
             loads: true,
             stores: true,
             eliminates: true,
+            exports_marks: false,
         }
     }
 }

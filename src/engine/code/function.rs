@@ -48,7 +48,7 @@ impl FunctionRewriter<'_, '_> {
         let imports = self.outline.imports.len() as u32;
         let toucher = Toucher {
             word_size: self.word_size,
-            first_import: imports,
+            first_bridge: shifted(imports, 0) + self.outline.functions.len() as u32,
             first_local: body.locals,
         };
         let mut rewriting = Rewriting {

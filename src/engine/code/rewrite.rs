@@ -21,6 +21,8 @@ use wasm_encoder::{
 
 /// The export under which a rewritten module has its stack-height counter, a mutable `i32`.
 pub const HEIGHT_GLOBAL: &str = "crostata.height";
+/// The export under which a module rewritten for measuring has its marks table.
+const MARKS: &str = "crostata.marks";
 /// Start of the exports under which a rewritten module has the contract's mutable globals; the
 /// global's index in decimal follows.
 pub const MUTABLE_GLOBAL_PREFIX: &str = "crostata.global.";
@@ -47,17 +49,15 @@ pub(super) fn rewrite(
     checking: Checking,
 ) -> Result<Vec<u8>, Rejection> {
     let mut types = Types::new(&outline.types)?;
-    let imports = imports(outline, word_size, &mut types)?;
+    let touches =
+        TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
+    let imports = imports(outline, touches)?;
     let (code, hints) = code(outline, word_size, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
     add(&mut module, &imports, false);
-    add(
-        &mut module,
-        &functions(outline),
-        outline.functions.is_empty(),
-    );
+    add(&mut module, &functions(outline, touches), false);
     add(&mut module, &tables(outline)?, outline.table.is_none());
     add(
         &mut module,
@@ -65,14 +65,18 @@ pub(super) fn rewrite(
         outline.memory.is_none(),
     );
     add(&mut module, &globals(outline, limits)?, false);
-    add(&mut module, &exports(outline)?, false);
+    let mut exports = exports(outline)?;
+    if checking.exports_marks {
+        exports.export(MARKS, ExportKind::Memory, touch::MARKS);
+    }
+    add(&mut module, &exports, false);
     add(
         &mut module,
         &elements(outline)?,
         outline.elements.is_empty(),
     );
     add(&mut module, &hints, hints.is_empty());
-    add(&mut module, &code, outline.bodies.is_empty());
+    add(&mut module, &code, false);
     let section = CustomSection {
         name: names::SECTION.into(),
         data: Cow::Borrowed(&names),
@@ -88,26 +92,22 @@ fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
 }
 
 /// The contract's imports, then those that checks call.
-fn imports(
-    outline: &Outline<'_>,
-    word_size: WordSize,
-    types: &mut Types,
-) -> Result<ImportSection, Rejection> {
+fn imports(outline: &Outline<'_>, touches: [u32; 4]) -> Result<ImportSection, Rejection> {
     let mut section = ImportSection::new();
     for import in &outline.imports {
         let ty = encoded(RoundtripReencoder.entity_type(import.ty), import.offset)?;
         section.import(import.module, import.name, ty);
     }
-    for (name, params) in TOUCH_IMPORTS {
-        let ty = types.function(&touch::import_type(params, word_size));
+    for ((name, _), ty) in TOUCH_IMPORTS.into_iter().zip(touches) {
         section.import(TOUCH_MODULE, name, EntityType::Function(ty));
     }
     Ok(section)
 }
 
-fn functions(outline: &Outline<'_>) -> FunctionSection {
+/// The contract's functions, then those through which checks call the imports.
+fn functions(outline: &Outline<'_>, touches: [u32; 4]) -> FunctionSection {
     let mut section = FunctionSection::new();
-    for ty in &outline.functions {
+    for ty in outline.functions.iter().chain(&touches) {
         section.function(*ty);
     }
     section
@@ -229,6 +229,9 @@ fn code(
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
+    }
+    for nth in 0..TOUCH_IMPORTS.len() {
+        section.function(&touch::bridge(outline.imports.len() as u32, nth));
     }
     Ok((section, hints))
 }

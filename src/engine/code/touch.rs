@@ -24,7 +24,7 @@ const MARK_WRITTEN: i32 = 3;
 const PAGE_BITS: u32 = 12;
 
 /// Index of the marks table among the memories.
-const MARKS: u32 = 1;
+pub(super) const MARKS: u32 = 1;
 
 /// Bytes covered from a check's address on.
 const COVERED_BYTES: i64 = 264;
@@ -47,6 +47,21 @@ pub(super) const fn marks(word_size: WordSize) -> MemoryType {
 /// The type of an import with so many parameters.
 pub(super) fn import_type(params: usize, word_size: WordSize) -> FuncType {
     FuncType::new(std::iter::repeat_n(pointer(word_size), params), [])
+}
+
+/// A function that calls the `nth` of the imports added, with the contract's own `imports` before them.
+///
+/// Calling an import takes its address and its context. The compiler takes such loads out of loops, cold or not, and they
+/// would take registers from the loop. A function of the module needs no more than its own context.
+pub(super) fn bridge(imports: u32, nth: usize) -> Function {
+    let params = TOUCH_IMPORTS.get(nth).map_or(0, |(_, params)| *params);
+    let mut function = Function::new([]);
+    for param in 0..params {
+        function.instruction(&Instruction::LocalGet(param as u32));
+    }
+    function.instruction(&Instruction::Call(imports + nth as u32));
+    function.instruction(&Instruction::End);
+    function
 }
 
 /// A function body under construction, with the hints for its branches.
@@ -82,8 +97,8 @@ impl Code {
 /// Writes the checks of one function.
 pub(super) struct Toucher {
     pub word_size: WordSize,
-    /// Index of the first of the imports added.
-    pub first_import: u32,
+    /// Index of the first of the bridges.
+    pub first_bridge: u32,
     /// Index of the first of the locals added.
     pub first_local: u32,
 }
@@ -173,7 +188,7 @@ impl Toucher {
         self.bulk(code, length, &[(source, false), (destination, true)]);
         let operands = [destination, source, length].map(Instruction::LocalGet);
         code.emit(&operands);
-        code.emit(&[Instruction::Call(self.first_import + 2), Instruction::End]);
+        code.emit(&[Instruction::Call(self.first_bridge + 2), Instruction::End]);
         code.emit(&operands);
     }
 
@@ -189,7 +204,7 @@ impl Toucher {
         self.bulk(code, length, &[(destination, true)]);
         let [destination, value, length] = [destination, value, length].map(Instruction::LocalGet);
         code.emit(&[destination.clone(), length.clone()]);
-        code.emit(&[Instruction::Call(self.first_import + 3), Instruction::End]);
+        code.emit(&[Instruction::Call(self.first_bridge + 3), Instruction::End]);
         code.emit(&[destination, value, length]);
     }
 
@@ -216,7 +231,7 @@ impl Toucher {
     }
 
     const fn call(&self, writes: bool) -> Instruction<'static> {
-        Instruction::Call(self.first_import + writes as u32)
+        Instruction::Call(self.first_bridge + writes as u32)
     }
 
     /// A constant of an address's type, cut to its width.
