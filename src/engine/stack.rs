@@ -87,7 +87,7 @@ mod tests {
             for _ in 0..3 {
                 let inside = stack.run(|| {
                     assert!(remaining_bytes() >= NEEDED_BYTES);
-                    eat(6 << 20);
+                    eat();
                     let mut inner = CallStack::default();
                     inner.run(remaining_bytes).unwrap()
                 });
@@ -101,12 +101,12 @@ mod tests {
         thread.unwrap().join().unwrap();
     }
 
-    /// Uses about so many bytes of stack.
-    fn eat(bytes: usize) -> u8 {
+    /// Uses the stack up, but for the last half mebibyte.
+    fn eat() -> u8 {
         let block = black_box([1_u8; 4096]);
-        match bytes.checked_sub(block.len()) {
-            Some(left) => eat(left).wrapping_add(block[0]),
-            None => 0,
+        match remaining_bytes() < 512 << 10 {
+            true => block[0],
+            false => eat().wrapping_add(block[0]),
         }
     }
 }
