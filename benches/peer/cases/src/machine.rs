@@ -1,0 +1,62 @@
+//! A VM as the cases see it.
+
+use std::error::Error;
+
+/// Why something could not be measured.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// A contract's id.
+pub type Id = [u8; 32];
+
+/// A VM in a directory of its own.
+pub trait Machine: Sized + 'static {
+    /// Its sessions.
+    type Session: Session<Commit = Self::Commit>;
+    /// What identifies one of its commits.
+    type Commit: Clone + 'static;
+
+    /// Opens one in a fresh directory, which is removed with it.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn open() -> Result<Self, Failure>;
+
+    /// Starts a session over a commit, or over the empty state.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn session(&self, base: Option<&Self::Commit>) -> Result<Self::Session, Failure>;
+
+    /// Removes a commit.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn delete(&self, commit: Self::Commit) -> Result<(), Failure>;
+}
+
+/// A session. Gas limits are far above what the cases use.
+pub trait Session: Send + 'static {
+    /// What identifies a commit.
+    type Commit;
+
+    /// Deploys a contract.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn deploy(&mut self, code: &[u8], id: Id) -> Result<(), Failure>;
+
+    /// Calls a function; gives its result's bytes.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn call(&mut self, id: Id, function: &str, argument: &[u8]) -> Result<Vec<u8>, Failure>;
+
+    /// Computes the root.
+    fn root(&mut self) -> Id;
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn commit(self) -> Result<Self::Commit, Failure>;
+}

@@ -1,0 +1,70 @@
+//! Crostata's side of the comparison.
+
+use crostata::{Commit, ContractData, ContractId, SessionData, VM};
+use crostata_peer_cases::{Failure, Id, Machine};
+use tempfile::TempDir;
+
+/// Enough for everything.
+const LIMIT: u64 = 1 << 50;
+
+/// A VM in a directory that goes with it.
+pub struct Crostata {
+    vm: VM,
+    _directory: TempDir,
+}
+
+/// One of its sessions.
+pub struct Session(crostata::Session);
+
+impl Machine for Crostata {
+    type Session = Session;
+    type Commit = Commit;
+
+    fn open() -> Result<Self, Failure> {
+        let directory = tempfile::tempdir()?;
+        let vm = VM::new(directory.path())?;
+        Ok(Self {
+            vm,
+            _directory: directory,
+        })
+    }
+
+    fn session(&self, base: Option<&Commit>) -> Result<Session, Failure> {
+        let data = SessionData::builder();
+        let data = match base {
+            Some(base) => data.base(*base),
+            None => data,
+        };
+        Ok(Session(self.vm.session(data)?))
+    }
+
+    fn delete(&self, commit: Commit) -> Result<(), Failure> {
+        self.vm.delete_commit(commit)?;
+        Ok(())
+    }
+}
+
+impl crostata_peer_cases::Session for Session {
+    type Commit = Commit;
+
+    fn deploy(&mut self, code: &[u8], id: Id) -> Result<(), Failure> {
+        let data = ContractData::builder()
+            .owner([0; 32])
+            .contract_id(ContractId::from_bytes(id));
+        self.0.deploy(code, data, LIMIT)?;
+        Ok(())
+    }
+
+    fn call(&mut self, id: Id, function: &str, argument: &[u8]) -> Result<Vec<u8>, Failure> {
+        let id = ContractId::from_bytes(id);
+        Ok(self.0.call_raw(id, function, argument, LIMIT)?.data)
+    }
+
+    fn root(&mut self) -> Id {
+        *self.0.root().as_bytes()
+    }
+
+    fn commit(mut self) -> Result<Commit, Failure> {
+        Ok(self.0.commit()?)
+    }
+}
