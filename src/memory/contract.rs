@@ -138,12 +138,21 @@ impl ContractMemory {
     /// # Errors
     /// [`MemoryError`] when the page can not be had.
     pub fn page(&self, page: PageIndex) -> Result<Box<Page>, MemoryError> {
+        let mut bytes = Box::new([0; PAGE_BYTES]);
+        self.copy_page(page, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Copies a page, touched or not, over `bytes`; a page beyond the size changes nothing there.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when the page can not be had.
+    pub fn copy_page(&self, page: PageIndex, bytes: &mut Page) -> Result<(), MemoryError> {
         if let Some(base) = &self.base {
             base.load(page.0)?;
         }
-        let mut bytes = Box::new([0; PAGE_BYTES]);
-        self.peek(page.0, &mut bytes[..]);
-        Ok(bytes)
+        self.peek(page.0, bytes);
+        Ok(())
     }
 
     /// Reads the beginning of a loaded page, parked or not; `false` if it does not lie inside the memory.

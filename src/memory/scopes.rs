@@ -151,7 +151,7 @@ impl ContractMemory {
             return;
         }
         let written = state.has(REST_WRITTEN);
-        let source = match written.then(|| self.copy_page(copies, page)).flatten() {
+        let source = match written.then(|| self.save_page(copies, page)).flatten() {
             Some(slot) => Source::Copy(slot),
             None => Source::Base,
         };
@@ -172,7 +172,7 @@ impl ContractMemory {
             return;
         }
         let written = state.has(HEAD_WRITTEN);
-        let source = match written.then(|| self.copy_head(copies, page)).flatten() {
+        let source = match written.then(|| self.save_head(copies, page)).flatten() {
             Some(slot) => Source::Copy(slot),
             None => Source::Base,
         };
@@ -201,7 +201,7 @@ impl ContractMemory {
     }
 
     /// `None` beyond the size, where there is nothing to go back to.
-    fn copy_page(&self, copies: &mut Copies, page: u32) -> Option<u32> {
+    fn save_page(&self, copies: &mut Copies, page: u32) -> Option<u32> {
         let region = self.region.as_ref()?;
         let start = page as usize * PAGE_BYTES;
         let slot = copies.pages.take();
@@ -212,7 +212,7 @@ impl ContractMemory {
         None
     }
 
-    fn copy_head(&self, copies: &mut Copies, page: u32) -> Option<u32> {
+    fn save_head(&self, copies: &mut Copies, page: u32) -> Option<u32> {
         let region = self.region.as_ref()?;
         let start = page as usize * PAGE_BYTES;
         let slot = copies.heads.take();

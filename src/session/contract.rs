@@ -8,7 +8,7 @@ use crostata_proof::{CodeHash, Hash, Owner, WordSize, hash};
 
 use super::context::Context;
 use crate::engine::Module;
-use crate::memory::{ContractMemory, MemoryError};
+use crate::memory::ContractMemory;
 use crate::state::{ContractDraft, ContractState};
 
 /// What a contract is deployed with.
@@ -126,27 +126,17 @@ impl SessionContract {
     }
 
     /// What a commit would hold of the contract with this memory.
-    ///
-    /// # Errors
-    /// [`MemoryError`] when a page can not be had.
-    pub fn draft(
-        &self,
-        contract: ContractId,
-        memory: &ContractMemory,
-    ) -> Result<ContractDraft, MemoryError> {
-        let dirty = memory.dirty_pages().into_iter();
-        let written = dirty.map(|page| Ok((page, memory.page(page)?)));
-        Ok(ContractDraft {
+    pub fn draft<'a>(&self, contract: ContractId, memory: &'a ContractMemory) -> ContractDraft<'a> {
+        ContractDraft {
             contract,
             word_size: self.module.facts.word_size,
             code_hash: self.code_hash,
             code_len_bytes: self.code_len_bytes,
             layout_hash: self.layout_hash,
             owner: self.owner.clone(),
-            memory_wasm_pages: memory.wasm_pages(),
             base: self.base.clone(),
-            written: written.collect::<Result<_, MemoryError>>()?,
-        })
+            memory,
+        }
     }
 
     pub fn metadata(&self, contract: ContractId, memory: &ContractMemory) -> ContractMetadata {

@@ -20,7 +20,7 @@ use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, Fault, Host, Refusal, Runner};
 use crate::memory::MemoryError;
-use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot};
+use crate::state::{Commit, CommitError, Draft, Retained, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
 ///
@@ -195,19 +195,18 @@ impl Session {
             return Err(CommitError::Migrating);
         }
         let poisoned = |_: Error| CommitError::Poisoned;
-        self.context_mut().map_err(poisoned)?;
+        let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
         let draft = self.draft().map_err(CommitError::Memory)?;
         let code: Vec<_> = self
             .code
             .iter()
             .map(|(hash, code)| (*hash, code.clone()))
             .collect();
-        let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
         let commits = runtime.commits();
         let commit = commits.add(self.base, &draft, &code, tag, runtime.protocol_text())?;
+        let snapshot = draft.snapshot;
         self.release_all().map_err(poisoned)?;
-        self.go_on_from(commit.id, draft.snapshot)
-            .map_err(poisoned)?;
+        self.go_on_from(commit.id, snapshot).map_err(poisoned)?;
         Ok(commit)
     }
 
@@ -230,17 +229,16 @@ impl Session {
     }
 
     /// The state as it would be committed now.
-    pub(super) fn draft(&self) -> Result<Draft, MemoryError> {
+    pub(super) fn draft(&self) -> Result<Draft<'_>, MemoryError> {
         let Some(runner) = &self.runner else {
-            return Ok(Draft::new(&Snapshot::default(), Vec::new()));
+            return Draft::new(&Snapshot::default(), Vec::new());
         };
         let context = runner.host();
         let contracts = context.contracts.iter().filter_map(|(id, contract)| {
             let memory = runner.memory(id)?;
             Some(contract.draft(*id, memory))
         });
-        let contracts = contracts.collect::<Result<Vec<ContractDraft>, _>>()?;
-        Ok(Draft::new(&context.base, contracts))
+        Draft::new(&context.base, contracts.collect())
     }
 
     pub(super) fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Error> {

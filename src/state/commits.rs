@@ -263,7 +263,7 @@ impl Commits {
     pub fn add(
         &self,
         parent: Option<CommitId>,
-        draft: &Draft,
+        draft: &Draft<'_>,
         code: &[(CodeHash, Arc<[u8]>)],
         tag: [u8; 32],
         protocol: &str,
@@ -295,8 +295,8 @@ impl Commits {
             protocol: protocol.as_bytes().to_vec(),
             contracts: draft.changes.clone(),
         };
-        let pages: Vec<_> = draft
-            .pages
+        let contents = draft.pages().map_err(CommitError::Memory)?;
+        let pages: Vec<_> = contents
             .iter()
             .map(|(leaf, page)| (*leaf, &**page))
             .collect();
