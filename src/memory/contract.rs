@@ -203,3 +203,10 @@ impl ContractMemory {
         }
     }
 }
+
+impl Drop for ContractMemory {
+    fn drop(&mut self) {
+        // A region without marks can be used again at once.
+        self.end_call();
+    }
+}

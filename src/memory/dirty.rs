@@ -74,9 +74,11 @@ impl ContractMemory {
 
     fn is_dirty(&self, page: u32) -> bool {
         let state = self.states.get(page);
-        let inside = page as usize * PAGE_BYTES < self.size_bytes();
-        let head = state.has(HEAD_DIRTY) && (state.has(HEAD_DRIFTED) || self.head_differs(page));
-        inside && (state.has(REST_DIRTY) || head)
+        if page as usize * PAGE_BYTES >= self.size_bytes() {
+            return false;
+        }
+        let drifted = || state.has(HEAD_DRIFTED) || self.head_differs(page);
+        state.has(REST_DIRTY) || state.has(HEAD_DIRTY) && drifted()
     }
 
     /// Whether a head may differ from what is mapped below.

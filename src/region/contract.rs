@@ -27,6 +27,10 @@ pub struct Region {
     pub(super) image_bytes: usize,
     /// Kept while it is mapped.
     pub(super) image: Option<Arc<Image>>,
+    /// Pages that an earlier region in this slot made private copies, of the same content.
+    pub(super) private: Vec<u32>,
+    /// Marks that are not zero.
+    pub(super) marked: AtomicUsize,
     /// Accessible bytes of the marks table.
     pub(super) marks_bytes: AtomicUsize,
     pub(super) moved: Mutex<Option<Reservation>>,
@@ -58,16 +62,20 @@ impl Region {
         if size_bytes < image_bytes {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let slot = Slot::take()?;
+        let mut slot = Slot::take(image.as_ref())?;
+        let warm = slot.warm.take();
+        let marks_bytes = warm.as_ref().map_or(MARKS_BYTES, |warm| warm.marks_bytes);
         let base = slot.reservation.base().wrapping_add(MEMORY_START);
         let region = Self {
             slot: ManuallyDrop::new(slot),
             base: AtomicPtr::new(base),
             reserved_bytes: AtomicUsize::new(RESERVATION_BYTES as usize),
-            size_bytes: AtomicUsize::new(0),
+            size_bytes: AtomicUsize::new(warm.as_ref().map_or(0, |_| image_bytes)),
             image_bytes,
             image,
-            marks_bytes: AtomicUsize::new(MARKS_BYTES),
+            private: warm.map_or_else(Vec::new, |warm| warm.private),
+            marks_bytes: AtomicUsize::new(marks_bytes),
+            marked: AtomicUsize::new(0),
             moved: Mutex::default(),
             written: Mutex::default(),
         };
@@ -126,11 +134,10 @@ impl Region {
     }
 
     /// Makes the slot as good as new.
-    fn clean(&mut self) -> io::Result<()> {
+    fn empty(&mut self) -> io::Result<()> {
         let reservation = &self.slot.reservation;
-        let in_slot = self.moved.get_mut().is_ok_and(|moved| moved.is_none());
         let size_bytes = *self.size_bytes.get_mut();
-        if in_slot && size_bytes > 0 {
+        if size_bytes > 0 && !self.has_moved() {
             reservation.vacate(MEMORY_START, MEMORY_START + size_bytes)?;
         }
         let marks_bytes = *self.marks_bytes.get_mut();
@@ -144,11 +151,12 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        let clean = self.clean();
+        let warm = self.keep_warm();
+        let clean = warm.is_some() || self.empty().is_ok();
         // SAFETY: the slot is not used again: this is the end of its only owner.
         let slot = unsafe { ManuallyDrop::take(&mut self.slot) };
-        if clean.is_ok() {
-            slot.give_back();
+        if clean {
+            slot.give_back(warm);
         }
     }
 }

@@ -56,10 +56,13 @@ impl Region {
         if size_bytes > self.reserved_bytes() {
             return self.move_and_grow(size_bytes);
         }
-        let reservation = &self.slot.reservation;
+        if self.size_bytes() > 0 {
+            // The slot holds the image already.
+            return self.resize(size_bytes);
+        }
         // From here on the end of the region must clean up, whatever fails below.
         self.size_bytes.store(size_bytes, Ordering::Release);
-        self.fill_place(reservation, MEMORY_START, size_bytes)
+        self.fill_place(&self.slot.reservation, MEMORY_START, size_bytes)
     }
 
     /// Maps the image at the beginning of a fresh place and makes `size_bytes` accessible.
@@ -118,14 +121,19 @@ impl Region {
 
     /// Empties the place in the slot. A place of its own goes when it is replaced.
     fn leave_place(&self) -> io::Result<()> {
-        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
         match self.size_bytes() {
-            size if size > 0 && moved.is_none() => {
+            size if size > 0 && !self.has_moved() => {
                 let reservation = &self.slot.reservation;
                 reservation.vacate(MEMORY_START, MEMORY_START + size)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the memory is no longer in the slot.
+    pub(super) fn has_moved(&self) -> bool {
+        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.is_some()
     }
 
     /// Calls `act` with the reservation that holds the memory, and where in it the memory begins.

@@ -1,6 +1,6 @@
 //! The marks table of a region: a byte per page, which compiled code reads as a second memory.
 //!
-//! It never moves. It covers a memory of 4 GiB, or all that 32 bits can name once it was opened wide.
+//! Compiled code only reads it: code that names a second memory does not deploy. It never moves. It covers a memory of 4 GiB, or all that 32 bits can name once it was opened wide.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -23,10 +23,15 @@ impl Region {
 
     /// Sets the mark of a page; a page that the table does not cover has none.
     pub fn set_mark(&self, page: u32, mark: u8) {
-        if (page as usize) < self.marks_bytes() {
-            // SAFETY: as above.
-            unsafe { self.marks_base().add(page as usize).write(mark) }
+        if page as usize >= self.marks_bytes() {
+            return;
         }
+        // SAFETY: as above.
+        let before = unsafe { self.marks_base().add(page as usize).replace(mark) };
+        let marked = self.marked.load(Ordering::Relaxed);
+        let marked = marked.wrapping_add(usize::from(mark != 0));
+        let marked = marked.wrapping_sub(usize::from(before != 0));
+        self.marked.store(marked, Ordering::Relaxed);
     }
 
     /// Makes the table cover every index of 32 bits. Nothing happens the second time.
@@ -39,6 +44,14 @@ impl Region {
             self.marks_bytes.store(WIDE_BYTES, Ordering::Release);
         }
         Ok(())
+    }
+
+    /// Makes all marks zero.
+    pub(super) fn clear_marks(&self) -> io::Result<()> {
+        match self.marked.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => self.slot.reservation.renew(0, self.marks_bytes()),
+        }
     }
 
     pub(super) fn marks_bytes(&self) -> usize {

@@ -7,8 +7,8 @@
 //! Both are read and written by copying, never by reference, so nothing here hands out a
 //! pointer into memory that a contract may change.
 //!
-//! Regions come from a pool of the process (`pool`) and go back to it as good as new. A memory that outgrows
-//! its place moves (`growth`); a marks table never does.
+//! Regions come from a pool of the process (`pool`) and go back to it as good as new, or mapping the same image
+//! still (`warm`). A memory that outgrows its place moves (`growth`); a marks table never does.
 //!
 //! What this module never does: decide what a page or a mark means, or when to charge for it.
 //!
@@ -26,6 +26,7 @@ mod pool;
 mod reservation;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 pub use contract::Region;
 pub use image::{Image, ImageFile};

@@ -12,12 +12,13 @@
 //! Compiled code reaches 4 GiB and a guard behind each, so that it can not leave the slot.
 //! The pool never blocks: when the bound on live slots is reached it says so, with a typed error.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::reservation::Reservation;
-use super::{GUARD_BYTES, RESERVATION_BYTES};
+use super::{GUARD_BYTES, Image, RESERVATION_BYTES};
 
 /// Regions that may be live at once.
 ///
@@ -26,8 +27,11 @@ use super::{GUARD_BYTES, RESERVATION_BYTES};
 /// also takes 81 of the 128 TiB of address space; the rest is for memories above 4 GiB.
 pub const REGIONS_MAX: usize = 10_000;
 
-/// Idle slots that are kept. Each keeps some page tables: about 20 KiB.
-const IDLE_MAX: usize = 512;
+/// Idle slots that hold nothing. Each keeps some page tables: about 20 KiB.
+const EMPTY_MAX: usize = 512;
+
+/// Idle slots that still map an image.
+const WARM_MAX: usize = 256;
 
 /// Marks that are accessible in every slot: those of a memory of 4 GiB.
 pub(super) const MARKS_BYTES: usize =
@@ -43,11 +47,24 @@ const SLOT_BYTES: usize = 2 * MEMORY_START;
 #[error("all {REGIONS_MAX} memory regions of the process are in use")]
 pub struct Exhausted;
 
-/// Address space for one region: zero marks of which [`MARKS_BYTES`] are accessible, and no accessible memory.
+/// Address space for one region, with zero marks.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub reservation: Reservation,
+    /// What the memory holds already: nothing, or an image as if just mapped.
+    pub warm: Option<Warm>,
     _place: Place,
+}
+
+/// What is left in a slot whose region is gone: the mapping of an image, without a trace of what was written.
+#[derive(Debug)]
+pub(super) struct Warm {
+    /// Not kept alive: an image that is gone is never asked for again.
+    pub image: Weak<Image>,
+    /// Accessible marks.
+    pub marks_bytes: usize,
+    /// The pages, in rising order, that may be private copies of the image's.
+    pub private: Vec<u32>,
 }
 
 /// One of the [`REGIONS_MAX`] places, taken until it drops.
@@ -55,27 +72,68 @@ pub(super) struct Slot {
 struct Place;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
-static IDLE: Mutex<Vec<Reservation>> = Mutex::new(Vec::new());
+static IDLE: Mutex<Idle> = Mutex::new(Idle {
+    empty: Vec::new(),
+    warm: VecDeque::new(),
+});
+
+#[derive(Debug)]
+struct Idle {
+    empty: Vec<Reservation>,
+    /// The latest last.
+    warm: VecDeque<(Warm, Reservation)>,
+}
 
 impl Slot {
-    /// Takes a slot from the pool, or makes one.
+    /// Takes a slot from the pool, one that maps `image` already if there is one, or makes one.
     ///
     /// # Errors
     /// [`Exhausted`] inside of an error of the kind `OutOfMemory`, or what the system says.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(image: Option<&Arc<Image>>) -> io::Result<Self> {
         let place = Place::take()?;
-        let idle = idle().pop();
+        let (warm, reservation) = match idle().take(image) {
+            (warm, Some(reservation)) => (warm, reservation),
+            (_, None) => (None, fresh()?),
+        };
         Ok(Self {
-            reservation: idle.map_or_else(fresh, Ok)?,
+            reservation,
+            warm,
             _place: place,
         })
     }
 
-    /// Gives the slot back for another region. The caller says that it is as good as new.
-    pub fn give_back(self) {
-        let mut idle = idle();
-        if idle.len() < IDLE_MAX {
-            idle.push(self.reservation);
+    /// Gives the slot back for another region. The caller says that it holds what `warm` says and nothing else.
+    pub fn give_back(self, warm: Option<Warm>) {
+        // What there is no room for is unmapped when the lock is free again.
+        let _surplus = idle().put(warm, self.reservation);
+    }
+}
+
+impl Idle {
+    fn take(&mut self, image: Option<&Arc<Image>>) -> (Option<Warm>, Option<Reservation>) {
+        let wanted = image.and_then(|image| {
+            let mut held = self.warm.iter();
+            held.rposition(|(warm, _)| std::ptr::eq(warm.image.as_ptr(), Arc::as_ptr(image)))
+        });
+        match wanted.and_then(|at| self.warm.remove(at)) {
+            Some((warm, reservation)) => (Some(warm), Some(reservation)),
+            None => (None, self.empty.pop()),
+        }
+    }
+
+    fn put(&mut self, warm: Option<Warm>, reservation: Reservation) -> Option<Reservation> {
+        match warm {
+            Some(warm) => {
+                self.warm.push_back((warm, reservation));
+                let full = self.warm.len() > WARM_MAX;
+                full.then(|| self.warm.pop_front().map(|(_, oldest)| oldest))
+                    .flatten()
+            }
+            None if self.empty.len() < EMPTY_MAX => {
+                self.empty.push(reservation);
+                None
+            }
+            None => Some(reservation),
         }
     }
 }
@@ -102,7 +160,7 @@ fn fresh() -> io::Result<Reservation> {
     Ok(reservation)
 }
 
-fn idle() -> std::sync::MutexGuard<'static, Vec<Reservation>> {
-    // Pushing and popping leave the list whole, also when they panic.
+fn idle() -> MutexGuard<'static, Idle> {
+    // What panics under the lock leaves the lists whole.
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
