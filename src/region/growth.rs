@@ -11,6 +11,9 @@ use super::reservation::Reservation;
 
 use crostata_abi::PAGE_BYTES;
 
+/// No memory is larger: 2^26 WebAssembly pages.
+const WIDE_BYTES_MAX: usize = 4 << 40;
+
 impl Region {
     /// Sets the accessible size. New bytes are zeros; bytes given up are gone.
     ///
@@ -95,7 +98,8 @@ impl Region {
 
     /// Twice the place, so that growing page by page moves seldom; or what fits, when that is too much.
     fn larger_place(&self, size_bytes: usize) -> io::Result<(usize, Reservation)> {
-        let doubled = self.reserved_bytes().saturating_mul(2).max(size_bytes);
+        let doubled = self.reserved_bytes().saturating_mul(2).min(WIDE_BYTES_MAX);
+        let doubled = doubled.max(size_bytes);
         let try_place = |bytes| Ok((bytes, Reservation::new(with_guard(bytes)?)?));
         try_place(doubled).or_else(|_: io::Error| try_place(size_bytes))
     }
