@@ -63,6 +63,27 @@ pub(super) fn checks(
     word_size: WordSize,
     checking: Checking,
 ) -> Result<BTreeMap<usize, Check>, Rejection> {
+    let operators = operators(body)?;
+    if !operators
+        .iter()
+        .any(|operator| Access::of(operator).is_some())
+    {
+        return Ok(BTreeMap::new());
+    }
+    let walk = Walk::over(&operators, outline, body, word_size, checking);
+    Ok(walk.coverage.checks())
+}
+
+/// The steps that finding the checks takes, each of them one look-up in a map or a list.
+#[cfg(test)]
+pub(super) fn steps(outline: &Outline<'_>, body: &Body<'_>, word_size: WordSize) -> usize {
+    let operators = operators(body).unwrap_or_default();
+    let walk = Walk::over(&operators, outline, body, word_size, Checking::default());
+    let (listings, numbers) = (walk.writes.listings, walk.values.count());
+    walk.moment + walk.accesses + listings + numbers + walk.coverage.changes
+}
+
+fn operators<'a>(body: &Body<'a>) -> Result<Vec<Operator<'a>>, Rejection> {
     let mut operators = Vec::new();
     let mut reader = body
         .body
@@ -71,19 +92,7 @@ pub(super) fn checks(
     while !reader.eof() {
         operators.push(reader.read().map_err(Rejection::invalid)?);
     }
-    if !operators
-        .iter()
-        .any(|operator| Access::of(operator).is_some())
-    {
-        return Ok(BTreeMap::new());
-    }
-    let locals = body.locals as usize;
-    let mut walk = Walk::new(outline, word_size, locals, loops(&operators, locals));
-    walk.checking = checking;
-    for operator in &operators {
-        walk.step(operator);
-    }
-    Ok(walk.coverage.checks())
+    Ok(operators)
 }
 
 /// For each loop in the order of their beginnings the locals written inside.
@@ -150,6 +159,23 @@ struct Walk<'w, 'a> {
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
+    /// Walks over a body.
+    fn over(
+        operators: &[Operator<'a>],
+        outline: &'w Outline<'a>,
+        body: &Body<'_>,
+        word_size: WordSize,
+        checking: Checking,
+    ) -> Self {
+        let locals = body.locals as usize;
+        let mut walk = Self::new(outline, word_size, locals, loops(operators, locals));
+        walk.checking = checking;
+        for operator in operators {
+            walk.step(operator);
+        }
+        walk
+    }
+
     fn new(
         outline: &'w Outline<'a>,
         word_size: WordSize,

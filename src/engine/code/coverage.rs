@@ -87,6 +87,9 @@ pub(super) struct Coverage {
     found: Vec<(usize, Fact, bool)>,
     /// The check before each access.
     checks: BTreeMap<usize, Check>,
+    /// Facts learnt and forgotten.
+    #[cfg(test)]
+    pub changes: usize,
 }
 
 impl Coverage {
@@ -97,6 +100,8 @@ impl Coverage {
             written: BTreeSet::new(),
             found: Vec::new(),
             checks: BTreeMap::new(),
+            #[cfg(test)]
+            changes: 0,
         }
     }
 
@@ -138,6 +143,10 @@ impl Coverage {
                 &mut self.read
             };
             set.remove(&fact);
+            #[cfg(test)]
+            {
+                self.changes += 1;
+            }
         }
     }
 
@@ -162,6 +171,10 @@ impl Coverage {
     }
 
     fn learn(&mut self, moment: usize, fact: Fact, writes: bool) {
+        #[cfg(test)]
+        {
+            self.changes += 1;
+        }
         if self.read.insert(fact) {
             self.found.push((moment, fact, false));
         }
