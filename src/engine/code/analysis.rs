@@ -23,7 +23,7 @@
 use super::Rejection;
 use super::WordSize;
 use super::access::Access;
-use super::coverage::{Check, Coverage};
+use super::coverage::{Check, Coverage, Pending};
 use super::outline::{Body, Outline};
 use super::values::{Integer, Value, Values, absolute, integer};
 use super::writes::Writes;
@@ -121,6 +121,13 @@ fn loops(operators: &[Operator<'_>], locals: usize) -> Vec<Vec<u32>> {
     found
 }
 
+/// A value on the operand stack, and the local it was read from, if nothing else was done to it.
+#[derive(Clone, Copy)]
+struct Operand {
+    value: Value,
+    local: Option<u32>,
+}
+
 /// What a local holds, and the moment it was given it.
 #[derive(Clone, Copy)]
 struct Local {
@@ -148,7 +155,7 @@ struct Walk<'w, 'a> {
     loops: std::vec::IntoIter<Vec<u32>>,
     values: Values<'a>,
     coverage: Coverage,
-    operands: Vec<Value>,
+    operands: Vec<Operand>,
     locals: Vec<Local>,
     writes: Writes,
     frames: Vec<Frame>,
@@ -222,15 +229,22 @@ impl<'w, 'a> Walk<'w, 'a> {
         if access.writes() {
             self.pop();
         }
-        let operand = self.pop();
-        let displacement = operand.displacement.wrapping_add(access.offset as i64);
+        let Operand { value, local } = self.pop_operand();
+        let displacement = value.displacement.wrapping_add(access.offset as i64);
         let displacement = match self.word_size {
             WordSize::W32 => displacement as i32 as i64,
             WordSize::W64 => displacement,
         };
-        let (index, writes) = (self.accesses, access.writes());
+        let writes = access.writes();
         if (writes && self.checking.stores) || (!writes && self.checking.loads) {
-            self.coverage.access(index, operand, displacement, writes);
+            let still_holds = |local: &u32| self.local(*local) == Some(value);
+            self.coverage.access(Pending {
+                index: self.accesses,
+                operand: value,
+                local: local.filter(still_holds),
+                displacement,
+                writes,
+            });
         }
         if !self.checking.eliminates {
             self.coverage.flush(self.moment);
@@ -394,7 +408,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         match operator {
             Operator::LocalGet { local_index } => {
                 let value = self.local(*local_index);
-                self.operands.push(value);
+                let value = value.unwrap_or_else(|| self.values.fresh());
+                let local = Some(*local_index);
+                self.operands.push(Operand { value, local });
             }
             Operator::LocalSet { local_index } => {
                 let value = self.pop();
@@ -403,10 +419,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             Operator::LocalTee { local_index } => {
                 let value = self.pop();
                 self.write(*local_index, value);
-                self.operands.push(value);
+                let local = Some(*local_index);
+                self.operands.push(Operand { value, local });
             }
-            Operator::I32Const { value } => self.operands.push(absolute(i64::from(*value))),
-            Operator::I64Const { value } => self.operands.push(absolute(*value)),
+            Operator::I32Const { value } => self.push(absolute(i64::from(*value))),
+            Operator::I64Const { value } => self.push(absolute(*value)),
             _ => match integer(operator) {
                 Some(Integer::Unary) => self.unary(operator),
                 Some(kind) => self.binary(operator, kind),
@@ -418,13 +435,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn unary(&mut self, operator: &Operator<'a>) {
         let operand = self.pop();
         let value = self.values.unary(operator, operand);
-        self.operands.push(value);
+        self.push(value);
     }
 
     fn binary(&mut self, operator: &Operator<'a>, kind: Integer) {
         let (right, left) = (self.pop(), self.pop());
         let value = self.values.binary(operator, kind, left, right);
-        self.operands.push(value);
+        self.push(value);
     }
 
     /// Follows an operator of whose results nothing is known.
@@ -470,23 +487,31 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    fn local(&mut self, index: u32) -> Value {
-        match self.locals.get(index as usize) {
-            Some(local) => local.value,
-            None => self.values.fresh(),
-        }
+    fn local(&self, index: u32) -> Option<Value> {
+        self.locals.get(index as usize).map(|local| local.value)
     }
 
     /// Accepted code has an operand wherever one is taken; a value of which nothing is known is right in any case.
-    fn pop(&mut self) -> Value {
+    fn pop_operand(&mut self) -> Operand {
         let operand = self.operands.pop();
-        operand.unwrap_or_else(|| self.values.fresh())
+        operand.unwrap_or_else(|| Operand {
+            value: self.values.fresh(),
+            local: None,
+        })
+    }
+
+    fn pop(&mut self) -> Value {
+        self.pop_operand().value
+    }
+
+    fn push(&mut self, value: Value) {
+        self.operands.push(Operand { value, local: None });
     }
 
     fn push_fresh(&mut self, count: usize) {
         for _ in 0..count {
             let value = self.values.fresh();
-            self.operands.push(value);
+            self.push(value);
         }
     }
 }
