@@ -23,7 +23,7 @@
 use super::Rejection;
 use super::WordSize;
 use super::access::Access;
-use super::coverage::{Check, Coverage};
+use super::coverage::{Check, Coverage, Pending};
 use super::outline::{Body, Outline};
 use super::values::{Integer, Value, Values, absolute, integer};
 use super::writes::Writes;
@@ -63,6 +63,27 @@ pub(super) fn checks(
     word_size: WordSize,
     checking: Checking,
 ) -> Result<BTreeMap<usize, Check>, Rejection> {
+    let operators = operators(body)?;
+    if !operators
+        .iter()
+        .any(|operator| Access::of(operator).is_some())
+    {
+        return Ok(BTreeMap::new());
+    }
+    let walk = Walk::over(&operators, outline, body, word_size, checking);
+    Ok(walk.coverage.checks())
+}
+
+/// The steps that finding the checks takes, each of them one look-up in a map or a list.
+#[cfg(test)]
+pub(super) fn steps(outline: &Outline<'_>, body: &Body<'_>, word_size: WordSize) -> usize {
+    let operators = operators(body).unwrap_or_default();
+    let walk = Walk::over(&operators, outline, body, word_size, Checking::default());
+    let (listings, numbers) = (walk.writes.listings, walk.values.count());
+    walk.moment + walk.accesses + listings + numbers + walk.coverage.changes
+}
+
+fn operators<'a>(body: &Body<'a>) -> Result<Vec<Operator<'a>>, Rejection> {
     let mut operators = Vec::new();
     let mut reader = body
         .body
@@ -71,19 +92,7 @@ pub(super) fn checks(
     while !reader.eof() {
         operators.push(reader.read().map_err(Rejection::invalid)?);
     }
-    if !operators
-        .iter()
-        .any(|operator| Access::of(operator).is_some())
-    {
-        return Ok(BTreeMap::new());
-    }
-    let locals = body.locals as usize;
-    let mut walk = Walk::new(outline, word_size, locals, loops(&operators, locals));
-    walk.checking = checking;
-    for operator in &operators {
-        walk.step(operator);
-    }
-    Ok(walk.coverage.checks())
+    Ok(operators)
 }
 
 /// For each loop in the order of their beginnings the locals written inside.
@@ -110,6 +119,13 @@ fn loops(operators: &[Operator<'_>], locals: usize) -> Vec<Vec<u32>> {
         }
     }
     found
+}
+
+/// A value on the operand stack, and the local it was read from, if nothing else was done to it.
+#[derive(Clone, Copy)]
+struct Operand {
+    value: Value,
+    local: Option<u32>,
 }
 
 /// What a local holds, and the moment it was given it.
@@ -139,7 +155,7 @@ struct Walk<'w, 'a> {
     loops: std::vec::IntoIter<Vec<u32>>,
     values: Values<'a>,
     coverage: Coverage,
-    operands: Vec<Value>,
+    operands: Vec<Operand>,
     locals: Vec<Local>,
     writes: Writes,
     frames: Vec<Frame>,
@@ -150,6 +166,23 @@ struct Walk<'w, 'a> {
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
+    /// Walks over a body.
+    fn over(
+        operators: &[Operator<'a>],
+        outline: &'w Outline<'a>,
+        body: &Body<'_>,
+        word_size: WordSize,
+        checking: Checking,
+    ) -> Self {
+        let locals = body.locals as usize;
+        let mut walk = Self::new(outline, word_size, locals, loops(operators, locals));
+        walk.checking = checking;
+        for operator in operators {
+            walk.step(operator);
+        }
+        walk
+    }
+
     fn new(
         outline: &'w Outline<'a>,
         word_size: WordSize,
@@ -196,15 +229,22 @@ impl<'w, 'a> Walk<'w, 'a> {
         if access.writes() {
             self.pop();
         }
-        let operand = self.pop();
-        let displacement = operand.displacement.wrapping_add(access.offset as i64);
+        let Operand { value, local } = self.pop_operand();
+        let displacement = value.displacement.wrapping_add(access.offset as i64);
         let displacement = match self.word_size {
             WordSize::W32 => displacement as i32 as i64,
             WordSize::W64 => displacement,
         };
-        let (index, writes) = (self.accesses, access.writes());
+        let writes = access.writes();
         if (writes && self.checking.stores) || (!writes && self.checking.loads) {
-            self.coverage.access(index, operand, displacement, writes);
+            let still_holds = |local: &u32| self.local(*local) == Some(value);
+            self.coverage.access(Pending {
+                index: self.accesses,
+                operand: value,
+                local: local.filter(still_holds),
+                displacement,
+                writes,
+            });
         }
         if !self.checking.eliminates {
             self.coverage.flush(self.moment);
@@ -368,7 +408,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         match operator {
             Operator::LocalGet { local_index } => {
                 let value = self.local(*local_index);
-                self.operands.push(value);
+                let value = value.unwrap_or_else(|| self.values.fresh());
+                let local = Some(*local_index);
+                self.operands.push(Operand { value, local });
             }
             Operator::LocalSet { local_index } => {
                 let value = self.pop();
@@ -377,10 +419,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             Operator::LocalTee { local_index } => {
                 let value = self.pop();
                 self.write(*local_index, value);
-                self.operands.push(value);
+                let local = Some(*local_index);
+                self.operands.push(Operand { value, local });
             }
-            Operator::I32Const { value } => self.operands.push(absolute(i64::from(*value))),
-            Operator::I64Const { value } => self.operands.push(absolute(*value)),
+            Operator::I32Const { value } => self.push(absolute(i64::from(*value))),
+            Operator::I64Const { value } => self.push(absolute(*value)),
             _ => match integer(operator) {
                 Some(Integer::Unary) => self.unary(operator),
                 Some(kind) => self.binary(operator, kind),
@@ -392,13 +435,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn unary(&mut self, operator: &Operator<'a>) {
         let operand = self.pop();
         let value = self.values.unary(operator, operand);
-        self.operands.push(value);
+        self.push(value);
     }
 
     fn binary(&mut self, operator: &Operator<'a>, kind: Integer) {
         let (right, left) = (self.pop(), self.pop());
         let value = self.values.binary(operator, kind, left, right);
-        self.operands.push(value);
+        self.push(value);
     }
 
     /// Follows an operator of whose results nothing is known.
@@ -444,23 +487,31 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    fn local(&mut self, index: u32) -> Value {
-        match self.locals.get(index as usize) {
-            Some(local) => local.value,
-            None => self.values.fresh(),
-        }
+    fn local(&self, index: u32) -> Option<Value> {
+        self.locals.get(index as usize).map(|local| local.value)
     }
 
     /// Accepted code has an operand wherever one is taken; a value of which nothing is known is right in any case.
-    fn pop(&mut self) -> Value {
+    fn pop_operand(&mut self) -> Operand {
         let operand = self.operands.pop();
-        operand.unwrap_or_else(|| self.values.fresh())
+        operand.unwrap_or_else(|| Operand {
+            value: self.values.fresh(),
+            local: None,
+        })
+    }
+
+    fn pop(&mut self) -> Value {
+        self.pop_operand().value
+    }
+
+    fn push(&mut self, value: Value) {
+        self.operands.push(Operand { value, local: None });
     }
 
     fn push_fresh(&mut self, count: usize) {
         for _ in 0..count {
             let value = self.values.fresh();
-            self.operands.push(value);
+            self.push(value);
         }
     }
 }

@@ -56,18 +56,23 @@ pub(super) struct Check {
 pub(super) enum Place {
     /// At a known address.
     Absolute(i64),
-    /// So far behind the access's address operand, modulo the address space.
+    /// So far behind what a local holds, which is the access's address operand, modulo the address space.
+    Local(u32, i64),
+    /// So far behind the access's address operand.
     Operand(i64),
 }
 
 /// An access of the line being read.
-struct Pending {
+pub(super) struct Pending {
     /// Its place among the function's accesses.
-    index: usize,
-    operand: Value,
+    pub index: usize,
+    /// Its address operand.
+    pub operand: Value,
+    /// A local that holds the same.
+    pub local: Option<u32>,
     /// The displacement of its address.
-    displacement: i64,
-    writes: bool,
+    pub displacement: i64,
+    pub writes: bool,
 }
 
 /// A check that has passed.
@@ -87,6 +92,9 @@ pub(super) struct Coverage {
     found: Vec<(usize, Fact, bool)>,
     /// The check before each access.
     checks: BTreeMap<usize, Check>,
+    /// Facts learnt and forgotten.
+    #[cfg(test)]
+    pub changes: usize,
 }
 
 impl Coverage {
@@ -97,17 +105,14 @@ impl Coverage {
             written: BTreeSet::new(),
             found: Vec::new(),
             checks: BTreeMap::new(),
+            #[cfg(test)]
+            changes: 0,
         }
     }
 
-    /// Adds an access to the line. `displacement` is that of its address.
-    pub fn access(&mut self, index: usize, operand: Value, displacement: i64, writes: bool) {
-        self.pending.push(Pending {
-            index,
-            operand,
-            displacement,
-            writes,
-        });
+    /// Adds an access to the line.
+    pub fn access(&mut self, access: Pending) {
+        self.pending.push(access);
     }
 
     /// Ends the line at `moment`.
@@ -119,10 +124,11 @@ impl Coverage {
                 continue;
             }
             let number = access.operand.number;
-            let place = if number == ABSOLUTE {
-                Place::Absolute(lo)
-            } else {
-                Place::Operand(lo.wrapping_sub(access.operand.displacement))
+            let distance = lo.wrapping_sub(access.operand.displacement);
+            let place = match access.local {
+                _ if number == ABSOLUTE => Place::Absolute(lo),
+                Some(local) => Place::Local(local, distance),
+                None => Place::Operand(distance),
             };
             self.checks.insert(access.index, Check { place, writes });
             self.learn(moment, Fact { number, lo }, writes);
@@ -138,6 +144,10 @@ impl Coverage {
                 &mut self.read
             };
             set.remove(&fact);
+            #[cfg(test)]
+            {
+                self.changes += 1;
+            }
         }
     }
 
@@ -162,6 +172,10 @@ impl Coverage {
     }
 
     fn learn(&mut self, moment: usize, fact: Fact, writes: bool) {
+        #[cfg(test)]
+        {
+            self.changes += 1;
+        }
         if self.read.insert(fact) {
             self.found.push((moment, fact, false));
         }

@@ -18,15 +18,16 @@
 //!    `unreachable`, so that the host can tell. Functions that call nothing and would take 4,096 or less take nothing.
 //! 4. Every mutable global of the contract is exported as `crostata.global.N`, N its index.
 //! 5. Constant expressions are folded to one constant: instantiation does no unpriced arithmetic.
-//! 6. Memory 1, not exported, is the marks table, a byte per page of 4,096 bytes of memory 0: 0 for a page not touched, not below 1 for one that can be
-//!    read, 3 for one that can be written. Four functions are imported behind the contract's imports, from the module [`TOUCH_MODULE`]
-//!    ([`TOUCH_IMPORTS`]): `read(address)` and `write(address)` are called where the mark is too low, `copy(destination, source, length)` and
-//!    `fill(destination, length)` before bulk operations that the marks of single pages do not allow. What the host does for a page it
-//!    does for the first 264 bytes of the next page too, page 0 being next to the last of the address space. A call of `read` or `write`
-//!    with an address that is out of bounds is always followed by a trap, before anything else calls or branches.
-//!    Which accesses are checked: `coverage`, `analysis`.
+//! 6. Memory 1, not exported, is the marks table: a byte per page of 4,096 bytes of memory 0, which is 0 for a page not touched, not below 1
+//!    for one that can be read, and 3 for one that can be written. Four functions are imported behind the contract's imports, from the module
+//!    [`TOUCH_MODULE`] ([`TOUCH_IMPORTS`]), and called through functions of their own behind the contract's: `read(address)` and `write(address)`
+//!    where the mark is too low, `copy(destination, source, length)` and `fill(destination, length)` before bulk operations
+//!    unless their length is 1 to 264 and the marks of the pages where their ranges begin suffice. What the host does for a page it does for
+//!    the first 264 bytes of the next page too, page 0 being next to the last of the address space. A call of `read` or `write` with an
+//!    address that is out of bounds is always followed by a trap, before anything else is called or branched to: the host may trap at once.
+//!    Which accesses are checked, and why that is enough: `coverage`, `analysis`.
 //!
-//! Type, global and table indices stay what they were; those of defined functions rise by the number of functions added.
+//! Type, global and table indices stay what they were; those of defined functions rise by the number of functions imported.
 
 mod access;
 mod analysis;

@@ -141,6 +141,13 @@ impl Toucher {
     pub fn access(&self, code: &mut Code, access: &Access, check: Check) {
         match check.place {
             Place::Absolute(address) => self.absolute(code, address, check.writes),
+            Place::Local(local, distance) => self.check(
+                code,
+                &Instruction::LocalGet(local),
+                local,
+                distance,
+                check.writes,
+            ),
             Place::Operand(distance) => self.operand(code, access, distance, check.writes),
         }
     }
@@ -162,18 +169,31 @@ impl Toucher {
         if let Some(ty) = access.stored {
             code.emit(&[Instruction::LocalSet(self.value_local(ty))]);
         }
-        code.emit(&[Instruction::LocalTee(address)]);
-        self.add(code, distance);
-        self.page(code);
-        test(code, writes);
-        code.emit_unlikely(&Instruction::If(BlockType::Empty));
-        code.emit(&[Instruction::LocalGet(address)]);
-        self.add(code, distance);
-        code.emit(&[self.call(writes), Instruction::End]);
+        let first = Instruction::LocalTee(address);
+        self.check(code, &first, address, distance, writes);
         code.emit(&[Instruction::LocalGet(address)]);
         if let Some(ty) = access.stored {
             code.emit(&[Instruction::LocalGet(self.value_local(ty))]);
         }
+    }
+
+    /// Writes a check at `distance` behind the address in a local, which `first` puts on the stack for the first time.
+    fn check(
+        &self,
+        code: &mut Code,
+        first: &Instruction<'_>,
+        local: u32,
+        distance: i64,
+        writes: bool,
+    ) {
+        code.emit(std::slice::from_ref(first));
+        self.add(code, distance);
+        self.page(code);
+        test(code, writes);
+        code.emit_unlikely(&Instruction::If(BlockType::Empty));
+        code.emit(&[Instruction::LocalGet(local)]);
+        self.add(code, distance);
+        code.emit(&[self.call(writes), Instruction::End]);
     }
 
     /// Writes what precedes a `memory.copy`. The marks suffice for 1 to 264 bytes from and to marked pages; of any other

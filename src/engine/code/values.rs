@@ -50,6 +50,12 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// How many numbers were given.
+    #[cfg(test)]
+    pub const fn count(&self) -> usize {
+        self.next as usize
+    }
+
     /// A value of which nothing is known.
     pub const fn fresh(&mut self) -> Value {
         let number = self.next;

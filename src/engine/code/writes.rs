@@ -8,6 +8,9 @@ pub(super) struct Writes {
     /// For each local the innermost open block that lists it, counted from the outermost; [`NOWHERE`] for none.
     listed: Vec<usize>,
     blocks: Vec<Vec<Listed>>,
+    /// Locals listed so far, counted once for each list.
+    #[cfg(test)]
+    pub listings: usize,
 }
 
 const NOWHERE: usize = usize::MAX;
@@ -25,6 +28,8 @@ impl Writes {
         Self {
             listed: vec![NOWHERE; locals],
             blocks: vec![Vec::new()],
+            #[cfg(test)]
+            listings: 0,
         }
     }
 
@@ -44,6 +49,10 @@ impl Writes {
         if *listed != innermost {
             let before = std::mem::replace(listed, innermost);
             block.push(Listed { local, before });
+            #[cfg(test)]
+            {
+                self.listings += 1;
+            }
         }
     }
 

@@ -421,13 +421,9 @@ fn rewritten(code: &[u8], word_size: WordSize) -> Vec<u8> {
 }
 
 /// What the functions return, or how they trap, and what the host saw.
-fn run(engine: &Engine, wasm: &[u8], strict: bool) -> (Vec<Result<i32, Option<Trap>>>, Seen) {
+pub fn run(engine: &Engine, wasm: &[u8], strict: bool) -> (Vec<Result<i32, Option<Trap>>>, Seen) {
     let module = Module::new(engine, wasm).unwrap();
-    let seen = Seen {
-        strict,
-        ..Seen::default()
-    };
-    let mut store = Store::new(engine, seen);
+    let mut store = Store::new(engine, Seen::strict(strict));
     let linker = marked::linker(engine, &module);
     let instance = linker.instantiate(&mut store, &module).unwrap();
     let mut results = Vec::new();

@@ -240,9 +240,9 @@ pub fn audited(wasm: &[u8]) -> Vec<u8> {
 pub struct Seen {
     /// Marks nothing, so that every check calls the host, and covers an access by the bytes behind a check's address only, not by
     /// the rest of its page.
-    pub strict: bool,
+    strict: bool,
     /// In strict mode where reads and writes were checked.
-    pub windows: [BTreeSet<u64>; 2],
+    windows: [BTreeSet<u64>; 2],
     /// Accesses inside the memory.
     pub accesses: u64,
     /// Calls of the cold path.
@@ -251,6 +251,16 @@ pub struct Seen {
     pub misses: Vec<String>,
     /// A check looked beyond the memory: the call has to end in a trap.
     pub doomed: bool,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub fn strict(strict: bool) -> Self {
+        Self {
+            strict,
+            ..Self::default()
+        }
+    }
 }
 
 const PAGE: u64 = 4_096;

@@ -1,6 +1,8 @@
 //! What the tests of this folder share: contracts from text, and a way to run them.
 
 mod accept;
+mod artifacts;
+mod checks;
 mod execute;
 mod generated;
 mod hostile;
