@@ -23,6 +23,7 @@ pub struct Copies {
 
 impl Copies {
     /// Bytes of memory held, used or not.
+    #[cfg(test)]
     pub fn held_bytes(&self) -> u64 {
         self.pages.held_bytes() + self.heads.held_bytes()
     }
@@ -122,6 +123,7 @@ impl<const N: usize> Arena<N> {
         index
     }
 
+    #[cfg(test)]
     fn held_bytes(&self) -> u64 {
         let chunks = self.chunks.iter();
         let with_memory = chunks.filter(|chunk| !chunk.slots.is_empty()).count() as u64;

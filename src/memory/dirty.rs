@@ -13,15 +13,50 @@ use super::touch::{PAID, SPILL_BYTES, spill};
 
 const ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
+/// From this many heads on, asking the kernel once which pages are private beats looking at each head.
+const DOUBTFUL_MIN: usize = 8;
+
+/// The pages that are surely what is mapped below, because the region has no copies of them.
+struct SharedHeads {
+    /// The pages with copies, as runs in rising order; `None` if nobody knows.
+    private: Option<Vec<(u32, u32)>>,
+}
+
+impl SharedHeads {
+    /// Asks about the doubtful pages among `pages`, which are in rising order.
+    fn among(memory: &ContractMemory, pages: &[u32]) -> Self {
+        let mut doubtful = pages.iter().filter(|page| memory.is_doubtful(**page));
+        let first = doubtful.clone().next();
+        let private = match (first, &memory.region) {
+            (Some(first), Some(region)) if doubtful.clone().count() >= DOUBTFUL_MIN => {
+                let last = doubtful.next_back().unwrap_or(first);
+                region.private_pages(*first, *last)
+            }
+            _ => None,
+        };
+        Self { private }
+    }
+
+    fn contains(&self, page: u32) -> bool {
+        let Some(private) = &self.private else {
+            return false;
+        };
+        let before = private.partition_point(|run| run.0 <= page);
+        !before.checked_sub(1).is_some_and(|at| page < private[at].1)
+    }
+}
+
 impl ContractMemory {
     /// The pages that may differ from the last commit, in rising order.
     ///
     /// Of a page that only the spill rule reached the head is compared with the base.
     pub fn dirty_pages(&self) -> Vec<PageIndex> {
-        let pages = self.dirty.iter().copied().map(PageIndex);
-        let mut dirty: Vec<PageIndex> = pages.filter(|page| self.is_dirty(page.0)).collect();
-        dirty.sort_unstable();
-        dirty
+        let mut pages = self.dirty.clone();
+        pages.sort_unstable();
+        let shared = SharedHeads::among(self, &pages);
+        let pages = pages.into_iter();
+        let dirty = pages.filter(|page| self.is_dirty(*page, &shared));
+        dirty.map(PageIndex).collect()
     }
 
     /// Takes the present content for that of the last commit. What is mapped stays.
@@ -72,13 +107,20 @@ impl ContractMemory {
         }
     }
 
-    fn is_dirty(&self, page: u32) -> bool {
-        let state = self.states.get(page);
-        if page as usize * PAGE_BYTES >= self.size_bytes() {
-            return false;
+    fn is_dirty(&self, page: u32, shared: &SharedHeads) -> bool {
+        let inside = page as usize * PAGE_BYTES < self.size_bytes();
+        if !inside || self.states.get(page).has(REST_DIRTY) {
+            return inside;
         }
-        let drifted = || state.has(HEAD_DRIFTED) || self.head_differs(page);
-        state.has(REST_DIRTY) || state.has(HEAD_DIRTY) && drifted()
+        self.states.get(page).has(HEAD_DIRTY)
+            && (self.states.get(page).has(HEAD_DRIFTED)
+                || !shared.contains(page) && self.head_differs(page))
+    }
+
+    /// Whether only its head's bytes can tell if a page is dirty.
+    fn is_doubtful(&self, page: u32) -> bool {
+        let state = self.states.get(page);
+        state.has(HEAD_DIRTY) && !state.has(REST_DIRTY) && !state.has(HEAD_DRIFTED)
     }
 
     /// Whether a head may differ from what is mapped below.

@@ -39,6 +39,7 @@ impl ContractMemory {
     }
 
     /// Whether the memory has no region at the moment.
+    #[cfg(test)]
     pub fn is_parked(&self) -> bool {
         self.region.is_none()
     }

@@ -83,6 +83,7 @@ impl ContractMemory {
     }
 
     /// Open scopes.
+    #[cfg(test)]
     pub fn scopes(&self) -> usize {
         self.scopes.len()
     }
@@ -129,13 +130,6 @@ impl ContractMemory {
             }
         }
         self.log.truncate(kept);
-    }
-
-    /// Drops the memory with what its scopes keep.
-    pub fn dispose(mut self, copies: &mut Copies) {
-        for entry in self.log.drain(..) {
-            entry.give_back(copies);
-        }
     }
 
     /// The innermost scope, counted from 1; 0 when none is open.

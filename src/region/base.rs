@@ -43,6 +43,12 @@ impl Region {
         let Some(image) = &self.image else {
             return Ok(());
         };
+        if let Some(view) = image.view().filter(|_| start < end) {
+            // SAFETY: the range lies inside the size and the image, whose pages there are filled; no Rust
+            // reference points into the memory, and no other thread uses the region.
+            unsafe { view.copy(start as u64, self.base().add(start), end - start) };
+            return Ok(());
+        }
         let (file, offset) = image.place();
         let mut at = start;
         while at < end {

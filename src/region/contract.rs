@@ -42,7 +42,7 @@ impl Region {
     /// A region of `size_bytes` zeros.
     ///
     /// # Errors
-    /// [`Exhausted`](super::Exhausted) when too many regions are live, or what the system says.
+    /// [`Exhausted`](super::pool::Exhausted) when too many regions are live, or what the system says.
     pub fn zeroed(size_bytes: usize) -> io::Result<Self> {
         Self::make(None, size_bytes)
     }
@@ -50,7 +50,7 @@ impl Region {
     /// A region of `size_bytes` bytes whose beginning maps `image` copy-on-write, and whose rest is zeros.
     ///
     /// # Errors
-    /// [`Exhausted`](super::Exhausted) when too many regions are live, or what the system says; a size
+    /// [`Exhausted`](super::pool::Exhausted) when too many regions are live, or what the system says; a size
     /// below the image's is refused.
     pub fn over(image: Arc<Image>, size_bytes: usize) -> io::Result<Self> {
         Self::make(Some(image), size_bytes)

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crostata_abi::PAGE_BYTES;
@@ -35,6 +37,9 @@ pub struct Image {
     file: Arc<ImageFile>,
     start: u64,
     len_bytes: u64,
+    view: OnceLock<Option<View>>,
+    /// How often filled pages were read so far.
+    reads: AtomicU32,
 }
 
 impl ImageFile {
@@ -59,6 +64,8 @@ impl ImageFile {
             file: self.clone(),
             start,
             len_bytes,
+            view: OnceLock::new(),
+            reads: AtomicU32::new(0),
         })
     }
 
@@ -100,7 +107,24 @@ impl Image {
     /// When the bytes do not lie inside the image.
     pub fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         self.check(offset, bytes.len())?;
-        self.file.file.read_exact_at(bytes, self.start + offset)
+        match self.view() {
+            Some(view) => {
+                // SAFETY: the range lies inside the image (checked above), whose filled pages do not change; the
+                // target is a live exclusive slice.
+                unsafe { view.copy(offset, bytes.as_mut_ptr(), bytes.len()) };
+                Ok(())
+            }
+            None => self.file.file.read_exact_at(bytes, self.start + offset),
+        }
+    }
+
+    /// The image's own mapping: none for one that is seldom read, where a system call per read costs less.
+    pub(super) fn view(&self) -> Option<&View> {
+        if self.reads.load(Ordering::Relaxed) < VIEW_AFTER_READS {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        self.view.get_or_init(|| View::new(self)).as_ref()
     }
 
     /// Pages that must be filled together: mappings copy whole pages of the system, which may be
@@ -137,6 +161,79 @@ impl Drop for Image {
             let (start, len) = (self.start as i64, self.len_bytes as i64);
             libc::fallocate(self.file.file.as_raw_fd(), mode, start, len);
         }
+    }
+}
+
+/// From this many reads on an image has a view.
+const VIEW_AFTER_READS: u32 = 32;
+
+/// Views that may exist at once: each takes a mapping, of which a process has few.
+const VIEWS_MAX: usize = 4_096;
+
+/// The largest image that gets a view: a larger one would take too much address space.
+const VIEW_BYTES_MAX: u64 = 4 << 30;
+
+static VIEWS: AtomicUsize = AtomicUsize::new(0);
+
+/// A mapping of a whole image for reading.
+#[derive(Debug)]
+pub(super) struct View {
+    base: NonNull<u8>,
+    len_bytes: usize,
+}
+
+// SAFETY: the mapping is owned by this value alone and is not tied to a thread.
+unsafe impl Send for View {}
+// SAFETY: the mapping is only read, and what is read of it does not change.
+unsafe impl Sync for View {}
+
+impl View {
+    /// Maps an image; `None` when it is too large, or mappings are short.
+    fn new(image: &Image) -> Option<Self> {
+        let len_bytes = usize::try_from(image.len_bytes).ok()?;
+        if image.len_bytes == 0 || image.len_bytes > VIEW_BYTES_MAX {
+            return None;
+        }
+        if VIEWS.fetch_add(1, Ordering::Relaxed) >= VIEWS_MAX {
+            VIEWS.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let view = Self::map(image, len_bytes);
+        if view.is_none() {
+            VIEWS.fetch_sub(1, Ordering::Relaxed);
+        }
+        view
+    }
+
+    fn map(image: &Image, len_bytes: usize) -> Option<Self> {
+        let (file, start) = image.place();
+        let start = libc::off_t::try_from(start).ok()?;
+        let (anywhere, flags) = (ptr::null_mut(), libc::MAP_SHARED);
+        // SAFETY: a fresh mapping at an address of the kernel's choice aliases nothing.
+        let base = unsafe { libc::mmap(anywhere, len_bytes, libc::PROT_READ, flags, file, start) };
+        let base = (base != libc::MAP_FAILED).then_some(base)?;
+        let base = NonNull::new(base.cast())?;
+        Some(Self { base, len_bytes })
+    }
+
+    /// Copies `len` bytes from `offset` of the image.
+    ///
+    /// # Safety
+    /// The range lies inside the image, in filled pages; `target` is writable for `len` bytes.
+    pub(super) unsafe fn copy(&self, offset: u64, target: *mut u8, len: usize) {
+        // SAFETY: the caller vouches for both ranges; they are of different mappings.
+        unsafe {
+            let source = self.base.as_ptr().add(offset as usize);
+            ptr::copy_nonoverlapping(source, target, len);
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // SAFETY: this is the whole mapping made in `map`, which goes with its only owner.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.len_bytes) };
+        VIEWS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

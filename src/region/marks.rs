@@ -13,6 +13,7 @@ const WIDE_BYTES: usize = RESERVATION_BYTES as usize;
 
 impl Region {
     /// The mark of a page; 0 for a page that the table does not cover.
+    #[cfg(test)]
     pub fn mark(&self, page: u32) -> u8 {
         if page as usize >= self.marks_bytes() {
             return 0;

@@ -23,6 +23,7 @@ mod image;
 mod linear;
 mod marks;
 mod pool;
+mod private;
 mod reservation;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,6 @@ mod warm;
 pub use contract::Region;
 pub use image::{Image, ImageFile};
 pub use linear::{RegionCreator, hand_over};
-pub use pool::{Exhausted, REGIONS_MAX};
 
 /// Address space that compiled code may assume behind every memory, in bytes.
 ///

@@ -75,22 +75,3 @@ fn zeroed_regions_are_zeros_again() {
         region.set_mark(round + 1, 3);
     }
 }
-
-/// P7: running out is an error that says so, and ends when regions are dropped.
-#[test]
-#[ignore = "takes every region of the process: run alone"]
-fn running_out_is_an_error() {
-    let mut regions = Vec::new();
-    let error = loop {
-        match Region::zeroed(WASM_PAGE) {
-            Ok(region) => regions.push(region),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(regions.len(), REGIONS_MAX);
-    assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory);
-    assert!(error.get_ref().is_some_and(|error| error.is::<Exhausted>()));
-    assert!(regions.iter().all(|region| region.write(0, &[1])));
-    regions.truncate(REGIONS_MAX - 1);
-    assert!(Region::over(image(), WASM_PAGE).is_ok());
-}
