@@ -21,7 +21,7 @@ fn run(
     strict: bool,
 ) -> (Behaviour, Seen) {
     let mut store = Store::new(engine, Seen::strict(strict));
-    store.set_fuel(2_000_000).unwrap();
+    store.set_fuel(500_000).unwrap();
     let mut linker = marked::linker(engine, module);
     linker
         .define_unknown_imports_as_default_values(&mut store, module)

@@ -443,7 +443,7 @@ pub fn run(engine: &Engine, wasm: &[u8], strict: bool) -> (Vec<Result<i32, Optio
 #[test]
 fn no_access_goes_unchecked() {
     let engine = Engine::new(Config::new().memory_guaranteed_dense_image_size(0)).unwrap();
-    let programs = std::env::var("CROSTATA_PROGRAMS").map_or(400, |count| count.parse().unwrap());
+    let programs = std::env::var("CROSTATA_PROGRAMS").map_or(250, |count| count.parse().unwrap());
     let (mut accesses, mut touches, mut returned) = (0, 0, 0);
     for seed in 0..programs {
         let code = generate(seed);
