@@ -78,16 +78,20 @@ pub use crostata_abi::{
 };
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub use engine::code::{Checking, prepare_measured};
 pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
     Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
     OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
 };
-pub use memory::{MemoryError, PageSourceError};
+pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
     CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
     ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Fatal, Feeder, HostQueries,
-    PricedQuery, Rejected, Reverted, Session, SessionData, SessionDataBuilder, Undecodable,
+    PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Session, SessionData,
+    SessionDataBuilder, Undecodable,
 };
 pub use state::{Commit, CommitError, CommitRef, LookupError, OpenStateError, OpeningError};
 pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};

@@ -208,7 +208,9 @@ fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> 
         .async_stack_size(2 * NATIVE_STACK_BYTES)
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // The rewriting says which branches are cold.
+        .wasm_branch_hinting(true);
     features(&mut config);
     Ok(config)
 }
@@ -221,7 +223,8 @@ fn features(config: &mut Config) {
         .wasm_simd(false)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
-        .wasm_multi_memory(false)
+        // The marks table; `code::prepare` refuses contracts with more than one memory.
+        .wasm_multi_memory(true)
         .wasm_wide_arithmetic(false)
         .wasm_custom_page_sizes(false);
 }

@@ -1,15 +1,17 @@
 //! A frame: one function of one contract running with its own gas limit, atomic with all its callees.
 
-use std::fmt::{self, Write};
-
 use crostata_abi::{ARGBUF_LEN, ContractId};
-use wasmtime::{AsContext, AsContextMut, StoreContextMut, Trap, TypedFunc, Val, WasmBacktrace};
+use wasmtime::{AsContext, AsContextMut, StoreContextMut, Val};
 
 use super::abort::Abort;
-use super::host::{FrameEnd, FrameStart, Host, Loaded};
+use super::contracts::{Callable, Place};
+use super::enter::{enter, export};
+use super::failure::{classify, failure};
+use super::host::{FrameEnd, FrameStart, Host};
 use super::outcome::{Failure, Fault, Refusal};
-use super::state::{Frame, Live, State, remember, restore};
-use crate::region::hand_over;
+use super::state::{Frame, State, open_scope, revert_scope};
+use super::touch::touch;
+use crate::memory::Access;
 use crostata_proof::receipt::Outcome;
 
 /// The name of the constructor.
@@ -29,8 +31,8 @@ pub struct Request<'a> {
 
 /// A frame that may start.
 pub struct Prepared {
-    live: usize,
-    function: TypedFunc<i32, i32>,
+    place: Place,
+    function: Callable,
     height: i32,
 }
 
@@ -47,80 +49,76 @@ pub fn prepare<H: Host>(
 ) -> Result<Result<Prepared, Refusal>, Fault> {
     let mut store = store.as_context_mut();
     let contract = request.contract;
-    let Some(height) = height_left(&mut store) else {
+    let Some(height) = height_left(&mut store)? else {
         return Ok(Err(Refusal::Depth { contract }));
     };
-    let known = store.data().index.get(&contract).copied();
-    let live = match known {
-        Some(live) => live,
-        None => match instantiate(&mut store, contract)? {
-            Ok(live) => live,
+    let place = match store.data().in_tree(&contract) {
+        Some(place) => place,
+        None => match enter(&mut store, contract)? {
+            Ok(place) => place,
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
-    Ok(admit(&mut store, request, live).map(|function| Prepared {
-        live,
+    let admitted = admit(&mut store, request, place)?;
+    Ok(admitted.map(|function| Prepared {
+        place,
         function,
         height,
     }))
 }
 
 /// What the stack counter leaves for another frame, if anything, or if the depth allows one at all.
-fn height_left<H: Host>(store: &mut StoreContextMut<'_, State<H>>) -> Option<i32> {
-    let protocol = store.data().protocol.clone();
-    if store.data().frames.len() as u64 >= protocol.limits.call_depth_max {
-        return None;
+fn height_left<H: Host>(store: &mut StoreContextMut<'_, State<H>>) -> Result<Option<i32>, Fault> {
+    let state = store.data();
+    let limits = &state.protocol.limits;
+    if state.frames.len() as u64 >= limits.call_depth_max {
+        return Ok(None);
     }
-    let Some(caller) = store.data().running() else {
-        return i32::try_from(protocol.code.stack_height_limit).ok();
+    let Some(frame) = state.frame() else {
+        return Ok(i32::try_from(state.protocol.code.stack_height_limit).ok());
     };
-    let global = caller.height;
-    let Val::I32(left) = global.get(&mut *store) else {
-        return None;
-    };
-    let price = i32::try_from(protocol.limits.call_stack_bytes).ok()?;
-    left.checked_sub(price).filter(|left| *left > 0)
+    let price = i32::try_from(limits.call_stack_bytes).ok();
+    let caller = frame.place;
+    let left = height(store, caller)?;
+    let left = price.and_then(|price| left.checked_sub(price));
+    Ok(left.filter(|left| *left > 0))
+}
+
+/// The stack counter of a contract.
+pub fn height<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+) -> Result<i32, Fault> {
+    let global = store.data().live(place)?.height;
+    let value = global.get(store).i32();
+    value.ok_or_else(|| Fault::new("the stack counter is not an i32"))
 }
 
 fn admit<H: Host>(
     store: &mut StoreContextMut<'_, State<H>>,
     request: &Request<'_>,
-    live: usize,
-) -> Result<TypedFunc<i32, i32>, Refusal> {
+    place: Place,
+) -> Result<Result<Callable, Refusal>, Fault> {
     let contract = request.contract;
     if request.function == INIT && !request.init {
-        return Err(Refusal::Init { contract });
+        return Ok(Err(Refusal::Init { contract }));
     }
-    let Some(function) = export(store, live, request) else {
+    let Some(function) = export(store, place, request.function, request.init)? else {
         let function = request.function.to_owned();
-        return Err(Refusal::NoFunction { contract, function });
+        return Ok(Err(Refusal::NoFunction { contract, function }));
     };
-    if store.data().reentry_refused(live) {
-        return Err(Refusal::Reentry { contract });
+    if store.data().reentry_refused(place) {
+        return Ok(Err(Refusal::Reentry { contract }));
     }
     let start = start(store.data(), request);
-    match store.data_mut().host.refuse(&start) {
+    Ok(match store.data_mut().host.refuse(&start) {
         Some(reason) => Err(Refusal::Hook {
             contract,
             function: request.function.to_owned(),
             reason,
         }),
         None => Ok(function),
-    }
-}
-
-fn export<H: Host>(
-    store: &mut StoreContextMut<'_, State<H>>,
-    live: usize,
-    request: &Request<'_>,
-) -> Option<TypedFunc<i32, i32>> {
-    let contract = &store.data().live[live];
-    let callable = request.init || contract.module.facts.exports(request.function);
-    let instance = contract.instance;
-    if !callable {
-        return None;
-    }
-    instance.get_typed_func(&mut *store, request.function).ok()
+    })
 }
 
 fn start<'a, H: Host>(state: &State<H>, request: &Request<'a>) -> FrameStart<'a> {
@@ -129,74 +127,8 @@ fn start<'a, H: Host>(state: &State<H>, request: &Request<'a>) -> FrameStart<'a>
         function: request.function,
         argument: request.argument,
         limit_gas: request.limit_gas,
-        caller: state.running().map(|live| live.contract),
+        caller: state.running().map(|running| running.contract),
     }
-}
-
-/// Brings a contract into the call tree.
-fn instantiate<H: Host>(
-    store: &mut StoreContextMut<'_, State<H>>,
-    contract: ContractId,
-) -> Result<Result<usize, Refusal>, Fault> {
-    if store.data().live.len() as u64 >= store.data().protocol.limits.instances_max {
-        return Ok(Err(Refusal::Instances { contract }));
-    }
-    let Some(loaded) = store.data_mut().host.load(&contract)? else {
-        return Ok(Err(Refusal::NoContract { contract }));
-    };
-    hand_over(Some(loaded.memory.region()));
-    let instance = loaded.module.instance.instantiate(&mut *store);
-    hand_over(None);
-    let parts = instance.and_then(|instance| resolve(store, &loaded, instance));
-    let Loaded { module, memory } = loaded;
-    let (instance, linear, globals, height) = match parts {
-        Ok(parts) => parts,
-        Err(error) => {
-            store.data_mut().host.put_back(contract, memory);
-            let what = format!("contract {contract} could not be instantiated: {error:#}");
-            return Err(Fault::new(what));
-        }
-    };
-    let state = store.data_mut();
-    state.live.push(Live {
-        contract,
-        module,
-        memory,
-        instance,
-        linear,
-        globals,
-        height,
-    });
-    let live = state.live.len() - 1;
-    state.index.insert(contract, live);
-    Ok(Ok(live))
-}
-
-type Parts = (
-    wasmtime::Instance,
-    wasmtime::Memory,
-    Vec<wasmtime::Global>,
-    wasmtime::Global,
-);
-
-fn resolve<H: Host>(
-    store: &mut StoreContextMut<'_, State<H>>,
-    loaded: &Loaded<H>,
-    instance: wasmtime::Instance,
-) -> wasmtime::Result<Parts> {
-    let facts = &loaded.module.facts;
-    let missing = || wasmtime::Error::msg("the rewritten module lacks an export");
-    let linear = instance
-        .get_memory(&mut *store, "memory")
-        .ok_or_else(missing)?;
-    let mut global = |name: &str| instance.get_global(&mut *store, name).ok_or_else(missing);
-    let height = global(&facts.height_global)?;
-    let globals = facts
-        .globals
-        .iter()
-        .map(|name| global(name))
-        .collect::<Result<_, _>>()?;
-    Ok((instance, linear, globals, height))
 }
 
 /// Runs a prepared frame to its end: gas, atomicity and the host's record are settled when it returns.
@@ -206,36 +138,32 @@ pub fn run<H: Host>(
     prepared: Prepared,
 ) -> Result<End, Fault> {
     let mut store = store.as_context_mut();
-    let live = prepared.live;
+    let place = prepared.place;
     let start = start(store.data(), request);
     store.data_mut().host.started(&start);
-    let undo = remember(&mut store, live);
+    open_scope(&mut store, place)?;
     store.data_mut().frames.push(Frame {
-        live,
+        place,
         limit_gas: request.limit_gas,
-        undo: vec![undo],
     });
-    let outer_height = swap_height(&mut store, live, prepared.height)?;
+    let outer_height = height(&mut store, place)?;
+    set_height(&mut store, place, prepared.height)?;
     let end = execute(&mut store, request, &prepared);
-    swap_height(&mut store, live, outer_height)?;
+    set_height(&mut store, place, outer_height)?;
     let end = end?;
     settle(&mut store, &end)?;
     Ok(end)
 }
 
-fn swap_height<H: Host>(
+fn set_height<H: Host>(
     store: &mut StoreContextMut<'_, State<H>>,
-    live: usize,
+    place: Place,
     height: i32,
-) -> Result<i32, Fault> {
-    let global = store.data().live[live].height;
-    let Val::I32(before) = global.get(&mut *store) else {
-        return Err(Fault::new("the stack counter is not an i32"));
-    };
+) -> Result<(), Fault> {
+    let global = store.data().live(place)?.height;
     global
         .set(store, Val::I32(height))
-        .map_err(|error| Fault::new(format!("the stack counter can not be set: {error:#}")))?;
-    Ok(before)
+        .map_err(|error| Fault::new(format!("the stack counter can not be set: {error:#}")))
 }
 
 fn execute<H: Host>(
@@ -243,180 +171,109 @@ fn execute<H: Host>(
     request: &Request<'_>,
     prepared: &Prepared,
 ) -> Result<End, Fault> {
-    let live = prepared.live;
-    let limit_gas = request.limit_gas;
-    let failed = |code, spent_gas| End {
-        result: Err(failure(request, code)),
-        spent_gas,
+    let (place, limit_gas) = (prepared.place, request.limit_gas);
+    let Some(gas) = limit_gas
+        .checked_sub(request.start_gas)
+        .filter(|gas| *gas > 0)
+    else {
+        return Ok(failed(request, Outcome::OutOfGas));
     };
-    if request.start_gas >= limit_gas {
-        return Ok(failed(Outcome::OutOfGas, limit_gas));
+    set_fuel(store, gas)?;
+    if let Err(abort) = pass_argument(store, place, request.argument) {
+        let (code, _) = abort.into_failure()?;
+        return Ok(failed(request, code));
     }
-    let contract = &mut store.data_mut().live[live];
-    let buffer = contract.module.facts.argument_buffer;
-    if !contract.memory.write(buffer, request.argument) {
-        return Err(Fault::new("an argument buffer lies outside of its memory"));
-    }
-    set_fuel(store, limit_gas - request.start_gas)?;
-    let returned = prepared
-        .function
-        .call(&mut *store, request.argument.len() as i32);
-    let left = fuel(store)?;
-    if left > limit_gas {
+    let len = request.argument.len() as i32;
+    let returned = prepared.function.call(&mut *store, len);
+    if fuel(store)? > limit_gas {
         return Err(Fault::new("the metering gave gas back that was never paid"));
     }
     match returned {
-        Ok(_) if left == 0 => Ok(failed(Outcome::OutOfGas, limit_gas)),
-        Ok(len) => Ok(match read_result(store.data(), live, len) {
-            Some(bytes) => End {
-                result: Ok(bytes),
-                spent_gas: limit_gas - left,
-            },
-            None => failed(Outcome::ResultOutOfBounds, limit_gas),
-        }),
+        Ok(len) => succeed(store, request, place, len),
         Err(error) => {
-            let failure = classify(store, request, live, error)?;
+            let failure = classify(store, request, place, error)?;
             let exact = failure.code == Outcome::Panic;
-            let spent_gas = if exact { limit_gas - left } else { limit_gas };
+            let left = if exact { fuel(store)? } else { 0 };
             Ok(End {
                 result: Err(failure),
-                spent_gas,
+                spent_gas: limit_gas - left,
             })
         }
     }
 }
 
-fn read_result<H: Host>(state: &State<H>, live: usize, len: i32) -> Option<Vec<u8>> {
-    let len = usize::try_from(len).ok().filter(|len| *len <= ARGBUF_LEN)?;
-    let contract = &state.live[live];
-    let mut bytes = vec![0; len];
-    contract
-        .memory
-        .read(contract.module.facts.argument_buffer, &mut bytes)
-        .then_some(bytes)
+/// Puts the argument into the callee's buffer, at the callee's expense.
+fn pass_argument<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+    argument: &[u8],
+) -> Result<(), Abort> {
+    let buffer = store.data().contracts[place].module.facts.argument_buffer;
+    touch(store, place, buffer, argument.len() as u64, Access::Write)?;
+    let memory = &mut store.data_mut().contracts[place].memory;
+    match memory.write(buffer, argument) {
+        true => Ok(()),
+        false => Err(Fault::new("an argument buffer lies outside of its memory").into()),
+    }
 }
 
-/// Pops the frame: keeps its effects in the frame below, or undoes them.
-fn settle<H: Host>(store: &mut StoreContextMut<'_, State<H>>, end: &End) -> Result<(), Fault> {
-    let Some(frame) = store.data_mut().frames.pop() else {
-        return Err(Fault::new("a frame ended that never started"));
+/// The end of a frame whose function returned: the result is read at its expense, and some gas must be left.
+fn succeed<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    request: &Request<'_>,
+    place: Place,
+    len: i32,
+) -> Result<End, Fault> {
+    let Some(len) = usize::try_from(len).ok().filter(|len| *len <= ARGBUF_LEN) else {
+        return Ok(match fuel(store)? {
+            0 => failed(request, Outcome::OutOfGas),
+            _ => failed(request, Outcome::ResultOutOfBounds),
+        });
     };
+    let buffer = store.data().contracts[place].module.facts.argument_buffer;
+    if let Err(abort) = touch(store, place, buffer, len as u64, Access::Read) {
+        let (code, _) = abort.into_failure()?;
+        return Ok(failed(request, code));
+    }
+    let left = fuel(store)?;
+    if left == 0 {
+        return Ok(failed(request, Outcome::OutOfGas));
+    }
+    let mut bytes = vec![0; len];
+    match store.data().contracts[place]
+        .memory
+        .read(buffer, &mut bytes)
+    {
+        true => Ok(End {
+            result: Ok(bytes),
+            spent_gas: request.limit_gas - left,
+        }),
+        false => Err(Fault::new("an argument buffer lies outside of its memory")),
+    }
+}
+
+/// A failure for which the whole limit is spent.
+fn failed(request: &Request<'_>, code: Outcome) -> End {
+    End {
+        result: Err(failure(request, code)),
+        spent_gas: request.limit_gas,
+    }
+}
+
+/// Pops the frame: keeps its effects for the scope around it to undo, or undoes them.
+fn settle<H: Host>(store: &mut StoreContextMut<'_, State<H>>, end: &End) -> Result<(), Fault> {
+    if store.data_mut().frames.pop().is_none() {
+        return Err(Fault::new("a frame ended that never started"));
+    }
     match &end.result {
-        Ok(_) => store.data_mut().merge(frame.undo),
-        Err(_) => restore(&mut *store, &frame.undo)?,
+        Ok(_) => store.data_mut().release(),
+        Err(_) => revert_scope(&mut *store)?,
     }
     store.data_mut().host.ended(&FrameEnd {
         spent_gas: end.spent_gas,
         failure: end.result.as_ref().err(),
     });
     Ok(())
-}
-
-fn failure(request: &Request<'_>, code: Outcome) -> Failure {
-    Failure {
-        code,
-        contract: request.contract,
-        function: request.function.to_owned(),
-        message: Vec::new(),
-        backtrace: Vec::new(),
-    }
-}
-
-/// Tells the contract's failures from the host's, by type and never by text.
-fn classify<H: Host>(
-    store: &mut StoreContextMut<'_, State<H>>,
-    request: &Request<'_>,
-    live: usize,
-    error: wasmtime::Error,
-) -> Result<Failure, Fault> {
-    if store.data().growth.failed {
-        return Err(Fault::new("the host has no memory for a contract to grow"));
-    }
-    let backtrace = backtrace(&error);
-    let (code, message) = match error.downcast::<Abort>() {
-        Ok(abort) => abort.into_failure()?,
-        Err(error) => match error.downcast_ref::<Trap>() {
-            Some(trap) => (trap_code(store, live, *trap)?, Vec::new()),
-            None => return Err(Fault::new(format!("unexpected engine error: {error:#}"))),
-        },
-    };
-    Ok(Failure {
-        message,
-        backtrace,
-        ..failure(request, code)
-    })
-}
-
-fn trap_code<H: Host>(
-    store: &mut StoreContextMut<'_, State<H>>,
-    live: usize,
-    trap: Trap,
-) -> Result<Outcome, Fault> {
-    Ok(match trap {
-        Trap::OutOfFuel => Outcome::OutOfGas,
-        Trap::UnreachableCodeReached if stack_exhausted(store, live) => Outcome::StackExhausted,
-        Trap::UnreachableCodeReached => Outcome::Unreachable,
-        Trap::MemoryOutOfBounds => Outcome::MemoryOutOfBounds,
-        Trap::IntegerDivisionByZero => Outcome::DivideByZero,
-        Trap::IntegerOverflow => Outcome::IntegerOverflow,
-        Trap::BadConversionToInteger => Outcome::BadConversionToInteger,
-        Trap::TableOutOfBounds => Outcome::TableOutOfBounds,
-        Trap::IndirectCallToNull => Outcome::IndirectCallToNull,
-        Trap::BadSignature => Outcome::BadSignature,
-        // The stack counter keeps far away from the native limit: this is the host's fault.
-        Trap::StackOverflow => return Err(Fault::new("the native stack overflowed")),
-        _ => Outcome::OtherTrap,
-    })
-}
-
-/// The rewriter leaves the counter negative where it ends a function for lack of stack.
-fn stack_exhausted<H: Host>(store: &mut StoreContextMut<'_, State<H>>, live: usize) -> bool {
-    let global = store.data().live[live].height;
-    matches!(global.get(&mut *store), Val::I32(height) if height < 0)
-}
-
-/// Bytes of a function's name that a backtrace shows.
-const NAME_BYTES_MAX: usize = 128;
-
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
-    trace
-        .frames()
-        .iter()
-        .map(|frame| match frame.func_name() {
-            Some(name) => shown(name),
-            None => format!("function {}", frame.func_index()),
-        })
-        .collect()
-}
-
-/// A function's name, demangled and cut: names are the contract's, and must not fill the host's memory.
-fn shown(name: &str) -> String {
-    let mut text = Cut(String::new());
-    if name.len() > 4 * NAME_BYTES_MAX {
-        let _ = write!(text, "{name}");
-    } else {
-        // An error only says that the text was cut.
-        let _ = write!(text, "{:#}", rustc_demangle::demangle(name));
-    }
-    text.0
-}
-
-/// A text that stops growing.
-struct Cut(String);
-
-impl fmt::Write for Cut {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if self.0.len() >= NAME_BYTES_MAX {
-                return Err(fmt::Error);
-            }
-            self.0.push(character);
-        }
-        Ok(())
-    }
 }
 
 /// Gas left to the running frame.

@@ -8,11 +8,11 @@ use super::outcome::{Failure, Fault};
 use super::{Module, QueryError};
 use crate::memory::ContractMemory;
 
-/// A contract ready to run: its module, and its memory, which moves into the running call.
+/// A contract that a session touches for the first time.
 pub struct Loaded<H: Host> {
     /// The compiled code with its facts.
     pub module: Arc<Module<H>>,
-    /// The contract's memory; given back through [`Host::put_back`] when the call ends.
+    /// Its committed memory; the runner keeps it from here on.
     pub memory: ContractMemory,
 }
 
@@ -46,7 +46,7 @@ pub struct FrameEnd<'a> {
 /// what is recorded, and what the outside world answers. Nothing a host does here may depend on
 /// who is watching.
 pub trait Host: Sized + Send + 'static {
-    /// The contract with this id, its memory moved out, or `None` if there is none.
+    /// The committed contract with this id, or `None` if there is none. Asked once for each contract.
     ///
     /// # Errors
     /// [`Fault`] when it exists but can not be loaded.
@@ -54,9 +54,6 @@ pub trait Host: Sized + Send + 'static {
 
     /// Whether there is a contract with this id. Cheap, unlike loading it.
     fn exists(&self, contract: &ContractId) -> bool;
-
-    /// Takes a memory back at the end of the call.
-    fn put_back(&mut self, contract: ContractId, memory: ContractMemory);
 
     /// Policy: says why a call may not happen, if it may not.
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;

@@ -11,13 +11,16 @@ use crostata_abi::{
 use wasmtime::{AsContextMut, Caller, Linker, WasmTy};
 
 use super::abort::Abort;
+use super::contracts::Place;
 use super::frame::{self, Request, fuel, set_fuel};
 use super::host::Host;
 use super::outcome::{Fault, Refusal};
-use super::state::{Live, State};
+use super::state::State;
+use super::touch;
+use crate::memory::Access;
 use crostata_proof::receipt::Outcome;
 
-/// A pointer as WebAssembly passes it.
+/// A pointer or length in memory as WebAssembly passes it.
 pub trait Pointer: WasmTy + Copy + Send + 'static {
     /// The address, zero-extended.
     fn address(self) -> u64;
@@ -53,7 +56,7 @@ pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::R
         .func_wrap(MODULE, "self_id", self_id::<H>)?
         .func_wrap(MODULE, "panic", panic::<H>)?
         .func_wrap(MODULE, "hdebug", debug::<H>)?;
-    Ok(())
+    touch::define::<H, P>(linker)
 }
 
 /// Calls another contract; the result is a length, or an [`ErrorCode`] for the caller to handle.
@@ -94,7 +97,7 @@ fn call<H: Host, P: Pointer>(
 /// Takes the price of bringing a contract into the call tree before it is loaded, whether or not it then starts.
 fn charge_instance<H: Host>(guest: &mut Guest<'_, H>, contract: &ContractId) -> Result<(), Abort> {
     let state = guest.data();
-    if state.index.contains_key(contract) || !state.host.exists(contract) {
+    if state.in_tree(contract).is_some() || !state.host.exists(contract) {
         return Ok(());
     }
     let price = state.protocol.schedule.instance_base;
@@ -126,17 +129,21 @@ fn read_call<H: Host, P: Pointer>(
         return Ok(None);
     };
     charge_bytes(guest, CONTRACT_ID_BYTES + name_len + arg_len)?;
-    let live = running(guest)?;
-    let mut id = [0; CONTRACT_ID_BYTES];
-    let mut text = vec![0; name_len];
-    let mut argument = vec![0; arg_len];
-    let read = live.memory.read(contract.address(), &mut id)
-        && live.memory.read(name.address(), &mut text)
-        && live
-            .memory
-            .read(live.module.facts.argument_buffer, &mut argument);
-    let name = String::from_utf8(text).ok().filter(|_| read);
-    Ok(name.map(|name| (ContractId::from_bytes(id), name, argument)))
+    let buffer = buffer(guest)?;
+    let id = take(guest, contract.address(), CONTRACT_ID_BYTES)?;
+    let text = take(guest, name.address(), name_len)?;
+    let argument = take(guest, buffer, arg_len)?;
+    let id = id.and_then(contract_id);
+    let name = text.and_then(|text| String::from_utf8(text).ok());
+    Ok(match (id, name, argument) {
+        (Some(id), Some(name), Some(argument)) => Some((id, name, argument)),
+        _ => None,
+    })
+}
+
+fn contract_id(bytes: Vec<u8>) -> Option<ContractId> {
+    let bytes: [u8; CONTRACT_ID_BYTES] = bytes.try_into().ok()?;
+    Some(ContractId::from_bytes(bytes))
 }
 
 fn refusal_code(refusal: &Refusal) -> ErrorCode {
@@ -212,7 +219,7 @@ fn emit<H: Host, P: Pointer>(
     charge_stored(&mut guest, stored)?;
     let topic = read_name(&mut guest, topic, topic_len)?;
     let data = read_buffer(&mut guest, arg_len)?;
-    let source = running(&guest)?.contract;
+    let source = running_contract(&guest)?;
     guest.data_mut().host.emit(source, topic, data);
     Ok(())
 }
@@ -243,7 +250,7 @@ fn callstack<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i32> {
     let state = guest.data();
     let callers = state.frames.iter().rev().skip(1);
     let ids: Vec<ContractId> = callers
-        .map(|frame| state.live[frame.live].contract)
+        .map(|frame| state.contracts[frame.place].contract)
         .collect();
     let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_bytes()).collect();
     put(&mut guest, &bytes)?;
@@ -263,18 +270,21 @@ fn spent<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i64> {
 
 fn owner<H: Host, P: Pointer>(mut guest: Guest<'_, H>, contract: P) -> wasmtime::Result<i32> {
     charge_base(&mut guest, |_| 0)?;
-    let live = running(&guest)?;
-    let mut id = live.contract.to_bytes();
-    if contract.address() != 0 && !live.memory.read(contract.address(), &mut id) {
-        return Err(Abort::misuse("`owner`: the contract id lies outside of the memory").into());
-    }
-    let owner = guest.data().host.owner(&ContractId::from_bytes(id));
+    let id = match contract.address() {
+        0 => running_contract(&guest)?,
+        address => {
+            let id = take(&mut guest, address, CONTRACT_ID_BYTES)?;
+            let id = id.and_then(contract_id);
+            id.ok_or_else(|| Abort::misuse("`owner`: the contract id lies outside of the memory"))?
+        }
+    };
+    let owner = guest.data().host.owner(&id);
     Ok(put(&mut guest, &owner.unwrap_or_default())?)
 }
 
 fn self_id<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<()> {
     charge_base(&mut guest, |_| 0)?;
-    let id = running(&guest)?.contract;
+    let id = running_contract(&guest)?;
     put(&mut guest, id.as_bytes())?;
     Ok(())
 }
@@ -289,14 +299,25 @@ fn panic<H: Host>(mut guest: Guest<'_, H>, len: i32) -> wasmtime::Result<()> {
 fn debug<H: Host>(mut guest: Guest<'_, H>, len: i32) -> wasmtime::Result<()> {
     charge_base(&mut guest, |_| 0)?;
     let message = read_buffer(&mut guest, len)?;
-    let contract = running(&guest)?.contract;
+    let contract = running_contract(&guest)?;
     guest.data_mut().host.debug(contract, &message);
     Ok(())
 }
 
-fn running<'a, H: Host>(guest: &'a Guest<'_, H>) -> Result<&'a Live<H>, Abort> {
-    let running = guest.data().running();
-    running.ok_or_else(|| Fault::new("an import was called outside of a frame").into())
+fn running<H: Host>(guest: &Guest<'_, H>) -> Result<Place, Abort> {
+    let frame = guest.data().frame();
+    let frame = frame.ok_or_else(|| Fault::new("an import was called outside of a frame"))?;
+    Ok(frame.place)
+}
+
+fn running_contract<H: Host>(guest: &Guest<'_, H>) -> Result<ContractId, Abort> {
+    Ok(guest.data().contracts[running(guest)?].contract)
+}
+
+/// Address of the running contract's argument buffer.
+fn buffer<H: Host>(guest: &Guest<'_, H>) -> Result<u64, Abort> {
+    let facts = &guest.data().contracts[running(guest)?].module.facts;
+    Ok(facts.argument_buffer)
 }
 
 fn frame_limit<H: Host>(guest: &Guest<'_, H>) -> Result<u64, Abort> {
@@ -309,15 +330,8 @@ fn gas_left<H: Host>(guest: &mut Guest<'_, H>) -> Result<u64, Abort> {
     Ok(fuel(&guest.as_context_mut())?)
 }
 
-/// Takes gas for work about to be done. An import that can not be paid does nothing.
 fn charge<H: Host>(guest: &mut Guest<'_, H>, gas: u64) -> Result<(), Abort> {
-    let left = gas_left(guest)?;
-    let mut context = guest.as_context_mut();
-    if left <= gas {
-        set_fuel(&mut context, 0)?;
-        return Err(Abort::OutOfGas);
-    }
-    Ok(set_fuel(&mut context, left - gas)?)
+    touch::charge(&mut guest.as_context_mut(), gas)
 }
 
 fn charge_base<H: Host>(
@@ -365,7 +379,7 @@ fn read_name<H: Host, P: Pointer>(
 }
 
 fn read_buffer<H: Host>(guest: &mut Guest<'_, H>, len: i32) -> Result<Vec<u8>, Abort> {
-    let buffer = running(guest)?.module.facts.argument_buffer;
+    let buffer = buffer(guest)?;
     read(guest, buffer, len, ARGBUF_LEN)
 }
 
@@ -377,22 +391,43 @@ fn read<H: Host>(
 ) -> Result<Vec<u8>, Abort> {
     let wanted = checked_length(len, max)?;
     charge_bytes(guest, wanted)?;
-    let mut bytes = vec![0; wanted];
-    if !running(guest)?.memory.read(address, &mut bytes) {
+    take(guest, address, wanted)?.ok_or_else(|| {
         let what = format!("{wanted} bytes at {address:#x} lie outside of the memory");
-        return Err(Abort::Misuse(what));
+        Abort::Misuse(what)
+    })
+}
+
+/// Copies bytes out of the running contract's memory, whose pages it pays for; `None` if they lie outside of it.
+fn take<H: Host>(
+    guest: &mut Guest<'_, H>,
+    address: u64,
+    len: usize,
+) -> Result<Option<Vec<u8>>, Abort> {
+    let place = running(guest)?;
+    let size = guest.data().contracts[place].memory.size_bytes() as u64;
+    let end = address.checked_add(len as u64);
+    if end.is_none_or(|end| end > size) {
+        return Ok(None);
     }
-    Ok(bytes)
+    let mut store = guest.as_context_mut();
+    touch::touch(&mut store, place, address, len as u64, Access::Read)?;
+    let mut bytes = vec![0; len];
+    let read = store.data().contracts[place]
+        .memory
+        .read(address, &mut bytes);
+    Ok(read.then_some(bytes))
 }
 
 /// Puts bytes into the running contract's buffer and gives their number.
 fn put<H: Host>(guest: &mut Guest<'_, H>, bytes: &[u8]) -> Result<i32, Abort> {
     charge_bytes(guest, bytes.len())?;
-    let frame = guest.data().frame().map(|frame| frame.live);
-    let live = frame.and_then(|live| guest.data_mut().live.get_mut(live));
-    let live = live.ok_or_else(|| Fault::new("an import was called outside of a frame"))?;
-    let buffer = live.module.facts.argument_buffer;
-    match live.memory.write(buffer, bytes) {
+    let (place, buffer) = (running(guest)?, buffer(guest)?);
+    let mut store = guest.as_context_mut();
+    touch::touch(&mut store, place, buffer, bytes.len() as u64, Access::Write)?;
+    match store.data_mut().contracts[place]
+        .memory
+        .write(buffer, bytes)
+    {
         true => Ok(bytes.len() as i32),
         false => Err(Fault::new("an argument buffer lies outside of its memory").into()),
     }

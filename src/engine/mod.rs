@@ -6,22 +6,28 @@
 
 mod abort;
 mod backend;
-mod call;
 pub mod code;
+mod contracts;
 mod costs;
+mod enter;
+mod failure;
 mod frame;
 mod host;
 mod imports;
 mod outcome;
 mod protocol;
+mod runner;
+mod stack;
 mod state;
+mod touch;
 
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
-pub use call::{Call, Completed};
+pub use contracts::Place;
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use outcome::{Failure, Fault, Refusal};
 pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};
+pub use runner::{Call, Completed, Runner};
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

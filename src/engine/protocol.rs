@@ -51,6 +51,12 @@ numbers! {
         call_base = 2_500,
         /// The first use of a contract in a call tree, paid by who calls it.
         instance_base = 20_000,
+        /// The first read of a page of 4 KiB in a top-level call.
+        page_read = 1_000,
+        /// The first write of a page in a top-level call.
+        page_write = 4_000,
+        /// Writing a page again in a frame that began after the page was first written in the call.
+        page_copy = 400,
         /// An event, on top of the import.
         event_base = 200,
         /// Each byte of an event's topic and data, and each byte fed.
@@ -227,7 +233,7 @@ macro_rules! code_limits {
 }
 
 code_limits! {
-    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max operands_max
+    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max access_locals_max operands_max
     br_table_targets_max blocks_max loops_max block_locals_max nested_locals_max nested_locals_total_max types_max params_max results_max imports_max functions_max locals_max globals_max mutable_globals_max
     exports_max export_name_bytes_max table_elements_max element_segments_max data_segments_max
     memory_wasm_pages_max stack_section_bytes_max

@@ -1,52 +1,53 @@
-//! The state of a running call: live contracts, the stack of frames, and what undoes them.
+//! The state of a runner: its contracts, the stack of frames, and the scopes that undo them.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use crostata_abi::{ContractId, WASM_PAGE_BYTES};
-use wasmtime::{AsContextMut, Global, Instance, ResourceLimiter, Val};
+use wasmtime::{AsContextMut, ResourceLimiter, Val};
 
-use super::backend::Module;
 use super::code::Reentry;
+use super::contracts::{Contracts, Live, Place, Resident};
 use super::host::Host;
 use super::outcome::Fault;
 use super::protocol::Protocol;
-use crate::memory::{ContractMemory, Savepoint};
+use crate::memory::Copies;
 
-/// What the wasmtime store of one top-level call owns.
+/// What the wasmtime store of a runner owns.
 pub struct State<H: Host> {
     pub host: H,
     pub protocol: Arc<Protocol>,
-    pub live: Vec<Live<H>>,
-    pub index: HashMap<ContractId, usize>,
+    pub contracts: Contracts<H>,
+    /// The number of the running top-level call.
+    pub call: u64,
+    /// The contracts of its call tree, in order of entering. What it touched stays known until the next call.
+    pub entered: Vec<Place>,
     pub frames: Vec<Frame>,
+    /// One scope for each session savepoint, then one for each frame.
+    pub scopes: Vec<Scope>,
+    pub copies: Copies,
     pub growth: Growth,
-}
-
-/// A contract of the call tree: its one instance, over its one memory.
-pub struct Live<H: Host> {
-    pub contract: ContractId,
-    pub module: Arc<Module<H>>,
-    pub memory: ContractMemory,
-    pub instance: Instance,
-    pub linear: wasmtime::Memory,
-    pub globals: Vec<Global>,
-    pub height: Global,
+    /// Instances made in the store, which keeps them until it goes itself.
+    pub instances: usize,
 }
 
 /// A running frame.
 pub struct Frame {
-    pub live: usize,
+    pub place: Place,
     pub limit_gas: u64,
-    pub undo: Vec<Undo>,
 }
 
-/// What one contract was when a frame started: content, size and globals.
-pub struct Undo {
-    pub live: usize,
-    pub memory: Savepoint,
-    pub globals: Vec<Val>,
+/// What happened since a moment that can be returned to.
+#[derive(Default)]
+pub struct Scope {
+    undo: Vec<Undo>,
+}
+
+/// A contract that a scope holds a savepoint of, with its globals then. Scopes between calls need no
+/// globals: those are fresh in each call.
+struct Undo {
+    place: Place,
+    globals: Vec<Val>,
 }
 
 /// Decides about `memory.grow`, and tells the limits of consensus from those of the host.
@@ -64,13 +65,17 @@ impl<H: Host> State<H> {
         Self {
             host,
             protocol,
-            live: Vec::new(),
-            index: HashMap::new(),
+            contracts: Contracts::default(),
+            call: 0,
+            entered: Vec::new(),
             frames: Vec::new(),
+            scopes: Vec::new(),
+            copies: Copies::default(),
             growth: Growth {
                 max_bytes,
                 failed: false,
             },
+            instances: 0,
         }
     }
 
@@ -80,74 +85,123 @@ impl<H: Host> State<H> {
     }
 
     /// The contract that runs.
-    pub fn running(&self) -> Option<&Live<H>> {
-        self.live.get(self.frame()?.live)
+    pub fn running(&self) -> Option<&Resident<H>> {
+        Some(&self.contracts[self.frame()?.place])
     }
 
     /// The contract that called the running one, if a contract did.
     pub fn caller(&self) -> Option<ContractId> {
         let caller = self.frames.len().checked_sub(2)?;
-        Some(self.live.get(self.frames.get(caller)?.live)?.contract)
+        Some(self.contracts[self.frames.get(caller)?.place].contract)
+    }
+
+    /// The contract's place, if the running call tree has entered it.
+    pub fn in_tree(&self, contract: &ContractId) -> Option<Place> {
+        let place = self.contracts.place(contract)?;
+        (self.contracts[place].call == self.call).then_some(place)
+    }
+
+    /// The live instance of a contract of the call tree.
+    pub fn live(&self, place: Place) -> Result<&Live, Fault> {
+        let live = self.contracts[place].live.as_ref();
+        live.ok_or_else(|| Fault::new("a contract of the call tree has no instance"))
     }
 
     /// Whether the re-entry policy of `callee` forbids the running contract to call it.
-    pub fn reentry_refused(&self, callee: usize) -> bool {
-        let active = self.frames.iter().any(|frame| frame.live == callee);
-        let by_itself = self.frame().is_some_and(|frame| frame.live == callee);
-        match self.live[callee].module.facts.reentry {
+    pub fn reentry_refused(&self, callee: Place) -> bool {
+        let active = self.frames.iter().any(|frame| frame.place == callee);
+        let by_itself = self.frame().is_some_and(|frame| frame.place == callee);
+        match self.contracts[callee].module.facts.reentry {
             Reentry::Allowed => false,
             Reentry::SelfOnly => active && !by_itself,
             Reentry::Never => active,
         }
     }
 
-    /// Hands what a successful frame could undo to the frame that called it; the older state wins.
-    pub fn merge(&mut self, undo: Vec<Undo>) {
-        if let Some(parent) = self.frames.last_mut() {
-            for entry in undo {
-                if !parent.undo.iter().any(|older| older.live == entry.live) {
-                    parent.undo.push(entry);
-                }
+    /// Forgets what the latest call touched: the next one pays anew.
+    pub fn leave_tree(&mut self) {
+        for place in &self.entered {
+            self.contracts[*place].memory.end_call();
+        }
+        self.entered.clear();
+    }
+
+    /// Ends the innermost scope and keeps what happened in it, for the scope around it to undo.
+    pub fn release(&mut self) {
+        let Some(scope) = self.scopes.pop() else {
+            return;
+        };
+        let Some(outer) = self.scopes.last_mut() else {
+            for undo in scope.undo {
+                self.contracts[undo.place].memory.release(&mut self.copies);
+            }
+            return;
+        };
+        for undo in scope.undo {
+            if outer.undo.iter().any(|older| older.place == undo.place) {
+                self.contracts[undo.place].memory.release(&mut self.copies);
+            } else {
+                outer.undo.push(undo);
             }
         }
     }
 }
 
-/// Remembers the content and globals of a live contract.
-pub fn remember<H: Host>(mut store: impl AsContextMut<Data = State<H>>, live: usize) -> Undo {
-    let mut store = store.as_context_mut();
-    let globals = store.data().live[live].globals.clone();
-    Undo {
-        live,
-        memory: store.data_mut().live[live].memory.savepoint(),
-        globals: globals
-            .iter()
-            .map(|global| global.get(&mut store))
-            .collect(),
-    }
-}
-
-/// Makes the contracts of `undo` what they were, while frames below may still run on their instances.
-pub fn restore<H: Host>(
+/// Opens a scope in which `place` is the first contract that may change.
+pub fn open_scope<H: Host>(
     mut store: impl AsContextMut<Data = State<H>>,
-    undo: &[Undo],
+    place: Place,
 ) -> Result<(), Fault> {
     let mut store = store.as_context_mut();
-    for entry in undo {
-        let live = &mut store.data_mut().live[entry.live];
-        let (linear, globals) = (live.linear, live.globals.clone());
-        live.memory
-            .revert(&entry.memory)
+    let handles = store.data().live(place)?.globals.clone();
+    let globals = handles
+        .iter()
+        .map(|global| global.get(&mut store))
+        .collect();
+    let state = store.data_mut();
+    state.contracts[place].memory.savepoint();
+    state.scopes.push(Scope {
+        undo: vec![Undo { place, globals }],
+    });
+    Ok(())
+}
+
+/// Ends the innermost scope and makes everything what it was when the scope was opened, while frames below may
+/// still run on the instances concerned.
+pub fn revert_scope<H: Host>(mut store: impl AsContextMut<Data = State<H>>) -> Result<(), Fault> {
+    let mut store = store.as_context_mut();
+    let Some(scope) = store.data_mut().scopes.pop() else {
+        return Err(Fault::new("a scope ended that was never opened"));
+    };
+    // The latest first: contracts entered later may have been made later.
+    for undo in scope.undo.iter().rev() {
+        let state = store.data_mut();
+        state.contracts[undo.place]
+            .memory
+            .revert(&mut state.copies)
             .map_err(|error| Fault::from("a memory could not be reverted", error))?;
-        // Growing by nothing makes suspended code see the size again after it was lowered.
-        linear
-            .grow(&mut store, 0)
-            .map_err(|error| Fault::new(format!("a reverted memory did not settle: {error:#}")))?;
-        for (global, value) in globals.iter().zip(&entry.globals) {
-            global
-                .set(&mut store, *value)
-                .map_err(|error| Fault::new(format!("a global did not revert: {error:#}")))?;
+        if state.contracts[undo.place].live.is_some() {
+            settle_instance(&mut store, undo)?;
         }
+    }
+    Ok(())
+}
+
+fn settle_instance<H: Host>(
+    mut store: impl AsContextMut<Data = State<H>>,
+    undo: &Undo,
+) -> Result<(), Fault> {
+    let mut store = store.as_context_mut();
+    let live = store.data().live(undo.place)?;
+    let (linear, globals) = (live.linear, live.globals.clone());
+    // Growing by nothing makes suspended code see the size again after it was lowered.
+    linear
+        .grow(&mut store, 0)
+        .map_err(|error| Fault::new(format!("a reverted memory did not settle: {error:#}")))?;
+    for (global, value) in globals.iter().zip(&undo.globals) {
+        global
+            .set(&mut store, *value)
+            .map_err(|error| Fault::new(format!("a global did not revert: {error:#}")))?;
     }
     Ok(())
 }

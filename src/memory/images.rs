@@ -1,109 +1,169 @@
 //! The images of committed memories, shared by all sessions of a VM.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{MemoryError, PageSource};
+use super::{CommittedImage, MemoryError, PageSource};
 use crate::region::{Image, ImageFile};
 
 /// What identifies a committed memory: root of its page tree, and size in bytes.
 pub type ImageKey = ([u8; 32], u64);
 
-/// A cache of images, bounded by the bytes they hold. Sessions keep alive what they map.
+/// Images looked at in one call to make room, so that no call pays for the whole cache.
+const EVICTIONS_MAX: usize = 8;
+
+/// What an image counts for at least, so that the budget also bounds how many there are.
+const ENTRY_BYTES: u64 = 4096;
+
+/// A cache of images, bounded by the bytes that are loaded in them. Sessions keep alive what they use.
 #[derive(Debug)]
 pub struct Images {
-    file: Arc<ImageFile>,
     held: Mutex<Held>,
+    loaded_bytes: Arc<AtomicU64>,
     budget_bytes: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
+    file: Arc<ImageFile>,
     images: HashMap<ImageKey, Entry>,
-    bytes: u64,
+    /// The keys by when they were last used.
+    order: BTreeMap<u64, ImageKey>,
     clock: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    image: Arc<Image>,
-    bytes: u64,
+    image: Arc<CommittedImage>,
     used: u64,
 }
 
 impl Images {
-    /// An empty cache that keeps images of up to `budget_bytes` bytes in all.
+    /// An empty cache that keeps images of up to `budget_bytes` loaded bytes in all.
     ///
     /// # Errors
     /// When the system gives no memory file.
     pub fn new(budget_bytes: u64) -> io::Result<Self> {
-        Ok(Self {
+        let held = Held {
             file: Arc::new(ImageFile::new()?),
-            held: Mutex::default(),
+            images: HashMap::new(),
+            order: BTreeMap::new(),
+            clock: 0,
+        };
+        Ok(Self {
+            held: Mutex::new(held),
+            loaded_bytes: Arc::default(),
             budget_bytes,
         })
     }
 
-    /// The image of the memory that `key` names, filled from `source` unless it is held already.
+    /// The image of the memory that `key` names, to be loaded from what `make_source` gives unless it is held
+    /// already. Nothing is loaded here.
     ///
     /// # Errors
-    /// [`MemoryError`] when a page or memory can not be had; nothing is kept then.
-    pub fn get(&self, key: ImageKey, source: &dyn PageSource) -> Result<Arc<Image>, MemoryError> {
-        if let Some(image) = self.lock().touch(&key) {
+    /// [`MemoryError::System`].
+    pub fn get(
+        &self,
+        key: ImageKey,
+        make_source: impl FnOnce() -> Box<dyn PageSource>,
+    ) -> Result<Arc<CommittedImage>, MemoryError> {
+        let mut held = self.lock();
+        if let Some(image) = held.touch(&key) {
             return Ok(image);
         }
-        let (image, bytes) = self.fill(source)?;
-        let image = Arc::new(image);
-        self.lock()
-            .insert(key, image.clone(), bytes, self.budget_bytes);
+        let image = Arc::new(self.make(&mut held, make_source())?);
+        held.insert(key, image.clone());
+        let gone = held.make_room(&self.loaded_bytes, self.budget_bytes);
+        // Dropping an image is a system call, which nobody else should wait for.
+        drop(held);
+        drop(gone);
         Ok(image)
     }
 
-    fn fill(&self, source: &dyn PageSource) -> Result<(Image, u64), MemoryError> {
-        let size_bytes = source.size_bytes();
-        let system = |source| MemoryError::System { size_bytes, source };
-        let image = self.file.build(size_bytes).map_err(system)?;
-        for index in source.pages() {
-            let page = source.page(index)?;
-            image.write(index.address(), &page[..]).map_err(system)?;
+    /// Forgets images that no session uses, least recently used first, while more is loaded than the budget allows.
+    pub fn trim(&self) {
+        if self.loaded_bytes.load(Ordering::Relaxed) > self.budget_bytes {
+            let gone = self.lock().make_room(&self.loaded_bytes, self.budget_bytes);
+            drop(gone);
         }
-        // Reading a page of zeros takes memory too, so the whole length counts.
-        Ok((image.finish(), size_bytes))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
-        // A panic while the lock was held leaves at worst a cache that counts wrongly.
+    fn make(
+        &self,
+        held: &mut Held,
+        source: Box<dyn PageSource>,
+    ) -> Result<CommittedImage, MemoryError> {
+        let size_bytes = source.size_bytes();
+        let image = held.image(size_bytes);
+        let image = image.map_err(|source| MemoryError::System { size_bytes, source })?;
+        Ok(CommittedImage::new(
+            image,
+            source,
+            self.loaded_bytes.clone(),
+        ))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        // A panic while the lock was held leaves at worst a key in one of the two maps only, which is passed over.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Held {
-    fn touch(&mut self, key: &ImageKey) -> Option<Arc<Image>> {
-        self.clock += 1;
+    /// Room for an image: in a new file if the present one is used up.
+    fn image(&mut self, size_bytes: u64) -> io::Result<Image> {
+        self.file.image(size_bytes).or_else(|_| {
+            self.file = Arc::new(ImageFile::new()?);
+            self.file.image(size_bytes)
+        })
+    }
+
+    fn touch(&mut self, key: &ImageKey) -> Option<Arc<CommittedImage>> {
         let entry = self.images.get_mut(key)?;
+        self.order.remove(&entry.used);
+        self.clock += 1;
         entry.used = self.clock;
+        self.order.insert(self.clock, *key);
         Some(entry.image.clone())
     }
 
-    fn insert(&mut self, key: ImageKey, image: Arc<Image>, bytes: u64, budget_bytes: u64) {
+    fn insert(&mut self, key: ImageKey, image: Arc<CommittedImage>) {
+        self.clock += 1;
         let used = self.clock;
-        let entry = Entry { image, bytes, used };
-        if let Some(old) = self.images.insert(key, entry) {
-            self.bytes -= old.bytes;
-        }
-        self.bytes += bytes;
-        while self.bytes > budget_bytes && self.evict() {}
+        self.images.insert(key, Entry { image, used });
+        self.order.insert(used, key);
     }
 
-    fn evict(&mut self) -> bool {
-        let oldest = self.images.iter().min_by_key(|(_, entry)| entry.used);
-        let Some(key) = oldest.map(|(key, _)| *key) else {
-            return false;
-        };
-        if let Some(entry) = self.images.remove(&key) {
-            self.bytes -= entry.bytes;
+    /// Forgets images, least recently used first. One that a session holds would give nothing back: it counts as
+    /// used just now.
+    fn make_room(&mut self, loaded: &AtomicU64, budget_bytes: u64) -> Vec<Arc<CommittedImage>> {
+        let mut gone = Vec::new();
+        let mut freed_bytes = 0;
+        for _ in 0..EVICTIONS_MAX {
+            let entries = (self.images.len() as u64).saturating_mul(ENTRY_BYTES);
+            let bytes = loaded.load(Ordering::Relaxed).saturating_add(entries);
+            if bytes.saturating_sub(freed_bytes) <= budget_bytes {
+                break;
+            }
+            let Some((_, key)) = self.order.pop_first() else {
+                break;
+            };
+            if let Some(image) = self.evict(key) {
+                freed_bytes += image.loaded_bytes();
+                gone.push(image);
+            }
         }
-        true
+        gone
+    }
+
+    fn evict(&mut self, key: ImageKey) -> Option<Arc<CommittedImage>> {
+        let entry = self.images.get(&key)?;
+        if Arc::strong_count(&entry.image) == 1 {
+            return self.images.remove(&key).map(|entry| entry.image);
+        }
+        self.touch(&key);
+        None
     }
 }

@@ -8,18 +8,15 @@ use crostata_abi::{PAGE_BYTES, PageIndex};
 pub type Page = [u8; PAGE_BYTES];
 
 /// The committed pages of one contract.
-pub trait PageSource {
+pub trait PageSource: Send + Sync {
     /// Size of the memory in bytes, a multiple of the WebAssembly page size.
     fn size_bytes(&self) -> u64;
 
-    /// The pages that are not all zeros, in rising order.
-    fn pages(&self) -> Vec<PageIndex>;
-
-    /// The bytes of one of them, already checked against the state tree.
+    /// The bytes of a page, already checked against the state tree; `None` for a page of zeros.
     ///
     /// # Errors
     /// When the page can not be had, or is not the page that the tree holds.
-    fn page(&self, index: PageIndex) -> Result<Box<Page>, PageSourceError>;
+    fn page(&self, index: PageIndex) -> Result<Option<Box<Page>>, PageSourceError>;
 }
 
 /// Why a committed page could not be had. The reason is that of the rank that keeps the pages.

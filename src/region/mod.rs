@@ -1,26 +1,37 @@
 //! Address space: the only code that maps memory, and, with artifact loading, the only unsafe code.
 //!
-//! A [`Region`] is one contract's linear memory in one session: a reservation of address space whose first
-//! bytes (`memory.size`) are readable and writable and whose rest faults. Its beginning maps an
-//! [`Image`], the committed pages, copy-on-write: the kernel copies a page at its first write.
-//! Regions are read and written by copying, never by reference, so nothing here hands out a
+//! A [`Region`] is one contract's linear memory in one session, with its marks table. The memory is a
+//! reservation of address space whose first bytes (`memory.size`) are readable and writable and whose rest
+//! faults. Its beginning maps an [`Image`], the committed pages, copy-on-write: the kernel copies a page at
+//! its first write. The marks table is a byte per page, zero at first, that rewritten code looks at.
+//! Both are read and written by copying, never by reference, so nothing here hands out a
 //! pointer into memory that a contract may change.
 //!
-//! What this module never does: decide what a page means, or when to charge for it.
+//! Regions come from a pool of the process (`pool`) and go back to it as good as new, or mapping the same image
+//! still (`warm`). A memory that outgrows its place moves (`growth`); a marks table never does.
+//!
+//! What this module never does: decide what a page or a mark means, or when to charge for it.
 //!
 //! The wasmtime traits are implemented here (`linear`) and not in `engine`, because implementing them is
 //! a promise about mappings and needs `unsafe`.
 #![allow(unsafe_code)]
 
+mod base;
+mod contract;
+mod growth;
 mod image;
 mod linear;
+mod marks;
+mod pool;
 mod reservation;
-mod written;
+#[cfg(test)]
+mod tests;
+mod warm;
 
+pub use contract::Region;
 pub use image::{Image, ImageFile};
 pub use linear::{RegionCreator, hand_over};
-pub use reservation::Region;
-pub use written::Written;
+pub use pool::{Exhausted, REGIONS_MAX};
 
 /// Address space that compiled code may assume behind every memory, in bytes.
 ///

@@ -1,6 +1,6 @@
 //! The context of a session's calls: its contracts, its data, and the record of the running call.
 //!
-//! This is the engine's [`Host`]: the context moves into a call and comes back when the call ends.
+//! This is the engine's [`Host`]: the runner of the session's calls owns it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 
-use super::contract::{ContractMetadata, SessionContract, committed_metadata};
+use super::contract::SessionContract;
 use super::data::SessionData;
 use super::hooks::{CallHook, DebugSink, Feeder};
 use super::queries::HostQueries;
 use super::record::Record;
 use super::runtime::Runtime;
 use crate::engine::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
-use crate::memory::ContractMemory;
-use crate::state::{ContractState, Snapshot};
+use crate::state::Snapshot;
+use crostata_proof::Owner;
 
 /// What a session's calls run over.
 pub struct Context {
@@ -34,41 +34,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// The contract, loaded from the base if the session has not touched it yet.
-    pub(super) fn contract(
-        &mut self,
-        contract: &ContractId,
-    ) -> Result<Option<&mut SessionContract>, Fault> {
-        if !self.contracts.contains_key(contract) {
-            let Some(state) = self.base.get(contract).cloned() else {
-                return Ok(None);
-            };
-            let loaded = self.load_committed(state)?;
-            self.contracts.insert(*contract, loaded);
-        }
-        Ok(self.contracts.get_mut(contract))
-    }
-
-    fn load_committed(&self, state: Arc<ContractState>) -> Result<SessionContract, Fault> {
-        Ok(SessionContract {
-            module: self.runtime.module_of(&state)?,
-            code_hash: state.record.code_hash,
-            code_len_bytes: state.record.code_len_bytes,
-            layout_hash: state.record.layout_hash,
-            owner: state.record.owner.clone(),
-            memory: Some(self.runtime.memory_of(&state)?),
-            base: Some(state),
-        })
-    }
-
-    /// What is known of a contract, whether or not the session has touched it.
-    pub(super) fn metadata(&self, contract: &ContractId) -> Option<ContractMetadata> {
+    /// The owner of a contract, whether or not the session has touched it.
+    pub(super) fn owner_of(&self, contract: &ContractId) -> Option<&Owner> {
         match self.contracts.get(contract) {
-            Some(touched) => Some(touched.metadata(*contract)),
-            None => self
-                .base
-                .get(contract)
-                .map(|state| committed_metadata(state)),
+            Some(touched) => Some(&touched.owner),
+            None => self.base.get(contract).map(|state| &state.record.owner),
         }
     }
 
@@ -80,24 +50,18 @@ impl Context {
 
 impl Host for Context {
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault> {
-        let Some(found) = self.contract(contract)? else {
+        let Some(state) = self.base.get(contract).cloned() else {
             return Ok(None);
         };
-        let memory = found.memory.take();
-        let memory =
-            memory.ok_or_else(|| Fault::new("a contract was loaded twice into one call"))?;
-        let module = found.module.clone();
+        let module = self.runtime.module_of(&state)?;
+        let memory = self.runtime.memory_of(&state)?;
+        let loaded = SessionContract::committed(state, module.clone());
+        self.contracts.insert(*contract, loaded);
         Ok(Some(Loaded { module, memory }))
     }
 
     fn exists(&self, contract: &ContractId) -> bool {
         self.contracts.contains_key(contract) || self.base.get(contract).is_some()
-    }
-
-    fn put_back(&mut self, contract: ContractId, memory: ContractMemory) {
-        if let Some(found) = self.contracts.get_mut(&contract) {
-            found.memory = Some(memory);
-        }
     }
 
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String> {
@@ -147,7 +111,8 @@ impl Host for Context {
     }
 
     fn owner(&self, contract: &ContractId) -> Option<Vec<u8>> {
-        self.metadata(contract).map(|metadata| metadata.owner)
+        self.owner_of(contract)
+            .map(|owner| owner.as_bytes().to_vec())
     }
 
     fn debug(&mut self, contract: ContractId, message: &[u8]) {

@@ -101,7 +101,7 @@ pub struct ContractMetadata {
     pub memory_bytes: u64,
 }
 
-/// A contract that a session has touched.
+/// A contract that a session has touched. Its memory is the runner's.
 pub struct SessionContract {
     pub module: Arc<Module<Context>>,
     pub code_hash: CodeHash,
@@ -110,37 +110,42 @@ pub struct SessionContract {
     pub owner: Owner,
     /// What the contract was at the session's base, if its memory goes on from there.
     pub base: Option<Arc<ContractState>>,
-    /// `None` while a call runs over it.
-    pub memory: Option<ContractMemory>,
 }
 
 impl SessionContract {
-    /// What a commit would hold of the contract.
-    pub fn draft(&self, contract: ContractId) -> Option<ContractDraft> {
-        let memory = self.memory.as_ref()?;
-        Some(ContractDraft {
+    /// A contract as the session's base holds it.
+    pub fn committed(state: Arc<ContractState>, module: Arc<Module<Context>>) -> Self {
+        Self {
+            module,
+            code_hash: state.record.code_hash,
+            code_len_bytes: state.record.code_len_bytes,
+            layout_hash: state.record.layout_hash,
+            owner: state.record.owner.clone(),
+            base: Some(state),
+        }
+    }
+
+    /// What a commit would hold of the contract with this memory.
+    pub fn draft<'a>(&self, contract: ContractId, memory: &'a ContractMemory) -> ContractDraft<'a> {
+        ContractDraft {
             contract,
             word_size: self.module.facts.word_size,
             code_hash: self.code_hash,
             code_len_bytes: self.code_len_bytes,
             layout_hash: self.layout_hash,
             owner: self.owner.clone(),
-            memory_wasm_pages: memory.wasm_pages(),
             base: self.base.clone(),
-            written: memory.written_pages().collect(),
-        })
+            memory,
+        }
     }
 
-    pub fn metadata(&self, contract: ContractId) -> ContractMetadata {
+    pub fn metadata(&self, contract: ContractId, memory: &ContractMemory) -> ContractMetadata {
         ContractMetadata {
             contract_id: contract,
             owner: self.owner.as_bytes().to_vec(),
             code_hash: self.code_hash,
             word_size: self.module.facts.word_size,
-            memory_bytes: self
-                .memory
-                .as_ref()
-                .map_or(0, |memory| memory.size_bytes() as u64),
+            memory_bytes: memory.size_bytes() as u64,
         }
     }
 }

@@ -11,8 +11,9 @@ use super::contract::{ContractData, SessionContract};
 use super::error::{Error, Fatal, Rejected};
 use super::receipt::{CallReceipt, DeployReceipt};
 use super::run::Session;
+use super::savepoint::Change;
 use crate::engine::{Call, Fault, Host, Module};
-use crate::memory::ContractMemory;
+use crate::memory::{Access, ContractMemory, Copies};
 
 /// The name of the constructor.
 const INIT: &str = "init";
@@ -86,8 +87,8 @@ impl Session {
 
     /// The price in gas of deploying this code: a function of its length, paid outside of the gas limit.
     pub fn deploy_price(&self, bytecode: impl AsRef<[u8]>) -> u64 {
-        self.context.as_ref().map_or(0, |context| {
-            let protocol = context.runtime.engine().protocol();
+        self.runner.as_ref().map_or(0, |runner| {
+            let protocol = runner.host().runtime.engine().protocol();
             protocol.deploy_price(bytecode.as_ref().len())
         })
     }
@@ -109,17 +110,35 @@ impl Session {
             return Err(Rejected::NoInit.into());
         }
         let argument = new.argument.clone().unwrap_or_default();
-        let added = new_contract(context, module, bytecode, new)?;
-        let code_hash = added.code_hash;
-        context.contracts.insert(contract, added);
+        let memory = initial_memory(&module)?;
+        let code_hash = new.code_hash;
+        self.insert(new.contract(module, bytecode), contract, memory)?;
         let init = match has_init {
             true => self.construct(contract, &argument, gas_limit).map(Some)?,
             false => None,
         };
-        self.code
-            .entry(code_hash)
-            .or_insert_with(|| bytecode.into());
+        if !self.code.contains_key(&code_hash) {
+            self.code.insert(code_hash, bytecode.into());
+            self.journal.note(|| Change::Code(code_hash));
+        }
         Ok(init)
+    }
+
+    fn insert(
+        &mut self,
+        added: SessionContract,
+        contract: ContractId,
+        memory: ContractMemory,
+    ) -> Result<(), Error> {
+        let runner = self.runner_mut()?;
+        runner.insert(contract, added.module.clone(), memory);
+        runner.host_mut().contracts.insert(contract, added);
+        self.journal.note(|| Change::Contract {
+            contract,
+            place: None,
+            before: None,
+        });
+        Ok(())
     }
 
     fn construct(
@@ -135,8 +154,10 @@ impl Session {
             limit_gas,
             init: true,
         });
-        if let (Err(_), Some(context)) = (&result, &mut self.context) {
-            context.contracts.remove(&contract);
+        if let (Err(_), Some(runner)) = (&result, &mut self.runner) {
+            runner.name(contract, None);
+            runner.host_mut().contracts.remove(&contract);
+            runner.settle();
         }
         result
     }
@@ -172,29 +193,32 @@ fn owner(bytes: Vec<u8>) -> Result<Owner, Error> {
     Owner::new(bytes).map_err(|_| Rejected::OwnerTooLong { len_bytes }.into())
 }
 
-fn new_contract(
-    context: &Context,
-    module: Arc<Module<Context>>,
-    bytecode: &[u8],
-    new: NewContract,
-) -> Result<SessionContract, Error> {
-    let mut memory = ContractMemory::zeroed(
-        module.facts.initial_memory_wasm_pages,
-        context.runtime.memory_wasm_pages_max(),
-    )?;
+impl NewContract {
+    fn contract(self, module: Arc<Module<Context>>, bytecode: &[u8]) -> SessionContract {
+        SessionContract {
+            layout_hash: hash::layout_hash(module.facts.layout.as_deref()),
+            module,
+            code_hash: self.code_hash,
+            code_len_bytes: bytecode.len() as u64,
+            owner: self.owner,
+            base: None,
+        }
+    }
+}
+
+/// The memory that a contract starts with: zeros and its data segments.
+fn initial_memory(module: &Module<Context>) -> Result<ContractMemory, Error> {
+    let mut memory = ContractMemory::zeroed(module.facts.initial_memory_wasm_pages)?;
+    // Nobody can return to before the contract was there, so that no copies are kept.
+    let mut copies = Copies::default();
     for segment in &module.data {
+        let len = segment.bytes.len() as u64;
+        memory.touch(&mut copies, segment.offset, len, Access::Write)?;
         if !memory.write(segment.offset, &segment.bytes) {
             let fault = Fault::new("an accepted data segment lies outside of its memory");
             return Err(Error::Fatal(Fatal::Fault(fault)));
         }
     }
-    Ok(SessionContract {
-        layout_hash: hash::layout_hash(module.facts.layout.as_deref()),
-        module,
-        code_hash: new.code_hash,
-        code_len_bytes: bytecode.len() as u64,
-        owner: new.owner,
-        base: None,
-        memory: Some(memory),
-    })
+    memory.end_call();
+    Ok(memory)
 }

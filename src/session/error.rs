@@ -85,6 +85,10 @@ pub enum Rejected {
     /// There is nothing there to prove.
     #[error(transparent)]
     Opening(#[from] OpeningError),
+    /// A savepoint that is gone: rolled back to, released, or taken by another session; or one that a running migration
+    /// stands on.
+    #[error("the savepoint is gone, of another session, or older than the running migration")]
+    UnknownSavepoint,
     /// An owner longer than a record can hold.
     #[error("an owner of {len_bytes} bytes; at most 255 fit a contract record")]
     OwnerTooLong {

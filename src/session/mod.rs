@@ -16,12 +16,15 @@ mod receipt;
 mod record;
 mod run;
 mod runtime;
+mod savepoint;
 
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
 pub use error::{Error, Fatal, Rejected, Reverted, Undecodable};
 pub use hooks::{CallHook, DebugSink, Feeder};
+pub use observe::PageAccesses;
 pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use run::Session;
 pub use runtime::Runtime;
+pub use savepoint::Savepoint;

@@ -4,20 +4,35 @@ use crostata_abi::typed::Encode;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::{PageOpening, RecordOpening, Root};
 
-use super::contract::ContractMetadata;
+use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
-use super::error::{Error, Fatal};
+use super::error::Error;
 use super::hooks::{CallHook, DebugSink};
 use super::run::Session;
-use crate::memory::Page;
+use super::savepoint::Change;
+use crate::memory::{Access, Page};
 use crate::state::{CommitRef, CommittedPages, Snapshot};
+
+/// The pages of one contract that a top-level call read and wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageAccesses {
+    /// The contract.
+    pub contract: ContractId,
+    /// Its pages, in the order of their first use in the call. A page stands also for the first 264 bytes of the next:
+    /// accesses that reach over a page's end belong to the page that they begin in.
+    pub pages: Vec<(PageIndex, Access)>,
+}
 
 impl Session {
     /// The root of the state as it is now.
     ///
     /// Costs hashing of what the session wrote, whatever the size of the state.
     pub fn root(&self) -> Root {
-        self.draft().snapshot.root()
+        // A page that can not be had was never written, and is not asked for.
+        self.draft().map_or_else(
+            |_| Snapshot::default().root(),
+            |draft| draft.snapshot.root(),
+        )
     }
 
     /// The commit that the session is based on; `None` for the empty state.
@@ -27,7 +42,28 @@ impl Session {
 
     /// What is known of a contract: `None` if there is none of this id.
     pub fn contract_metadata(&self, contract: &ContractId) -> Option<ContractMetadata> {
-        self.context.as_ref()?.metadata(contract)
+        let runner = self.runner.as_ref()?;
+        match (
+            runner.host().contracts.get(contract),
+            runner.memory(contract),
+        ) {
+            (Some(touched), Some(memory)) => Some(touched.metadata(*contract, memory)),
+            _ => {
+                let state = runner.host().base.get(contract)?;
+                Some(committed_metadata(state))
+            }
+        }
+    }
+
+    /// The pages that the latest top-level call read and wrote, per contract of its call tree in order of entering: what
+    /// the call depended on and may have changed, reverted parts included. Empty once contracts of the call are gone.
+    pub fn page_accesses(&self) -> Vec<PageAccesses> {
+        let accesses = self.runner.iter().flat_map(|runner| runner.accesses());
+        let accesses = accesses.map(|(contract, memory)| PageAccesses {
+            contract,
+            pages: memory.touched().collect(),
+        });
+        accesses.collect()
     }
 
     /// Size of a contract's memory in bytes: `None` if there is no such contract.
@@ -46,7 +82,7 @@ impl Session {
         contract: ContractId,
     ) -> Result<impl Iterator<Item = (PageIndex, PageOpening)> + use<>, Error> {
         self.existing(contract)?;
-        let snapshot = self.draft().snapshot;
+        let snapshot = self.draft()?.snapshot;
         let state = snapshot.get(&contract).cloned();
         let pages: Vec<PageIndex> = state
             .iter()
@@ -74,7 +110,7 @@ impl Session {
         contract: ContractId,
         page: PageIndex,
     ) -> Result<PageOpening, Error> {
-        let snapshot = self.draft().snapshot;
+        let snapshot = self.draft()?.snapshot;
         self.open_page(&snapshot, contract, page)
     }
 
@@ -83,7 +119,7 @@ impl Session {
     /// # Errors
     /// [`Error::Rejected`] if there is no such contract.
     pub fn record_opening(&self, contract: ContractId) -> Result<RecordOpening, Error> {
-        Ok(self.draft().snapshot.record_opening(&contract)?)
+        Ok(self.draft()?.snapshot.record_opening(&contract)?)
     }
 
     fn open_page(
@@ -98,13 +134,11 @@ impl Session {
     }
 
     fn page(&mut self, contract: ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
-        let context = self.context_mut()?;
-        if let Some(touched) = context.contracts.get(&contract) {
-            let mut bytes = Box::new([0; PAGE_BYTES]);
-            let memory = touched.memory.as_ref();
-            let read = memory.is_some_and(|memory| memory.read(page.address(), &mut bytes[..]));
-            return read.then_some(bytes).ok_or(Error::Fatal(Fatal::Poisoned));
+        let runner = self.runner_mut()?;
+        if let Some(memory) = runner.memory(&contract) {
+            return Ok(memory.page(page)?);
         }
+        let context = runner.host();
         match context.base.get(&contract).cloned() {
             None => Ok(Box::new([0; PAGE_BYTES])),
             Some(state) => {
@@ -116,7 +150,7 @@ impl Session {
 
     /// The bytes of a session datum.
     pub fn meta(&self, name: &str) -> Option<Vec<u8>> {
-        self.context.as_ref()?.data.data.get(name).cloned()
+        self.runner.as_ref()?.host().data.data.get(name).cloned()
     }
 
     /// Sets a session datum and gives the bytes it had before.
@@ -128,35 +162,44 @@ impl Session {
         name: impl Into<String>,
         value: &T,
     ) -> Result<Option<Vec<u8>>, DatumError> {
-        match &mut self.context {
-            Some(context) => context.data.set(name.into(), value),
-            None => Ok(None),
-        }
+        let name = name.into();
+        let Some(runner) = &mut self.runner else {
+            return Ok(None);
+        };
+        let before = runner.host_mut().data.set(name.clone(), value)?;
+        self.note_datum(name, before.clone());
+        Ok(before)
     }
 
     /// Removes a session datum and gives the bytes it had.
     pub fn remove_meta(&mut self, name: &str) -> Option<Vec<u8>> {
-        self.context.as_mut()?.data.data.remove(name)
+        let before = self.runner.as_mut()?.host_mut().data.data.remove(name);
+        self.note_datum(name.to_owned(), before.clone());
+        before
+    }
+
+    fn note_datum(&mut self, name: String, before: Option<Vec<u8>>) {
+        self.journal.note(|| Change::Datum { name, before });
     }
 
     /// Lets `hook` decide about every call from here on. Its answers are input of the session.
     pub fn set_call_hook(&mut self, hook: impl CallHook + 'static) {
-        if let Some(context) = &mut self.context {
-            context.hook = Some(Box::new(hook));
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().hook = Some(Box::new(hook));
         }
     }
 
     /// Takes the call hook away: every call may happen.
     pub fn clear_call_hook(&mut self) {
-        if let Some(context) = &mut self.context {
-            context.hook = None;
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().hook = None;
         }
     }
 
     /// Sends the debug messages of contracts to `sink`. Gas, events and roots are the same without it.
     pub fn set_debug_sink(&mut self, sink: impl DebugSink + 'static) {
-        if let Some(context) = &mut self.context {
-            context.debug = Some(Box::new(sink));
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().debug = Some(Box::new(sink));
         }
     }
 }

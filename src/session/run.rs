@@ -10,7 +10,6 @@ use crostata_proof::{CodeHash, CommitId};
 use tempfile::TempDir;
 
 use super::context::Context;
-use super::contract::SessionContract;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
 use super::hooks::Feeder;
@@ -18,8 +17,10 @@ use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
 use super::runtime::Runtime;
-use crate::engine::{Call, Fault, Host, Refusal};
-use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot};
+use super::savepoint::Journal;
+use crate::engine::{Call, Fault, Host, Refusal, Runner};
+use crate::memory::MemoryError;
+use crate::state::{Commit, CommitError, Draft, Retained, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
 ///
@@ -27,15 +28,12 @@ use crate::state::{Commit, CommitError, ContractDraft, Draft, Retained, Snapshot
 /// that is dropped leaves nothing behind.
 pub struct Session {
     /// Absent only while a call runs, and for good once a call ended in a panic of the host.
-    pub(super) context: Option<Box<Context>>,
+    pub(super) runner: Option<Box<Runner<Context>>>,
     pub(super) base: Option<CommitId>,
     /// Code deployed by this session, for the commit.
     pub(super) code: HashMap<CodeHash, Arc<[u8]>>,
     pub(super) poisoned: bool,
-    /// Migrations whose closures are running.
-    pub(super) migrations: u32,
-    /// Contracts that migrations took the place of, until the outermost migration ends.
-    pub(super) displaced: Vec<(ContractId, SessionContract)>,
+    pub(super) journal: Journal,
     /// The directory of an ephemeral VM, which must outlive the session.
     directory: Option<Arc<TempDir>>,
 }
@@ -50,6 +48,17 @@ impl fmt::Debug for Session {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            let runtime = runner.host().runtime.clone();
+            // What the session used is idle only when its memories are gone.
+            drop(runner);
+            runtime.trim_images();
+        }
+    }
+}
+
 impl Session {
     /// A session over a commit, or over the empty state.
     pub(crate) fn new(
@@ -58,6 +67,7 @@ impl Session {
         data: SessionData,
         queries: Arc<HostQueries>,
     ) -> Self {
+        let engine = runtime.engine().clone();
         let context = Context {
             runtime,
             base: base.map_or_else(Snapshot::default, |base| base.snapshot.clone()),
@@ -71,12 +81,11 @@ impl Session {
             panicked: None,
         };
         Self {
-            context: Some(Box::new(context)),
+            runner: Some(Box::new(Runner::new(engine, context))),
             base: base.map(|base| base.commit.id),
             code: HashMap::new(),
             poisoned: false,
-            migrations: 0,
-            displaced: Vec::new(),
+            journal: Journal::default(),
             directory: None,
         }
     }
@@ -160,8 +169,8 @@ impl Session {
     ) -> Result<CallReceipt<Vec<u8>>, Error> {
         self.context_mut()?.feeder = Some(Box::new(feeder));
         let result = self.call_raw(contract, function, argument, gas_limit);
-        if let Some(context) = &mut self.context {
-            context.feeder = None;
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().feeder = None;
         }
         result
     }
@@ -182,70 +191,81 @@ impl Session {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
-        if self.poisoned || self.context.is_none() {
-            return Err(CommitError::Poisoned);
-        }
-        if self.migrations > 0 {
+        if self.is_held() {
             return Err(CommitError::Migrating);
         }
-        let draft = self.draft();
-        let Some(context) = &mut self.context else {
-            return Err(CommitError::Poisoned);
-        };
+        let poisoned = |_: Error| CommitError::Poisoned;
+        let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
+        let draft = self.draft().map_err(CommitError::Memory)?;
         let code: Vec<_> = self
             .code
             .iter()
             .map(|(hash, code)| (*hash, code.clone()))
             .collect();
-        let runtime = context.runtime.clone();
         let commits = runtime.commits();
         let commit = commits.add(self.base, &draft, &code, tag, runtime.protocol_text())?;
-        for (id, contract) in &mut context.contracts {
-            contract.base = draft.snapshot.get(id).cloned();
-        }
-        context.base = draft.snapshot;
-        self.base = Some(commit.id);
-        self.code.clear();
+        let snapshot = draft.snapshot;
+        self.release_all().map_err(poisoned)?;
+        self.go_on_from(commit.id, snapshot).map_err(poisoned)?;
         Ok(commit)
     }
 
-    /// The state as it would be committed now.
-    pub(super) fn draft(&self) -> Draft {
-        let Some(context) = &self.context else {
-            return Draft::new(&Snapshot::default(), Vec::new());
-        };
-        let contracts: Vec<ContractDraft> = context
-            .contracts
-            .iter()
-            .filter_map(|(id, contract)| contract.draft(*id))
-            .collect();
-        Draft::new(&context.base, contracts)
+    /// Makes a commit of this session's own state its base.
+    fn go_on_from(&mut self, commit: CommitId, snapshot: Snapshot) -> Result<(), Error> {
+        let runner = self.runner_mut()?;
+        let ids: Vec<ContractId> = runner.host().contracts.keys().copied().collect();
+        for id in ids {
+            if let Some(memory) = runner.memory_mut(&id) {
+                memory.rebase();
+            }
+            if let Some(contract) = runner.host_mut().contracts.get_mut(&id) {
+                contract.base = snapshot.get(&id).cloned();
+            }
+        }
+        runner.host_mut().base = snapshot;
+        self.base = Some(commit);
+        self.code.clear();
+        Ok(())
     }
 
-    pub(super) fn context_mut(&mut self) -> Result<&mut Context, Error> {
-        match (&mut self.context, self.poisoned) {
-            (Some(context), false) => Ok(context),
+    /// The state as it would be committed now.
+    pub(super) fn draft(&self) -> Result<Draft<'_>, MemoryError> {
+        let Some(runner) = &self.runner else {
+            return Draft::new(&Snapshot::default(), Vec::new());
+        };
+        let context = runner.host();
+        let contracts = context.contracts.iter().filter_map(|(id, contract)| {
+            let memory = runner.memory(id)?;
+            Some(contract.draft(*id, memory))
+        });
+        Draft::new(&context.base, contracts.collect())
+    }
+
+    pub(super) fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Error> {
+        match (&mut self.runner, self.poisoned) {
+            (Some(runner), false) => Ok(runner),
             _ => Err(Error::Fatal(Fatal::Poisoned)),
         }
     }
 
+    pub(super) fn context_mut(&mut self) -> Result<&mut Context, Error> {
+        Ok(self.runner_mut()?.host_mut())
+    }
+
     pub(super) fn run(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
-        self.context_mut()?;
-        let Some(mut context) = self.context.take() else {
+        self.context_mut()?.take_record();
+        let Some(runner) = self.runner.take() else {
             return Err(Error::Fatal(Fatal::Poisoned));
         };
-        context.take_record();
-        let engine = context.runtime.engine().clone();
-        let ended = engine.call(*context, call);
-        let mut context = Box::new(ended.host);
-        let record = context.take_record();
-        let panicked = context.panicked.take();
-        self.context = Some(context);
+        let (mut runner, outcome) = runner.call(call);
+        let record = runner.host_mut().take_record();
+        let panicked = runner.host_mut().panicked.take();
+        self.runner = Some(runner);
         if let Some(who) = panicked {
             self.poisoned = true;
             return Err(Fault::new(format!("{who} panicked")).into());
         }
-        match ended.outcome {
+        match outcome {
             Err(fault) => {
                 self.poisoned = true;
                 Err(fault.into())

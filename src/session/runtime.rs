@@ -143,18 +143,18 @@ impl Runtime {
                 error,
             )
         };
-        let pages = CommittedPages::new(self.commits.store().clone(), state.clone());
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
+        let pages = || CommittedPages::new(self.commits.store().clone(), state.clone());
         let image = self
             .images
-            .get((state.record.page_root, size_bytes), &pages)
-            .map_err(failed)?;
-        ContractMemory::over(image, self.memory_wasm_pages_max()).map_err(failed)
+            .get((state.record.page_root, size_bytes), || Box::new(pages()));
+        let image = image.map_err(failed)?;
+        ContractMemory::over(image).map_err(failed)
     }
 
-    /// The largest memory that the protocol allows, in WebAssembly pages.
-    pub fn memory_wasm_pages_max(&self) -> u64 {
-        self.engine.protocol().limits.memory_wasm_pages_max
+    /// Forgets committed pages that no session uses and that do not fit the budget.
+    pub fn trim_images(&self) {
+        self.images.trim();
     }
 
     fn module<E>(

@@ -14,6 +14,7 @@ use crostata_proof::{CodeHash, CommitId, ContractRecord, EMPTY, RecordError, Roo
 use super::draft::Draft;
 use super::snapshot::{ContractState, Snapshot};
 use super::tree::Tree;
+use crate::memory::MemoryError;
 use crate::store::files::Files;
 use crate::store::{
     CommitEntry, ContractChange, Entry, OpenError, RecoveryReport, Store, WriteError,
@@ -140,6 +141,9 @@ pub enum CommitError {
     /// A migration is running: its session can be committed when it ended.
     #[error("a migration is running; commit after it")]
     Migrating,
+    /// A page that the session wrote can not be had.
+    #[error("a page that was written can not be read back")]
+    Memory(#[source] MemoryError),
     /// The store could not make it durable.
     #[error("the change could not be made durable")]
     Write(#[from] WriteError),
@@ -259,7 +263,7 @@ impl Commits {
     pub fn add(
         &self,
         parent: Option<CommitId>,
-        draft: &Draft,
+        draft: &Draft<'_>,
         code: &[(CodeHash, Arc<[u8]>)],
         tag: [u8; 32],
         protocol: &str,
@@ -291,8 +295,8 @@ impl Commits {
             protocol: protocol.as_bytes().to_vec(),
             contracts: draft.changes.clone(),
         };
-        let pages: Vec<_> = draft
-            .pages
+        let contents = draft.pages().map_err(CommitError::Memory)?;
+        let pages: Vec<_> = contents
             .iter()
             .map(|(leaf, page)| (*leaf, &**page))
             .collect();

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crostata_abi::{ContractId, PageIndex};
+use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize, hash};
 use rayon::prelude::*;
 
 use super::snapshot::{ContractState, Snapshot};
 use super::tree::Tree;
-use crate::memory::Page;
+use crate::memory::{ContractMemory, MemoryError, Page};
 use crate::store::ContractChange;
 
 /// From this many pages on, hashing on several threads pays.
@@ -17,7 +17,7 @@ const PARALLEL_PAGES_MIN: usize = 100;
 
 /// What a session made of one contract.
 #[derive(Debug)]
-pub struct ContractDraft {
+pub struct ContractDraft<'a> {
     /// Its id.
     pub contract: ContractId,
     /// Width of its addresses.
@@ -30,99 +30,110 @@ pub struct ContractDraft {
     pub layout_hash: Hash,
     /// Its owner.
     pub owner: Owner,
-    /// Size of its memory in WebAssembly pages.
-    pub memory_wasm_pages: u64,
     /// What it was at the session's base, if its memory goes on from there.
     pub base: Option<Arc<ContractState>>,
-    /// The pages that may differ from the base, in rising order.
-    pub written: Vec<(PageIndex, Box<Page>)>,
+    /// Its memory.
+    pub memory: &'a ContractMemory,
 }
 
 /// A state that is not committed yet.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Draft<'a> {
     /// The state.
     pub snapshot: Snapshot,
     /// What changed in which contract.
     pub changes: Vec<ContractChange>,
-    /// The content of pages that are new.
-    pub pages: Vec<(Hash, Box<Page>)>,
+    /// Where the pages are that a commit must store: the hash of each, and the memory that holds it.
+    pages: Vec<(Hash, PageIndex, &'a ContractMemory)>,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// Applies `contracts` to `base`. Content decides: a page written with what it held is no change.
-    pub fn new(base: &Snapshot, contracts: Vec<ContractDraft>) -> Self {
-        let mut changes = Vec::new();
-        let mut pages = Vec::new();
+    ///
+    /// # Errors
+    /// [`MemoryError`] when a page can not be had.
+    pub fn new(base: &Snapshot, contracts: Vec<ContractDraft<'a>>) -> Result<Self, MemoryError> {
+        let mut draft = Self {
+            snapshot: base.clone(),
+            changes: Vec::new(),
+            pages: Vec::new(),
+        };
         let mut states = Vec::new();
         for contract in contracts {
-            let (state, change) = apply(contract, &mut pages);
-            if let Some(change) = change {
-                changes.push(change);
-                states.push(Arc::new(state));
-            }
+            states.extend(draft.apply(contract)?);
         }
-        changes.sort_by(|one, other| one.record.cmp(&other.record));
-        Self {
-            snapshot: base.with(states),
-            changes,
-            pages,
+        draft
+            .changes
+            .sort_by(|one, other| one.record.cmp(&other.record));
+        draft.snapshot = base.with(states);
+        Ok(draft)
+    }
+
+    /// The content of the pages that are new.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when a page can not be had.
+    pub fn pages(&self) -> Result<Vec<(Hash, Box<Page>)>, MemoryError> {
+        let pages = self.pages.iter();
+        let contents = pages.map(|(leaf, page, memory)| Ok((*leaf, memory.page(*page)?)));
+        contents.collect()
+    }
+
+    /// Notes what changed in a contract; gives its new state if anything did.
+    fn apply(
+        &mut self,
+        draft: ContractDraft<'a>,
+    ) -> Result<Option<Arc<ContractState>>, MemoryError> {
+        let empty = Tree::new(page_tree_height(draft.word_size));
+        let base = draft.base.as_ref().map_or(&empty, |base| &base.pages);
+        let changed = changed_leaves(base, draft.memory)?;
+        let updates: Vec<(u64, Option<Hash>)> = changed
+            .iter()
+            .map(|(page, leaf)| (u64::from(page.0), Some(*leaf).filter(|leaf| *leaf != EMPTY)))
+            .collect();
+        let tree = base.with(&updates);
+        let record = ContractRecord {
+            word_size: draft.word_size,
+            contract: draft.contract,
+            code_hash: draft.code_hash,
+            code_len_bytes: draft.code_len_bytes,
+            layout_hash: draft.layout_hash,
+            owner: draft.owner,
+            memory_wasm_pages: draft.memory.wasm_pages(),
+            page_root: tree.root(),
+        };
+        let fresh = draft.base.is_none();
+        if draft.base.is_some_and(|base| base.record == record) {
+            return Ok(None);
         }
+        let stored = changed.iter().filter(|(_, leaf)| *leaf != EMPTY);
+        self.pages
+            .extend(stored.map(|(page, leaf)| (*leaf, *page, draft.memory)));
+        self.changes.push(ContractChange {
+            record: record.encode(),
+            fresh,
+            pages: changed,
+        });
+        Ok(Some(Arc::new(ContractState::new(record, tree))))
     }
 }
 
-fn hashed(written: Vec<(PageIndex, Box<Page>)>) -> Vec<(PageIndex, Box<Page>, Hash)> {
-    let with_leaf = |(index, page): (PageIndex, Box<Page>)| {
-        let leaf = hash::page_leaf(&page);
-        (index, page, leaf)
+/// The pages of `memory` whose hashes are not those that `base` holds, in rising order.
+fn changed_leaves(
+    base: &Tree<Hash>,
+    memory: &ContractMemory,
+) -> Result<Vec<(PageIndex, Hash)>, MemoryError> {
+    let leaf = |page: &PageIndex| {
+        let mut bytes = [0; PAGE_BYTES];
+        memory.copy_page(*page, &mut bytes)?;
+        let leaf = hash::page_leaf(&bytes);
+        let before = base.get(u64::from(page.0)).unwrap_or(&EMPTY);
+        Ok((*before != leaf).then_some((*page, leaf)))
     };
-    if written.len() < PARALLEL_PAGES_MIN {
-        return written.into_iter().map(with_leaf).collect();
-    }
-    written.into_par_iter().map(with_leaf).collect()
-}
-
-fn apply(
-    draft: ContractDraft,
-    pages: &mut Vec<(Hash, Box<Page>)>,
-) -> (ContractState, Option<ContractChange>) {
-    let empty = Tree::new(page_tree_height(draft.word_size));
-    let base = draft.base.as_ref().map_or(&empty, |base| &base.pages);
-    let mut changed = Vec::new();
-    for (index, page, leaf) in hashed(draft.written) {
-        if *base.get(u64::from(index.0)).unwrap_or(&EMPTY) != leaf {
-            changed.push((index, leaf));
-            if leaf != EMPTY {
-                pages.push((leaf, page));
-            }
-        }
-    }
-    let updates: Vec<(u64, Option<Hash>)> = changed
-        .iter()
-        .map(|(index, leaf)| {
-            (
-                u64::from(index.0),
-                Some(*leaf).filter(|leaf| *leaf != EMPTY),
-            )
-        })
-        .collect();
-    let tree = base.with(&updates);
-    let record = ContractRecord {
-        word_size: draft.word_size,
-        contract: draft.contract,
-        code_hash: draft.code_hash,
-        code_len_bytes: draft.code_len_bytes,
-        layout_hash: draft.layout_hash,
-        owner: draft.owner,
-        memory_wasm_pages: draft.memory_wasm_pages,
-        page_root: tree.root(),
+    let dirty = memory.dirty_pages();
+    let leaves: Result<Vec<Option<_>>, MemoryError> = match dirty.len() < PARALLEL_PAGES_MIN {
+        true => dirty.iter().map(leaf).collect(),
+        false => dirty.par_iter().map(leaf).collect(),
     };
-    let fresh = draft.base.is_none();
-    let same = draft.base.is_some_and(|base| base.record == record);
-    let change = ContractChange {
-        record: record.encode(),
-        fresh,
-        pages: changed,
-    };
-    (ContractState::new(record, tree), (!same).then_some(change))
+    Ok(leaves?.into_iter().flatten().collect())
 }

@@ -38,15 +38,11 @@ impl PageSource for CommittedPages {
         self.contract.record.memory_wasm_pages * WASM_PAGE_BYTES
     }
 
-    fn pages(&self) -> Vec<PageIndex> {
-        let mut pages = Vec::with_capacity(self.contract.pages.len() as usize);
-        let positions = self.contract.pages.iter().map(|(position, _)| position);
-        pages.extend(positions.map(|position| PageIndex(position as u32)));
-        pages
-    }
-
-    fn page(&self, page: PageIndex) -> Result<Box<Page>, PageSourceError> {
-        self.read(page).map_err(|reason| PageSourceError {
+    fn page(&self, page: PageIndex) -> Result<Option<Box<Page>>, PageSourceError> {
+        if self.contract.pages.get(u64::from(page.0)).is_none() {
+            return Ok(None);
+        }
+        self.read(page).map(Some).map_err(|reason| PageSourceError {
             page,
             reason: Box::new(reason),
         })

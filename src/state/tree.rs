@@ -15,7 +15,7 @@ use crostata_proof::tree::{child_index, has_position, lift};
 use crostata_proof::{ARITY, EMPTY, Hash, TreePath, hash};
 
 /// What a tree holds at a position.
-pub trait Leaf: Clone {
+pub trait Leaf: Clone + Send + Sync {
     /// The hash of the leaf, never [`EMPTY`]: a leaf that is EMPTY is one that is not there.
     fn hash(&self) -> Hash;
 }
@@ -51,8 +51,6 @@ struct Branch<L> {
     level: u32,
     /// A position below the branch, whichever.
     position: u64,
-    /// How many leaves are below.
-    len: u64,
     children: [Option<Link<L>>; ARITY],
     /// The hashes of the children's places: each child's hash carried up to just below this level.
     lifted: [Hash; ARITY],
@@ -72,11 +70,6 @@ impl<L: Leaf> Tree<L> {
     /// The root, [`EMPTY`] for a tree without leaves. It was computed when the tree was made.
     pub fn root(&self) -> Hash {
         self.root
-    }
-
-    /// How many leaves the tree has.
-    pub fn len(&self) -> u64 {
-        self.top.as_ref().map_or(0, Link::len)
     }
 
     /// The leaf at `position`.
@@ -142,13 +135,6 @@ impl<L: Leaf> Link<L> {
         }
     }
 
-    fn len(&self) -> u64 {
-        match self {
-            Self::Leaf(..) => 1,
-            Self::Branch(branch) => branch.len,
-        }
-    }
-
     /// The level of a branch; a leaf has none.
     fn level(&self) -> Option<u32> {
         match self {
@@ -209,6 +195,12 @@ fn in_order<L: Clone>(changes: &[Change<L>]) -> Cow<'_, [Change<L>]> {
     Cow::Owned(sorted)
 }
 
+/// From this many changes on, computing subtrees on several threads pays.
+const PARALLEL_CHANGES_MIN: usize = 128;
+
+/// A child of a node, and what its hash is just below the node.
+type Child<L> = (Option<Link<L>>, Hash);
+
 /// The subtree `link` with `changes`, all of which belong below it or beside it.
 ///
 /// Each step down is to a lower level, since the positions of one child share one more digit.
@@ -220,18 +212,40 @@ fn apply<L: Leaf>(link: Option<&Link<L>>, changes: &[Change<L>]) -> Option<Link<
         return first.1.clone().map(|leaf| Link::Leaf(first.0, leaf));
     };
     let mut rest = changes;
-    let mut changed = [false; ARITY];
-    let children = std::array::from_fn(|at| {
+    let parts: [&[Change<L>]; ARITY] = std::array::from_fn(|at| {
         let here = rest.partition_point(|change| child_index(change.0, level) <= at);
         let (own, later) = rest.split_at(here);
         rest = later;
-        changed[at] = !own.is_empty();
-        apply(link.and_then(|link| link.child(level, at)), own)
+        own
     });
-    join(level, children, |at, child| match link {
-        Some(Link::Branch(old)) if old.level == level && !changed[at] => old.lifted[at],
-        _ => child.lifted(level),
-    })
+    let child = |at: usize| apply_child(link, level, at, parts[at]);
+    let children = match changes.len() < PARALLEL_CHANGES_MIN {
+        true => std::array::from_fn(child),
+        false => {
+            let ((first, second), (third, fourth)) = rayon::join(
+                || rayon::join(|| child(0), || child(1)),
+                || rayon::join(|| child(2), || child(3)),
+            );
+            [first, second, third, fourth]
+        }
+    };
+    join(level, children)
+}
+
+/// Child `at` of the node at `level` that `link` becomes.
+fn apply_child<L: Leaf>(
+    link: Option<&Link<L>>,
+    level: u32,
+    at: usize,
+    changes: &[Change<L>],
+) -> Child<L> {
+    let child = apply(link.and_then(|link| link.child(level, at)), changes);
+    let lifted = match (&child, link) {
+        (None, _) => EMPTY,
+        (_, Some(Link::Branch(old))) if old.level == level && changes.is_empty() => old.lifted[at],
+        (Some(child), _) => child.lifted(level),
+    };
+    (child, lifted)
 }
 
 /// The level of the lowest node that has the link and all positions from `first` to `last` below
@@ -245,11 +259,9 @@ fn node_level<L: Leaf>(link: Option<&Link<L>>, first: u64, last: u64) -> Option<
 }
 
 /// The subtree with these children at `level`: nothing, the lone child itself, or a branch.
-fn join<L: Leaf>(
-    level: u32,
-    mut children: [Option<Link<L>>; ARITY],
-    lifted: impl Fn(usize, &Link<L>) -> Hash,
-) -> Option<Link<L>> {
+fn join<L: Leaf>(level: u32, children: [Child<L>; ARITY]) -> Option<Link<L>> {
+    let lifted = children.each_ref().map(|(_, lifted)| *lifted);
+    let mut children = children.map(|(child, _)| child);
     if children.iter().flatten().count() < 2 {
         return children.iter_mut().find_map(Option::take);
     }
@@ -257,12 +269,7 @@ fn join<L: Leaf>(
     Some(Link::Branch(Arc::new(Branch {
         level,
         position,
-        len: children.iter().flatten().map(Link::len).sum(),
-        lifted: std::array::from_fn(|at| {
-            children[at]
-                .as_ref()
-                .map_or(EMPTY, |child| lifted(at, child))
-        }),
+        lifted,
         children,
     })))
 }
@@ -270,16 +277,15 @@ fn join<L: Leaf>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
-    use std::rc::Rc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A leaf that counts how often trees ask for its hash.
     #[derive(Clone)]
-    struct Counted(Hash, Rc<Cell<u32>>);
+    struct Counted(Hash, Arc<AtomicU32>);
 
     impl Leaf for Counted {
         fn hash(&self) -> Hash {
-            self.1.set(self.1.get() + 1);
+            self.1.fetch_add(1, Ordering::Relaxed);
             self.0
         }
     }
@@ -312,30 +318,34 @@ mod tests {
         let old = tree_of([3, 7, 90]);
         let new = old.with(&[(3, None), (7, None), (8, Some([1; 32])), (90, None)]);
         assert_eq!(old.root(), tree_of([3, 7, 90]).root());
-        assert_eq!((old.len(), new.len()), (3, 1));
+        assert_eq!((old.iter().count(), new.iter().count()), (3, 1));
         assert_eq!((new.get(7), new.get(8)), (None, Some(&[1; 32])));
         let none = new.with(&[(8, None), (9, None)]);
-        assert_eq!(none.len(), 0);
+        assert_eq!(none.iter().count(), 0);
         assert_eq!(none.root(), EMPTY);
     }
 
     /// P5: a change asks for the hashes of what changed and of a neighbour it moves, no others.
     #[test]
     fn cost_follows_the_change() {
-        let count = Rc::new(Cell::new(0));
+        let count = Arc::new(AtomicU32::new(0));
         let leaf = |byte| Some(Counted([byte; 32], count.clone()));
         let all: Vec<_> = (0..10_000).map(|at| (at * 977, leaf(1))).collect();
         let tree = Tree::new(31).with(&all);
-        count.set(0);
+        count.store(0, Ordering::Relaxed);
         let changed = tree.with(&[(977, leaf(2)), (978, leaf(3)), (5_000 * 977, None)]);
-        assert!(count.get() <= 4, "{} hashes", count.get());
-        assert_eq!(changed.len(), 10_000);
-        count.set(0);
+        assert!(
+            count.load(Ordering::Relaxed) <= 4,
+            "{} hashes",
+            count.load(Ordering::Relaxed)
+        );
+        assert_eq!(changed.iter().count(), 10_000);
+        count.store(0, Ordering::Relaxed);
         assert_eq!(
-            (changed.root(), changed.len()),
+            (changed.root(), changed.iter().count()),
             (changed.clone().root(), 10_000)
         );
-        assert_eq!(count.get(), 0);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
     }
 
     fn branches(link: &Link<Hash>) -> u64 {
@@ -360,7 +370,7 @@ mod tests {
             full.with(&removals),
         ] {
             let top = tree.top.as_ref().unwrap();
-            assert!(branches(top) < tree.len());
+            assert!(branches(top) < tree.iter().count() as u64);
         }
     }
 

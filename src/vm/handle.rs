@@ -22,7 +22,7 @@ use crate::store::files::OsFiles;
 pub struct VM {
     directory: Directory,
     commits: Arc<Commits>,
-    runtimes: Vec<(Fingerprint, Arc<Runtime>)>,
+    runtimes: Vec<Arc<Runtime>>,
     queries: Arc<HostQueries>,
     recovery: RecoveryReport,
 }
@@ -96,10 +96,9 @@ impl VM {
         let runtimes = protocols
             .into_iter()
             .map(|protocol| {
-                let fingerprint = protocol.fingerprint();
                 let runtime =
                     Runtime::new(config.backend, protocol, commits.clone(), images.clone())?;
-                Ok((fingerprint, Arc::new(runtime)))
+                Ok(Arc::new(runtime))
             })
             .collect::<Result<_, OpenVmError>>()?;
         Ok(Self {
@@ -133,25 +132,22 @@ impl VM {
         base: Option<&Retained>,
         wanted: Option<&Protocol>,
     ) -> Result<Arc<Runtime>, SessionError> {
-        let text = match (wanted, base) {
-            (Some(protocol), _) => protocol.text(),
-            (None, Some(base)) => base.protocol.to_string(),
+        let text: Arc<str> = match (wanted, base) {
+            (Some(protocol), _) => protocol.text().into(),
+            (None, Some(base)) => base.protocol.clone(),
             (None, None) => return Ok(self.first().clone()),
         };
-        let wanted = Fingerprint::of_text(text.as_bytes());
-        let known = self.runtimes.iter().find(|(known, _)| *known == wanted);
-        match known {
-            Some((_, runtime)) => Ok(runtime.clone()),
-            None => Err(SessionError::UnknownProtocol {
-                wanted,
-                differences: self.first().engine().protocol().differences(&text),
-            }),
-        }
+        let mut known = self.runtimes.iter();
+        let known = known.find(|runtime| *runtime.protocol_text() == text);
+        known.cloned().ok_or_else(|| SessionError::UnknownProtocol {
+            wanted: Fingerprint::of_text(text.as_bytes()),
+            differences: self.first().engine().protocol().differences(&text),
+        })
     }
 
     fn first(&self) -> &Arc<Runtime> {
         // `open` puts at least one protocol into the list.
-        &self.runtimes[0].1
+        &self.runtimes[0]
     }
 
     /// The retained commits, oldest first.
@@ -236,9 +232,9 @@ impl VM {
 
     /// Forgets the compiled form of some code; it is compiled again when next needed. `true` if there was one.
     pub fn remove_module(&self, code: &CodeHash) -> bool {
-        self.runtimes.iter().fold(false, |known, (_, runtime)| {
-            runtime.forget_module(code) || known
-        })
+        self.runtimes
+            .iter()
+            .fold(false, |known, runtime| runtime.forget_module(code) || known)
     }
 
     /// Compiles a committed contract's code anew, replacing the compiled form that is known.
@@ -257,7 +253,7 @@ impl VM {
         Ok(self
             .runtimes
             .iter()
-            .try_for_each(|(_, runtime)| runtime.module_of(state).map(|_| ())))
+            .try_for_each(|runtime| runtime.module_of(state).map(|_| ())))
     }
 }
 

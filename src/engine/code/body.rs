@@ -4,6 +4,7 @@
 //! Each operator is held against the limits before the validator sees it. Nothing recurses: a
 //! body's nesting is a vector as deep as the limit.
 
+use super::access::Access;
 use super::limits::at_most;
 use super::{CodeLimits, Rejection};
 use wasmparser::{BlockType, FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
@@ -20,6 +21,8 @@ pub(super) struct Measured {
     pub cost: u32,
     /// Parameters and locals.
     pub locals: u32,
+    /// Whether it calls functions.
+    pub calls: bool,
     /// Sum over its blocks of nesting depth x locals.
     pub nested_locals: u64,
     /// Sum over its loops of loop depth x locals.
@@ -34,7 +37,7 @@ pub(super) fn measure<R: WasmModuleResources>(
 ) -> Result<Measured, Rejection> {
     locals(validator, body, limits)?;
     let mut control_flow = ControlFlow::new(u64::from(validator.len_locals()), limits);
-    let (mut operands, mut computed) = (0, 0_u32);
+    let mut usage = Usage::default();
     let mut reader = body.get_operators_reader().map_err(Rejection::invalid)?;
     while !reader.eof() {
         let (operator, position) = reader.read_with_offset().map_err(Rejection::invalid)?;
@@ -44,26 +47,69 @@ pub(super) fn measure<R: WasmModuleResources>(
         validator
             .op(position, &operator)
             .map_err(Rejection::invalid)?;
-        let height = validator.operand_stack_height();
-        at_most(
-            "operands_max",
-            offset,
-            u64::from(height),
-            limits.operands_max,
-        )?;
-        operands = operands.max(height);
-        computed += u32::from(computes(&operator));
+        usage.visit(&operator, validator, offset, limits)?;
     }
     reader.finish().map_err(Rejection::invalid)?;
     let locals = validator.len_locals();
-    let slots = locals.saturating_add(operands).saturating_add(computed);
-    let cost = FRAME_BYTES.saturating_add(SLOT_BYTES.saturating_mul(slots));
     Ok(Measured {
-        cost,
+        cost: usage.frame_cost(locals),
         locals,
+        calls: usage.calls,
         loop_locals: control_flow.loop_locals,
         nested_locals: control_flow.nested_locals,
     })
+}
+
+/// What the operators read so far use.
+#[derive(Default)]
+struct Usage {
+    /// The most operands on the stack.
+    operands: u32,
+    /// Values computed.
+    computed: u32,
+    /// Accesses to memory x locals.
+    access_locals: u64,
+    calls: bool,
+}
+
+impl Usage {
+    fn visit<R: WasmModuleResources>(
+        &mut self,
+        operator: &Operator<'_>,
+        validator: &FuncValidator<R>,
+        offset: u64,
+        limits: &CodeLimits,
+    ) -> Result<(), Rejection> {
+        let height = validator.operand_stack_height();
+        let (found, max) = (u64::from(height), limits.operands_max);
+        at_most("operands_max", offset, found, max)?;
+        self.operands = self.operands.max(height);
+        self.computed += u32::from(computes(operator));
+        self.calls |= matches!(
+            operator,
+            Operator::Call { .. } | Operator::CallIndirect { .. }
+        );
+        if touches(operator) {
+            self.access_locals += u64::from(validator.len_locals());
+        }
+        let (found, max) = (self.access_locals, limits.access_locals_max);
+        at_most("access_locals_max", offset, found, max)
+    }
+
+    fn frame_cost(&self, locals: u32) -> u32 {
+        let slots = locals.saturating_add(self.operands);
+        let slots = slots.saturating_add(self.computed);
+        FRAME_BYTES.saturating_add(SLOT_BYTES.saturating_mul(slots))
+    }
+}
+
+/// Whether the operator accesses memory, for which the rewriting may put a check before it.
+fn touches(operator: &Operator<'_>) -> bool {
+    let is_bulk = matches!(
+        operator,
+        Operator::MemoryCopy { .. } | Operator::MemoryFill { .. }
+    );
+    is_bulk || Access::of(operator).is_some()
 }
 
 /// Whether the operator makes a value that did not exist before. Constants are made again where they are needed, and

@@ -76,6 +76,9 @@ pub struct CodeFacts {
     pub reentry: Reentry,
     /// Elements of its table, 0 without a table.
     pub table_elements: u64,
+    /// Functions that the rewriting imports behind the contract's own imports. By so much the index of a defined function is
+    /// higher in the rewritten module than in the contract. As many functions follow the defined ones; no frame of theirs is the contract's.
+    pub added_imports: u32,
     /// Number of functions it defines.
     pub defined_functions: u32,
 }

@@ -1,165 +1,219 @@
-//! Rewrites one function body: the stack-height counter, and the `nop`s that the gas schedule prices.
+//! Rewrites one function body: the stack-height counter, the touch checks, and the `nop`s that the gas schedule prices.
 //!
-//! The body becomes the contents of one block with the function's results, so that every way out
+//! Functions that call nothing and whose frame costs little are left without a counter: whoever calls them leaves that much native stack
+//! unused. The body of any other becomes the contents of one block with the function's results, so that every way out
 //! of it passes the epilogue: falling off its end, `return` (rewritten to a branch), and branches to
 //! the function's own label, whose depth now means the block. Only traps do not, and the host
 //! restores the counter after those.
 
-use super::outline::Body;
+use super::access::Access;
+use super::analysis::{self, Checking};
+use super::coverage::Check;
+use super::outline::{Body, Outline};
 use super::rewrite::encoded;
+use super::touch::{Code, TOUCH_IMPORTS, Toucher};
 use super::{Rejection, WordSize};
+use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Function, Instruction, ValType};
+use wasm_encoder::{BlockType, Instruction, ValType};
 use wasmparser::Operator;
 
 /// More pages than any memory can grow by.
 const GROWTH_PAGES_MAX: i64 = 1 << 32;
 
+/// The frame cost up to which a function that calls nothing goes without the counter.
+const FREE_COST_MAX: u32 = 4_096;
+
 /// What all functions of a module share.
-pub(super) struct FunctionRewriter {
+pub(super) struct FunctionRewriter<'o, 'a> {
+    pub outline: &'o Outline<'a>,
     /// Index of the stack-height counter.
     pub height_global: u32,
     pub word_size: WordSize,
+    pub checking: Checking,
 }
 
-impl FunctionRewriter {
-    /// Writes the body anew, wrapped in a block of type `results`.
-    pub fn rewrite(&self, body: &Body<'_>, results: BlockType) -> Result<Function, Rejection> {
-        let mut function = Function::new(self.locals(body)?);
-        // The limits keep costs far below; one above `i32` would trap at once, as it should.
-        let cost = i32::try_from(body.cost).unwrap_or(i32::MAX);
-        self.prologue(&mut function, cost, results);
-        self.operators(&mut function, body)?;
-        self.epilogue(&mut function, cost);
-        Ok(function)
-    }
+/// What one function's rewriting works with.
+struct Rewriting {
+    code: Code,
+    toucher: Toucher,
+    checks: BTreeMap<usize, Check>,
+    imports: u32,
+    checking: Checking,
+}
 
-    /// The contract's locals, and in 64-bit contracts one more for the operand of `memory.grow`.
-    fn locals(&self, body: &Body<'_>) -> Result<Vec<(u32, ValType)>, Rejection> {
-        let reader = body.body.get_locals_reader().map_err(Rejection::invalid)?;
-        let mut locals = Vec::new();
-        for local in reader {
-            let (count, ty) = local.map_err(Rejection::invalid)?;
-            let offset = body.body.range().start as u64;
-            locals.push((count, encoded(RoundtripReencoder.val_type(ty), offset)?));
+impl FunctionRewriter<'_, '_> {
+    /// Writes the body anew; `results` is the type of a block with the function's results.
+    pub fn rewrite(&self, body: &Body<'_>, results: BlockType) -> Result<Code, Rejection> {
+        let imports = self.outline.imports.len() as u32;
+        let toucher = Toucher {
+            word_size: self.word_size,
+            first_bridge: shifted(imports, 0) + self.outline.functions.len() as u32,
+            first_local: body.locals,
+        };
+        let mut rewriting = Rewriting {
+            code: Code::new(locals(body, &toucher)?),
+            checks: analysis::checks(self.outline, body, self.word_size, self.checking)?,
+            toucher,
+            imports,
+            checking: self.checking,
+        };
+        if !body.calls && body.cost <= FREE_COST_MAX {
+            rewriting.operators(body, false)?;
+            return Ok(rewriting.code);
         }
-        if self.word_size == WordSize::W64 {
-            locals.push((1, ValType::I64));
-        }
-        Ok(locals)
+        let height = Height {
+            global: self.height_global,
+            local: rewriting.toucher.height_local(),
+            // The limits keep costs far below; one above `i32` would trap at once, as it should.
+            cost: i32::try_from(body.cost).unwrap_or(i32::MAX),
+        };
+        height.take(&mut rewriting.code);
+        rewriting.code.emit(&[Instruction::Block(results)]);
+        rewriting.operators(body, true)?;
+        height.restore(&mut rewriting.code);
+        Ok(rewriting.code)
     }
+}
 
-    fn prologue(&self, function: &mut Function, cost: i32, results: BlockType) {
-        let height = self.height_global;
-        for instruction in [
-            Instruction::GlobalGet(height),
-            Instruction::I32Const(cost),
+/// The contract's locals, then those of the rewriting.
+fn locals(body: &Body<'_>, toucher: &Toucher) -> Result<Vec<(u32, ValType)>, Rejection> {
+    let reader = body.body.get_locals_reader().map_err(Rejection::invalid)?;
+    let mut locals = Vec::new();
+    for local in reader {
+        let (count, ty) = local.map_err(Rejection::invalid)?;
+        let offset = body.body.range().start as u64;
+        locals.push((count, encoded(RoundtripReencoder.val_type(ty), offset)?));
+    }
+    locals.extend(toucher.locals());
+    Ok(locals)
+}
+
+/// The stack-height counter in one function.
+struct Height {
+    global: u32,
+    /// Holds what the counter was.
+    local: u32,
+    cost: i32,
+}
+
+impl Height {
+    fn take(&self, code: &mut Code) {
+        code.emit(&[
+            Instruction::GlobalGet(self.global),
+            Instruction::LocalTee(self.local),
+            Instruction::I32Const(self.cost),
             Instruction::I32Sub,
-            Instruction::GlobalSet(height),
-            Instruction::GlobalGet(height),
-            Instruction::I32Const(0),
+            Instruction::GlobalSet(self.global),
+            Instruction::LocalGet(self.local),
+            Instruction::I32Const(self.cost),
             Instruction::I32LtS,
-            Instruction::If(BlockType::Empty),
-            Instruction::Unreachable,
-            Instruction::End,
-            Instruction::Block(results),
-        ] {
-            function.instruction(&instruction);
-        }
+        ]);
+        code.emit_unlikely(&Instruction::If(BlockType::Empty));
+        code.emit(&[Instruction::Unreachable, Instruction::End]);
     }
 
-    /// The contract's operators; the last is the `end` of its body, which closes the block.
-    fn operators(&self, function: &mut Function, body: &Body<'_>) -> Result<(), Rejection> {
+    fn restore(&self, code: &mut Code) {
+        code.emit(&[
+            Instruction::LocalGet(self.local),
+            Instruction::GlobalSet(self.global),
+            Instruction::End,
+        ]);
+    }
+}
+
+impl Rewriting {
+    /// Writes the contract's operators; the last is the `end` of its body, which closes the block if it is `wrapped` in one.
+    fn operators(&mut self, body: &Body<'_>, wrapped: bool) -> Result<(), Rejection> {
         let mut reader = body
             .body
             .get_operators_reader()
             .map_err(Rejection::invalid)?;
-        let mut depth = 0_u32;
+        let (mut depth, mut accesses) = (0_u32, 0);
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().map_err(Rejection::invalid)?;
             match operator {
-                Operator::Nop => continue,
-                Operator::Return => {
-                    function.instruction(&Instruction::Br(depth));
-                    continue;
-                }
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if self.word_size == WordSize::W64 {
-                widen(function, &operator, body.locals);
+            if let Some(access) = Access::of(&operator) {
+                self.access(&access, accesses);
+                accesses += 1;
             }
-            function.instruction(&encoded(
-                RoundtripReencoder.instruction(operator),
-                offset as u64,
-            )?);
+            self.operator(operator, offset as u64, wrapped.then_some(depth))?;
         }
         Ok(())
     }
 
-    fn epilogue(&self, function: &mut Function, cost: i32) {
-        let height = self.height_global;
-        for instruction in [
-            Instruction::GlobalGet(height),
-            Instruction::I32Const(cost),
-            Instruction::I32Add,
-            Instruction::GlobalSet(height),
-            Instruction::End,
-        ] {
-            function.instruction(&instruction);
+    fn access(&mut self, access: &Access, index: usize) {
+        if let Some(check) = self.checks.get(&index) {
+            self.toucher.access(&mut self.code, access, *check);
+        }
+        if self.toucher.word_size == WordSize::W64 {
+            self.code.emit(&[Instruction::Nop]);
+        }
+    }
+
+    /// Writes one operator; `outermost` is the depth of the block around the body, if there is one.
+    fn operator(
+        &mut self,
+        operator: Operator<'_>,
+        offset: u64,
+        outermost: Option<u32>,
+    ) -> Result<(), Rejection> {
+        let instruction = match (operator, outermost) {
+            (Operator::Nop, _) => return Ok(()),
+            (Operator::Return, Some(depth)) => Instruction::Br(depth),
+            (Operator::Call { function_index }, _) => {
+                Instruction::Call(shifted(function_index, self.imports))
+            }
+            (operator, _) => {
+                self.prepare(&operator);
+                encoded(RoundtripReencoder.instruction(operator), offset)?
+            }
+        };
+        self.code.emit(&[instruction]);
+        Ok(())
+    }
+
+    /// Writes what precedes an operator on the whole memory.
+    fn prepare(&mut self, operator: &Operator<'_>) {
+        match operator {
+            Operator::MemoryCopy { .. } if self.checking.stores => {
+                self.toucher.copy(&mut self.code);
+            }
+            Operator::MemoryFill { .. } if self.checking.stores => {
+                self.toucher.fill(&mut self.code);
+            }
+            Operator::MemoryGrow { .. } if self.toucher.word_size == WordSize::W64 => {
+                bound_growth(&mut self.code, self.toucher.pointer_local(0));
+            }
+            _ => {}
         }
     }
 }
 
-/// What a 64-bit contract executes before an operator: a priced `nop` before an access, a bound before a growth.
+/// The index that a contract's function has behind the imports added.
+pub(super) const fn shifted(function: u32, imports: u32) -> u32 {
+    if function < imports {
+        function
+    } else {
+        function.saturating_add(TOUCH_IMPORTS.len() as u32)
+    }
+}
+
+/// Bounds the operand of a 64-bit `memory.grow`.
 ///
 /// Growth is paid by the page before it is refused, and the metering adds the price of 2^63 pages without looking
 /// for overflow. No memory has 2^32 pages, so a growth by that many fails like any greater one.
-fn widen(function: &mut Function, operator: &Operator<'_>, scratch: u32) {
-    if accesses_memory(operator) {
-        function.instruction(&Instruction::Nop);
-    }
-    if matches!(operator, Operator::MemoryGrow { .. }) {
-        for instruction in [
-            Instruction::LocalTee(scratch),
-            Instruction::I64Const(GROWTH_PAGES_MAX),
-            Instruction::LocalGet(scratch),
-            Instruction::I64Const(GROWTH_PAGES_MAX),
-            Instruction::I64LtU,
-            Instruction::Select,
-        ] {
-            function.instruction(&instruction);
-        }
-    }
-}
-
-/// Whether the operator is a load or a store. Bulk operations are priced by their length instead.
-const fn accesses_memory(operator: &Operator<'_>) -> bool {
-    matches!(
-        operator,
-        Operator::I32Load { .. }
-            | Operator::I64Load { .. }
-            | Operator::F32Load { .. }
-            | Operator::F64Load { .. }
-            | Operator::I32Load8S { .. }
-            | Operator::I32Load8U { .. }
-            | Operator::I32Load16S { .. }
-            | Operator::I32Load16U { .. }
-            | Operator::I64Load8S { .. }
-            | Operator::I64Load8U { .. }
-            | Operator::I64Load16S { .. }
-            | Operator::I64Load16U { .. }
-            | Operator::I64Load32S { .. }
-            | Operator::I64Load32U { .. }
-            | Operator::I32Store { .. }
-            | Operator::I64Store { .. }
-            | Operator::F32Store { .. }
-            | Operator::F64Store { .. }
-            | Operator::I32Store8 { .. }
-            | Operator::I32Store16 { .. }
-            | Operator::I64Store8 { .. }
-            | Operator::I64Store16 { .. }
-            | Operator::I64Store32 { .. }
-    )
+fn bound_growth(code: &mut Code, scratch: u32) {
+    code.emit(&[
+        Instruction::LocalTee(scratch),
+        Instruction::I64Const(GROWTH_PAGES_MAX),
+        Instruction::LocalGet(scratch),
+        Instruction::I64Const(GROWTH_PAGES_MAX),
+        Instruction::I64LtU,
+        Instruction::Select,
+    ]);
 }

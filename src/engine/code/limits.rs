@@ -5,7 +5,7 @@ use super::Rejection;
 /// Static limits on contract code. [`Default`] gives the protocol's numbers.
 ///
 /// They bound what compiling and instantiating cost. Measured with them (wasmtime 48, two backends,
-/// one thread): ordinary code compiles in 1 to 2 ms per KB, the worst found in 10 to 50 ms per KB and about 1 s
+/// one thread): ordinary code compiles in 1 to 2 ms per KB, the worst found in 10 to 50 ms per KB and about 2 s
 /// per function, which a module of the greatest length may repeat (`docs/roadmap.md`). Optimised Rust (1 MB with a pairing, ECDSA and a
 /// Wasm validator) reaches nesting 629, 944 blocks, 79 loops, 140 locals and 50 KB in one function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct CodeLimits {
     pub loop_locals_max: u64,
     /// The same sum over the whole module.
     pub loop_locals_total_max: u64,
+    /// Loads, stores and bulk operations x locals of one function, parameters included: each may get a branch.
+    pub access_locals_max: u64,
     /// Operands on the stack of one function.
     pub operands_max: u64,
     /// Types of a module.
@@ -86,6 +88,7 @@ impl Default for CodeLimits {
             nested_locals_total_max: 1 << 25,
             loop_locals_max: 16_384,
             loop_locals_total_max: 1 << 20,
+            access_locals_max: 1 << 22,
             operands_max: 1_024,
             types_max: 4_096,
             params_max: 64,

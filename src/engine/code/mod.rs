@@ -6,23 +6,34 @@
 //! not checked. The same bytes and limits give the same answer on every machine (P1), hostile
 //! bytes give a [`Rejection`] (P7), and what is accepted compiles in time bounded by its length (P6).
 //!
-//! # Rewriting, version 1
+//! # Rewriting, version 2
 //!
 //! 1. Data segments are taken out (the engine applies them once, at deploy), and with them the data
 //!    count; custom sections are dropped but for `name`, whose label and data names go.
 //! 2. The contract's own `nop`s are removed. In 64-bit contracts one `nop` precedes each load and
 //!    store, so that the gas schedule can price their width.
 //! 3. A mutable `i32` global, exported as [`HEIGHT_GLOBAL`], counts down the stack bytes left. A
-//!    function takes `64 + 8 x (parameters + locals + highest operand count)` on entry and gives it
+//!    function takes `64 + 8 x (parameters + locals + highest operand count + computed values)` on entry and gives it
 //!    back on return; where the counter falls below zero it stays there and the function executes
-//!    `unreachable`, so that the host can tell.
+//!    `unreachable`, so that the host can tell. Functions that call nothing and would take 4,096 or less take nothing.
 //! 4. Every mutable global of the contract is exported as `crostata.global.N`, N its index.
 //! 5. Constant expressions are folded to one constant: instantiation does no unpriced arithmetic.
+//! 6. Memory 1, not exported, is the marks table: a byte per page of 4,096 bytes of memory 0, which is 0 for a page not touched, not below 1
+//!    for one that can be read, and 3 for one that can be written. Four functions are imported behind the contract's imports, from the module
+//!    [`TOUCH_MODULE`] ([`TOUCH_IMPORTS`]), and called through functions of their own behind the contract's: `read(address)` and `write(address)`
+//!    where the mark is too low, `copy(destination, source, length)` and `fill(destination, length)` before bulk operations
+//!    unless their length is 1 to 264 and the marks of the pages where their ranges begin suffice. What the host does for a page it does for
+//!    the first 264 bytes of the next page too, page 0 being next to the last of the address space. A call of `read` or `write` with an
+//!    address that is out of bounds is always followed by a trap, before anything else is called or branched to: the host may trap at once.
+//!    Which accesses are checked, and why that is enough: `coverage`, `analysis`.
 //!
-//! Function, global, table and memory indices stay what they were.
+//! Type, global and table indices stay what they were; those of defined functions rise by the number of functions imported.
 
+mod access;
+mod analysis;
 mod body;
 mod constant;
+mod coverage;
 mod custom;
 mod exports;
 mod facts;
@@ -39,16 +50,26 @@ mod scan;
 mod table;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod types;
+mod values;
+mod writes;
 
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub use analysis::Checking;
+#[cfg(not(feature = "measure"))]
+use analysis::Checking;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};
 pub use features::features;
 pub use limits::CodeLimits;
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
+#[allow(unused_imports, reason = "for who defines the host functions")]
+pub use touch::{TOUCH_IMPORTS, TOUCH_MODULE};
 
 /// The version of the rewriting, part of the protocol and of the artifact cache's key.
-pub const REWRITING_VERSION: u32 = 1;
+pub const REWRITING_VERSION: u32 = 2;
 
 /// Validates and rewrites a contract module.
 ///
@@ -58,6 +79,25 @@ pub const REWRITING_VERSION: u32 = 1;
 ///
 /// A [`Rejection`] that names the first rule found broken and the byte offset in `code`.
 pub fn prepare(code: &[u8], limits: &CodeLimits) -> Result<PreparedCode, Rejection> {
+    prepare_checking(code, limits, Checking::default())
+}
+
+/// Validates and rewrites a contract module, with other checks than those needed.
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub fn prepare_measured(
+    code: &[u8],
+    limits: &CodeLimits,
+    checking: Checking,
+) -> Result<PreparedCode, Rejection> {
+    prepare_checking(code, limits, checking)
+}
+
+fn prepare_checking(
+    code: &[u8],
+    limits: &CodeLimits,
+    checking: Checking,
+) -> Result<PreparedCode, Rejection> {
     let found = code.len() as u64;
     limits::at_most("code_bytes_max", 0, found, limits.code_bytes_max)?;
     let outline = scan::scan(code, limits)?;
@@ -82,8 +122,9 @@ pub fn prepare(code: &[u8], limits: &CodeLimits) -> Result<PreparedCode, Rejecti
         layout: declared.layout,
         reentry: declared.reentry,
         table_elements: outline.table.as_ref().map_or(0, |table| table.ty.initial),
+        added_imports: TOUCH_IMPORTS.len() as u32,
         defined_functions: outline.functions.len() as u32,
     };
-    let wasm = rewrite::rewrite(&outline, facts.word_size, limits)?;
+    let wasm = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
     Ok(PreparedCode { wasm, facts, data })
 }

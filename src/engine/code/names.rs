@@ -1,11 +1,14 @@
 //! The `name` section: kept for backtraces, never for a decision.
 //!
-//! Copied subsection by subsection as long as the framing is well-formed. Left out are the names of
+//! Copied subsection by subsection as long as the framing is well-formed, the names of functions and locals under the
+//! functions' new indices. Left out are the names of
 //! labels, which the block around each body shifts, and of data segments, which are gone. What is
 //! malformed is cut off: names are not a reason to reject.
 
+use super::function::shifted;
 use super::outline::Outline;
-use wasmparser::{BinaryReader, Name, NameSectionReader};
+use wasm_encoder::{IndirectNameMap, NameMap, NameSection};
+use wasmparser::{BinaryReader, IndirectNaming, Name, NameSectionReader, Naming};
 
 /// The section's name.
 pub(super) const SECTION: &str = "name";
@@ -25,7 +28,9 @@ pub(super) fn kept(outline: &Outline<'_>) -> Vec<u8> {
     // wasmtime copies a name for every frame it shows: only sections whose names are all short are kept.
     section
         .filter(|section| longest_function_name(section.data()) <= NAME_BYTES_MAX)
-        .map_or_else(Vec::new, |section| subsections(section.data()))
+        .map_or_else(Vec::new, |section| {
+            subsections(section.data(), outline.imports.len() as u32)
+        })
 }
 
 /// The longest function name; of a section that can not be read, more than any.
@@ -48,7 +53,11 @@ fn longest_function_name(data: &[u8]) -> usize {
     longest
 }
 
-fn subsections(data: &[u8]) -> Vec<u8> {
+/// Ids of the subsections whose entries are numbered by functions.
+const FUNCTIONS: u8 = 1;
+const LOCALS: u8 = 2;
+
+fn subsections(data: &[u8], imports: u32) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut reader = BinaryReader::new(data, 0);
     while !reader.eof() {
@@ -59,12 +68,59 @@ fn subsections(data: &[u8]) -> Vec<u8> {
         else {
             break;
         };
-        if KEPT.contains(&id) {
-            kept.extend_from_slice(
-                data.get(start..reader.current_position())
-                    .unwrap_or_default(),
-            );
+        let subsection = data
+            .get(start..reader.current_position())
+            .unwrap_or_default();
+        match id {
+            FUNCTIONS | LOCALS => kept.extend(renumbered(subsection, imports)),
+            _ if KEPT.contains(&id) => kept.extend_from_slice(subsection),
+            _ => {}
         }
     }
     kept
+}
+
+/// The subsection with functions under their new indices; empty if it can not be read.
+fn renumbered(subsection: &[u8], imports: u32) -> Vec<u8> {
+    let mut section = NameSection::new();
+    let mut reader = NameSectionReader::new(BinaryReader::new(subsection, 0));
+    match reader.next() {
+        Some(Ok(Name::Function(names))) => {
+            let Some(names) = function_names(names, imports) else {
+                return Vec::new();
+            };
+            section.functions(&names);
+        }
+        Some(Ok(Name::Local(names))) => {
+            let Some(names) = local_names(names, imports) else {
+                return Vec::new();
+            };
+            section.locals(&names);
+        }
+        _ => return Vec::new(),
+    }
+    section.as_custom().data.into_owned()
+}
+
+fn function_names(names: wasmparser::NameMap<'_>, imports: u32) -> Option<NameMap> {
+    let mut renumbered = NameMap::new();
+    for naming in names {
+        let Naming { index, name } = naming.ok()?;
+        renumbered.append(shifted(index, imports), name);
+    }
+    Some(renumbered)
+}
+
+fn local_names(names: wasmparser::IndirectNameMap<'_>, imports: u32) -> Option<IndirectNameMap> {
+    let mut renumbered = IndirectNameMap::new();
+    for naming in names {
+        let IndirectNaming { index, names } = naming.ok()?;
+        let mut locals = NameMap::new();
+        for naming in names {
+            let Naming { index, name } = naming.ok()?;
+            locals.append(index, name);
+        }
+        renumbered.append(shifted(index, imports), &locals);
+    }
+    Some(renumbered)
 }

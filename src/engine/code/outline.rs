@@ -74,6 +74,8 @@ pub(super) struct Body<'a> {
     pub cost: u32,
     /// Its parameters and locals.
     pub locals: u32,
+    /// Whether it calls functions.
+    pub calls: bool,
 }
 
 impl Outline<'_> {

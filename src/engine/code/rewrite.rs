@@ -1,24 +1,28 @@
 //! Writes the module that is compiled. Canonical: the same outline gives the same bytes.
 //!
-//! Runs only on what [`super::scan`] accepted and the rules of this folder passed. Index spaces
-//! stay: what is added (types, one global, exports) comes last in its section.
+//! Runs only on what [`super::scan`] accepted and the rules of this folder passed. What is added (types, imports,
+//! the marks table, one global, exports) comes last in its section, so that of all index spaces only that of functions shifts.
 
+use super::analysis::Checking;
 use super::constant::Constant;
-use super::function::FunctionRewriter;
+use super::function::{FunctionRewriter, shifted};
 use super::names;
 use super::outline::Outline;
+use super::touch::{self, TOUCH_IMPORTS, TOUCH_MODULE};
 use super::types::Types;
 use super::{CodeLimits, Rejection, WordSize};
 use std::borrow::Cow;
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, CustomSection, ElementSection, Elements, ExportKind, ExportSection,
-    FunctionSection, GlobalSection, GlobalType, Ieee32, Ieee64, ImportSection, MemorySection,
-    Module, Section, TableSection, ValType,
+    BranchHints, CodeSection, ConstExpr, CustomSection, ElementSection, Elements, EntityType,
+    ExportKind, ExportSection, FunctionSection, GlobalSection, GlobalType, Ieee32, Ieee64,
+    ImportSection, MemorySection, Module, Section, TableSection, ValType,
 };
 
 /// The export under which a rewritten module has its stack-height counter, a mutable `i32`.
 pub const HEIGHT_GLOBAL: &str = "crostata.height";
+/// The export under which a module rewritten for measuring has its marks table.
+const MARKS: &str = "crostata.marks";
 /// Start of the exports under which a rewritten module has the contract's mutable globals; the
 /// global's index in decimal follows.
 pub const MUTABLE_GLOBAL_PREFIX: &str = "crostata.global.";
@@ -42,28 +46,37 @@ pub(super) fn rewrite(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
+    checking: Checking,
 ) -> Result<Vec<u8>, Rejection> {
     let mut types = Types::new(&outline.types)?;
-    let code = code(outline, word_size, &mut types)?;
+    let touches =
+        TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
+    let imports = imports(outline, touches)?;
+    let (code, hints) = code(outline, word_size, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
-    add(&mut module, &imports(outline)?, outline.imports.is_empty());
+    add(&mut module, &imports, false);
+    add(&mut module, &functions(outline, touches), false);
+    add(&mut module, &tables(outline)?, outline.table.is_none());
     add(
         &mut module,
-        &functions(outline),
-        outline.functions.is_empty(),
+        &memories(outline, word_size)?,
+        outline.memory.is_none(),
     );
-    add(&mut module, &tables(outline)?, outline.table.is_none());
-    add(&mut module, &memories(outline)?, outline.memory.is_none());
     add(&mut module, &globals(outline, limits)?, false);
-    add(&mut module, &exports(outline)?, false);
+    let mut exports = exports(outline)?;
+    if checking.exports_marks {
+        exports.export(MARKS, ExportKind::Memory, touch::MARKS);
+    }
+    add(&mut module, &exports, false);
     add(
         &mut module,
         &elements(outline)?,
         outline.elements.is_empty(),
     );
-    add(&mut module, &code, outline.bodies.is_empty());
+    add(&mut module, &hints, hints.is_empty());
+    add(&mut module, &code, false);
     let section = CustomSection {
         name: names::SECTION.into(),
         data: Cow::Borrowed(&names),
@@ -78,18 +91,23 @@ fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
     }
 }
 
-fn imports(outline: &Outline<'_>) -> Result<ImportSection, Rejection> {
+/// The contract's imports, then those that checks call.
+fn imports(outline: &Outline<'_>, touches: [u32; 4]) -> Result<ImportSection, Rejection> {
     let mut section = ImportSection::new();
     for import in &outline.imports {
         let ty = encoded(RoundtripReencoder.entity_type(import.ty), import.offset)?;
         section.import(import.module, import.name, ty);
     }
+    for ((name, _), ty) in TOUCH_IMPORTS.into_iter().zip(touches) {
+        section.import(TOUCH_MODULE, name, EntityType::Function(ty));
+    }
     Ok(section)
 }
 
-fn functions(outline: &Outline<'_>) -> FunctionSection {
+/// The contract's functions, then those through which checks call the imports.
+fn functions(outline: &Outline<'_>, touches: [u32; 4]) -> FunctionSection {
     let mut section = FunctionSection::new();
-    for ty in &outline.functions {
+    for ty in outline.functions.iter().chain(&touches) {
         section.function(*ty);
     }
     section
@@ -106,13 +124,15 @@ fn tables(outline: &Outline<'_>) -> Result<TableSection, Rejection> {
     Ok(section)
 }
 
-fn memories(outline: &Outline<'_>) -> Result<MemorySection, Rejection> {
+/// The contract's memory, then its marks table.
+fn memories(outline: &Outline<'_>, word_size: WordSize) -> Result<MemorySection, Rejection> {
     let mut section = MemorySection::new();
     if let Some(memory) = &outline.memory {
         section.memory(encoded(
             RoundtripReencoder.memory_type(memory.ty),
             memory.offset,
         )?);
+        section.memory(touch::marks(word_size));
     }
     Ok(section)
 }
@@ -146,9 +166,14 @@ fn expression(value: Constant) -> ConstExpr {
 /// The contract's exports, then its mutable globals, then the stack-height counter.
 fn exports(outline: &Outline<'_>) -> Result<ExportSection, Rejection> {
     let mut section = ExportSection::new();
+    let imports = outline.imports.len() as u32;
     for export in &outline.exports {
         let kind = encoded(RoundtripReencoder.export_kind(export.kind), export.offset)?;
-        section.export(export.name, kind, export.index);
+        let index = match kind {
+            ExportKind::Func => shifted(export.index, imports),
+            _ => export.index,
+        };
+        section.export(export.name, kind, index);
     }
     for (name, index) in global_names(outline).iter().zip(mutable_globals(outline)) {
         section.export(name, ExportKind::Global, index);
@@ -165,8 +190,12 @@ fn height_index(outline: &Outline<'_>) -> u32 {
 fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     let is_wide = outline.table.as_ref().is_some_and(|table| table.ty.table64);
     let mut section = ElementSection::new();
+    let imports = outline.imports.len() as u32;
     for elements in &outline.elements {
-        let functions: Result<Vec<u32>, _> = elements.functions.clone().into_iter().collect();
+        let functions = elements.functions.clone().into_iter();
+        let functions: Result<Vec<u32>, _> = functions
+            .map(|function| function.map(|function| shifted(function, imports)))
+            .collect();
         let functions = functions.map_err(Rejection::invalid)?;
         let start = if is_wide {
             ConstExpr::i64_const(elements.start as i64)
@@ -178,21 +207,33 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     Ok(section)
 }
 
+/// The functions, and the hints for the branches of their checks.
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
+    checking: Checking,
     types: &mut Types,
-) -> Result<CodeSection, Rejection> {
+) -> Result<(CodeSection, BranchHints), Rejection> {
     let rewriter = FunctionRewriter {
+        outline,
         height_global: height_index(outline),
         word_size,
+        checking,
     };
-    let mut section = CodeSection::new();
-    for (body, ty) in outline.bodies.iter().zip(&outline.functions) {
+    let first = shifted(outline.imports.len() as u32, 0);
+    let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
+    for ((index, body), ty) in (first..).zip(&outline.bodies).zip(&outline.functions) {
         let results = types.block_of(*ty);
-        section.function(&rewriter.rewrite(body, results)?);
+        let code = rewriter.rewrite(body, results)?;
+        section.function(&code.function);
+        if !code.hints.is_empty() {
+            hints.function_hints(index, code.hints);
+        }
     }
-    Ok(section)
+    for nth in 0..TOUCH_IMPORTS.len() {
+        section.function(&touch::bridge(outline.imports.len() as u32, nth));
+    }
+    Ok((section, hints))
 }
 
 /// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.

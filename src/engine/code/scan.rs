@@ -160,6 +160,7 @@ impl<'a> Scanner<'a, '_> {
         self.outline.bodies.push(Body {
             body,
             locals: measured.locals,
+            calls: measured.calls,
             cost: measured.cost,
         });
         Ok(())

@@ -1,5 +1,5 @@
-//! The type section of the rewritten module: the contract's types, then those that the blocks around
-//! function bodies need.
+//! The type section of the rewritten module: the contract's types, then those that the added
+//! imports and the blocks around function bodies need.
 
 use super::Rejection;
 use super::rewrite::encoded;
@@ -10,6 +10,7 @@ use wasm_encoder::{BlockType, FuncType, TypeSection, ValType};
 /// Types under construction. Which types are added depends on the order of requests only.
 pub(super) struct Types {
     section: TypeSection,
+    /// What the section holds.
     functions: Vec<FuncType>,
     /// Results of the types without parameters -> the first such type. Never iterated.
     blocks: HashMap<Vec<ValType>, u32>,
@@ -26,7 +27,6 @@ impl Types {
         for ty in types {
             let ty = encoded(RoundtripReencoder.func_type(ty.clone()), 0)?;
             own.push(&ty);
-            own.functions.push(ty);
         }
         Ok(own)
     }
@@ -34,6 +34,7 @@ impl Types {
     fn push(&mut self, ty: &FuncType) -> u32 {
         let index = self.section.len();
         self.section.ty().func_type(ty);
+        self.functions.push(ty.clone());
         if ty.params().is_empty() {
             self.blocks.entry(ty.results().to_vec()).or_insert(index);
         }
@@ -56,6 +57,14 @@ impl Types {
                     BlockType::FunctionType(self.push(&added))
                 }
             },
+        }
+    }
+
+    /// The index of a function type, an earlier one if there is one like it.
+    pub fn function(&mut self, ty: &FuncType) -> u32 {
+        match self.functions.iter().position(|own| own == ty) {
+            Some(index) => index as u32,
+            None => self.push(ty),
         }
     }
 

@@ -1,7 +1,7 @@
 //! P7: no bytes make preparing panic, and what it accepts is valid.
 
-use super::super::{CodeLimits, features, prepare};
-use super::{contract, contract_64};
+use super::super::{CodeLimits, prepare};
+use super::{assert_valid, contract, contract_64};
 use proptest::prelude::*;
 
 fn sample(is_wide: bool) -> Vec<u8> {
@@ -30,8 +30,7 @@ fn holds(code: &[u8]) {
     let Ok(prepared) = prepare(code, &CodeLimits::default()) else {
         return;
     };
-    let mut validator = wasmparser::Validator::new_with_features(features());
-    validator.validate_all(&prepared.wasm).unwrap();
+    assert_valid(&prepared.wasm);
 }
 
 proptest! {

@@ -1,12 +1,17 @@
 //! What the tests of this folder share: contracts from text, and a way to run them.
 
 mod accept;
+mod artifacts;
+mod checks;
 mod execute;
+mod generated;
 mod hostile;
+mod marked;
 mod reject;
 mod smith;
 
 use super::{CodeLimits, PreparedCode, Rejection, prepare};
+use marked::Seen;
 use wasmtime::{Config, Engine, Global, Instance, Module, Store, Val};
 
 /// The parts every contract needs, 32-bit: three pages of memory, `A` on the second.
@@ -38,15 +43,16 @@ fn rejected(code: &[u8]) -> Rejection {
     prepare(code, &CodeLimits::default()).unwrap_err()
 }
 
-/// The rewritten module is valid under the same features.
-fn assert_valid(prepared: &PreparedCode) {
-    let mut validator = wasmparser::Validator::new_with_features(super::features());
-    validator.validate_all(&prepared.wasm).unwrap();
+/// The rewritten module is valid under the same features and a second memory.
+fn assert_valid(wasm: &[u8]) {
+    let features = super::features().union(wasmparser::WasmFeatures::MULTI_MEMORY);
+    let mut validator = wasmparser::Validator::new_with_features(features);
+    validator.validate_all(wasm).unwrap();
 }
 
-/// A module instantiated without imports.
+/// A module instantiated with nothing to import but what checks call.
 struct Running {
-    store: Store<()>,
+    store: Store<Seen>,
     instance: Instance,
 }
 
@@ -54,17 +60,18 @@ impl Running {
     fn new(wasm: &[u8]) -> Self {
         let engine = Engine::new(Config::new().consume_fuel(true)).unwrap();
         let module = Module::new(&engine, wasm).unwrap();
-        let mut store = Store::new(&engine, ());
+        let mut store = Store::new(&engine, Seen::default());
         store.set_fuel(1 << 40).unwrap();
-        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let linker = marked::linker(&engine, &module);
+        let instance = linker.instantiate(&mut store, &module).unwrap();
         Self { store, instance }
     }
 
-    /// With the data segments that were taken out.
+    /// Rewritten and audited, with the data segments that were taken out.
     fn prepared(code: &[u8]) -> Self {
         let prepared = prepared(code);
-        assert_valid(&prepared);
-        let mut running = Self::new(&prepared.wasm);
+        assert_valid(&prepared.wasm);
+        let mut running = Self::new(&marked::audited(&prepared.wasm));
         let memory = running
             .instance
             .get_memory(&mut running.store, "memory")
@@ -82,7 +89,16 @@ impl Running {
         let function = self
             .instance
             .get_typed_func::<i32, i32>(&mut self.store, name)?;
-        function.call(&mut self.store, argument)
+        let outcome = function.call(&mut self.store, argument);
+        self.assert_covered(outcome.is_ok());
+        outcome
+    }
+
+    /// No access went unchecked, and a check beyond the memory ended in a trap.
+    fn assert_covered(&self, succeeded: bool) {
+        let seen = self.store.data();
+        assert_eq!(seen.misses, [""; 0]);
+        assert!(!(seen.doomed && succeeded));
     }
 
     fn global(&mut self, name: &str) -> Global {

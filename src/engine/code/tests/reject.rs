@@ -527,6 +527,12 @@ fn limits_hold_to_the_unit() {
         let flat = times("block end ", n - defaults.nested_locals_max);
         format!("(func (local {}) {nested} {flat})", times("i32 ", 516))
     });
+    // 4,096 locals and 1,024 accesses are the bound.
+    limited("access_locals_max", defaults.access_locals_max, |n| {
+        let access = "(drop (i32.load (i32.const 0))) ";
+        let accesses = times(access, 1_024 + n - defaults.access_locals_max);
+        format!("(func (local {}) {accesses})", times("i32 ", 4_096))
+    });
     // 256 loops of depth 1 x 64 locals are the bound.
     limited("loop_locals_max", defaults.loop_locals_max, |n| {
         let loops = times("loop end ", 256 + n - defaults.loop_locals_max);

@@ -1,0 +1,128 @@
+//! How a frame failed: the contract's failures told from the host's, by type and never by text.
+
+use std::fmt::{self, Write};
+
+use wasmtime::{StoreContextMut, Trap, WasmBacktrace};
+
+use super::abort::Abort;
+use super::code::TOUCH_IMPORTS;
+use super::contracts::Place;
+use super::frame::{Request, height};
+use super::host::Host;
+use super::outcome::{Failure, Fault};
+use super::state::State;
+use crostata_proof::receipt::Outcome;
+
+pub fn failure(request: &Request<'_>, code: Outcome) -> Failure {
+    Failure {
+        code,
+        contract: request.contract,
+        function: request.function.to_owned(),
+        message: Vec::new(),
+        backtrace: Vec::new(),
+    }
+}
+
+/// What the engine's error means for the frame, unless the host failed.
+pub fn classify<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    request: &Request<'_>,
+    place: Place,
+    error: wasmtime::Error,
+) -> Result<Failure, Fault> {
+    if store.data().growth.failed {
+        return Err(Fault::new("the host has no memory for a contract to grow"));
+    }
+    let backtrace = backtrace(&error);
+    let (code, message) = match error.downcast::<Abort>() {
+        Ok(abort) => abort.into_failure()?,
+        Err(error) => match error.downcast_ref::<Trap>() {
+            Some(trap) => (trap_code(store, place, *trap)?, Vec::new()),
+            None => return Err(Fault::new(format!("unexpected engine error: {error:#}"))),
+        },
+    };
+    Ok(Failure {
+        message,
+        backtrace,
+        ..failure(request, code)
+    })
+}
+
+fn trap_code<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+    trap: Trap,
+) -> Result<Outcome, Fault> {
+    Ok(match trap {
+        Trap::OutOfFuel => Outcome::OutOfGas,
+        Trap::UnreachableCodeReached if stack_exhausted(store, place)? => Outcome::StackExhausted,
+        Trap::UnreachableCodeReached => Outcome::Unreachable,
+        Trap::MemoryOutOfBounds => Outcome::MemoryOutOfBounds,
+        Trap::IntegerDivisionByZero => Outcome::DivideByZero,
+        Trap::IntegerOverflow => Outcome::IntegerOverflow,
+        Trap::BadConversionToInteger => Outcome::BadConversionToInteger,
+        Trap::TableOutOfBounds => Outcome::TableOutOfBounds,
+        Trap::IndirectCallToNull => Outcome::IndirectCallToNull,
+        Trap::BadSignature => Outcome::BadSignature,
+        // The stack counter keeps far away from the native limit: this is the host's fault.
+        Trap::StackOverflow => return Err(Fault::new("the native stack overflowed")),
+        _ => Outcome::OtherTrap,
+    })
+}
+
+/// The rewriter leaves the counter negative where it ends a function for lack of stack.
+fn stack_exhausted<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+) -> Result<bool, Fault> {
+    Ok(height(store, place)? < 0)
+}
+
+/// Bytes of a function's name that a backtrace shows.
+const NAME_BYTES_MAX: usize = 128;
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    trace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            Some(name) => shown(name),
+            None => format!("function {}", own_index(frame.func_index())),
+        })
+        .collect()
+}
+
+/// The index that a function has in the contract's own code, before the rewriter's imports.
+fn own_index(index: u32) -> u32 {
+    index.saturating_sub(TOUCH_IMPORTS.len() as u32)
+}
+
+/// A function's name, demangled and cut: names are the contract's, and must not fill the host's memory.
+fn shown(name: &str) -> String {
+    let mut text = Cut(String::new());
+    if name.len() > 4 * NAME_BYTES_MAX {
+        let _ = write!(text, "{name}");
+    } else {
+        // An error only says that the text was cut.
+        let _ = write!(text, "{:#}", rustc_demangle::demangle(name));
+    }
+    text.0
+}
+
+/// A text that stops growing.
+struct Cut(String);
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.len() >= NAME_BYTES_MAX {
+                return Err(fmt::Error);
+            }
+            self.0.push(character);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! The runner: what runs the calls of one session, one after the other, and undoes them.
+//!
+//! It keeps every contract's memory, and instances from call to call. An instance is as good as new at the start of a
+//! top-level call: its only state besides the memory is its globals, which are set to their first values when
+//! a call first enters it. The touched pages of argument buffers and shadow stacks are zeroed when a call succeeds.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crostata_abi::{ARGBUF_LEN, ContractId};
+use wasmtime::Store;
+
+use super::backend::{Engine, Module};
+use super::code::CodeFacts;
+use super::contracts::Place;
+use super::frame::{self, Request};
+use super::host::Host;
+use super::outcome::{Failure, Fault, Refusal};
+use super::stack::CallStack;
+use super::state::{Scope, State, revert_scope};
+use crate::memory::ContractMemory;
+
+/// Instances that a store may hold when a call ends. Stores free instances only all at once.
+const INSTANCES_MAX: usize = 512;
+
+/// When the instances go, memories that the latest so many calls did not enter are unmapped: their written pages
+/// are kept apart.
+const MAPPED_CALLS: u64 = 256;
+
+/// A call from the host into a contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The contract.
+    pub contract: ContractId,
+    /// The exported function.
+    pub function: &'a str,
+    /// The argument's bytes.
+    pub argument: &'a [u8],
+    /// The gas limit.
+    pub limit_gas: u64,
+    /// Whether this is the constructor, which nothing else may call.
+    pub init: bool,
+}
+
+/// A call that started.
+#[derive(Debug)]
+pub struct Completed {
+    /// The result's bytes, or why there are none.
+    pub result: Result<Vec<u8>, Failure>,
+    /// Gas spent, callees included.
+    pub spent_gas: u64,
+}
+
+/// What came of a call: it ended, or it could not start, or the host failed.
+pub type CallOutcome = Result<Result<Completed, Refusal>, Fault>;
+
+/// Runs calls over the contracts of one session.
+pub struct Runner<H: Host> {
+    engine: Arc<Engine<H>>,
+    store: Store<State<H>>,
+    stack: CallStack,
+}
+
+impl<H: Host> Runner<H> {
+    /// A runner with no contracts yet.
+    pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
+        let state = State::new(host, engine.protocol().clone());
+        Self {
+            store: store(&engine, state),
+            engine,
+            stack: CallStack::default(),
+        }
+    }
+
+    /// The host.
+    pub fn host(&self) -> &H {
+        &self.store.data().host
+    }
+
+    /// The host.
+    pub fn host_mut(&mut self) -> &mut H {
+        &mut self.store.data_mut().host
+    }
+
+    /// The memory of a contract, if a call has entered the contract or it was inserted.
+    pub fn memory(&self, contract: &ContractId) -> Option<&ContractMemory> {
+        let resident = self.store.data().contracts.get(contract)?;
+        Some(&resident.memory)
+    }
+
+    /// The memory of a contract, to change it between calls.
+    pub fn memory_mut(&mut self, contract: &ContractId) -> Option<&mut ContractMemory> {
+        let contracts = &mut self.store.data_mut().contracts;
+        let place = contracts.place(contract)?;
+        Some(&mut contracts[place].memory)
+    }
+
+    /// Adds a contract; gives the place of the one that had its id.
+    pub fn insert(&mut self, contract: ContractId, module: Arc<Module<H>>, memory: ContractMemory) {
+        let contracts = &mut self.store.data_mut().contracts;
+        contracts.insert(contract, module, memory);
+    }
+
+    /// Makes the contract at `place` the one that the id names, or none; gives the place it named before.
+    pub fn name(&mut self, contract: ContractId, place: Option<Place>) -> Option<Place> {
+        self.store.data_mut().contracts.name(contract, place)
+    }
+
+    /// Opens a scope around the calls that follow. Costs nothing until something is written.
+    pub fn savepoint(&mut self) {
+        self.store.data_mut().scopes.push(Scope::default());
+    }
+
+    /// Ends the innermost scope, keeping what happened in it.
+    pub fn release(&mut self) {
+        self.store.data_mut().release();
+        self.settle();
+    }
+
+    /// Ends the innermost scope, undoing what happened in it.
+    ///
+    /// # Errors
+    /// [`Fault`]: what the contracts hold is then unknown.
+    pub fn rollback(&mut self) -> Result<(), Fault> {
+        revert_scope(&mut self.store)
+    }
+
+    /// Drops contracts that nobody can reach any more, unless a scope may still bring them back.
+    pub fn settle(&mut self) {
+        let state = self.store.data_mut();
+        if state.scopes.is_empty() && state.contracts.has_unreachable() {
+            state.leave_tree();
+            state.contracts.drop_unreachable();
+        }
+    }
+
+    /// The contracts of the latest call's tree with the pages it read and wrote, in order of entering. They are
+    /// known until the next call, or until contracts are dropped.
+    pub fn accesses(&self) -> impl Iterator<Item = (ContractId, &ContractMemory)> {
+        let state = self.store.data();
+        state.entered.iter().map(|place| {
+            let resident = &state.contracts[*place];
+            (resident.contract, &resident.memory)
+        })
+    }
+
+    /// Runs a call to its end.
+    pub fn call(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, CallOutcome) {
+        let mut stack = std::mem::take(&mut self.stack);
+        let outcome = stack.run(|| self.run(call)).and_then(|outcome| outcome);
+        self.stack = stack;
+        match self.store.data().instances > INSTANCES_MAX {
+            true => self.renewed(outcome),
+            false => (self, outcome),
+        }
+    }
+
+    fn run(&mut self, call: Call<'_>) -> CallOutcome {
+        let state = self.store.data_mut();
+        state.leave_tree();
+        state.call += 1;
+        let outcome = self.top_frame(call);
+        if matches!(&outcome, Ok(Ok(completed)) if completed.result.is_ok()) {
+            clear_leftovers(self.store.data_mut());
+        }
+        outcome
+    }
+
+    /// What a call by the host costs before its first instruction.
+    fn start_gas(&self, argument: &[u8]) -> u64 {
+        let schedule = &self.engine.protocol().schedule;
+        schedule
+            .import_byte
+            .saturating_mul(argument.len() as u64)
+            .saturating_add(schedule.instance_base)
+    }
+
+    fn top_frame(&mut self, call: Call<'_>) -> CallOutcome {
+        if call.argument.len() > ARGBUF_LEN {
+            let len_bytes = call.argument.len();
+            return Ok(Err(Refusal::ArgumentTooLong { len_bytes }));
+        }
+        let request = Request {
+            contract: call.contract,
+            function: call.function,
+            argument: call.argument,
+            limit_gas: call.limit_gas,
+            start_gas: self.start_gas(call.argument),
+            init: call.init,
+        };
+        let prepared = match frame::prepare(&mut self.store, &request)? {
+            Ok(prepared) => prepared,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let end = frame::run(&mut self.store, &request, prepared)?;
+        Ok(Ok(Completed {
+            result: end.result,
+            spent_gas: end.spent_gas,
+        }))
+    }
+
+    /// The same runner with a fresh store: every instance is gone, and memories not used lately are unmapped.
+    fn renewed(self: Box<Self>, outcome: CallOutcome) -> (Box<Self>, CallOutcome) {
+        let Self {
+            engine,
+            store: old,
+            stack,
+        } = *self;
+        let mut state = old.into_data();
+        state.leave_tree();
+        state.instances = 0;
+        let mapped_since = state.call.saturating_sub(MAPPED_CALLS);
+        let mut parked = Ok(());
+        for resident in state.contracts.iter_mut() {
+            resident.live = None;
+            if resident.call <= mapped_since {
+                parked = parked.and_then(|()| resident.memory.park());
+            }
+        }
+        let outcome = match parked {
+            Ok(()) => outcome,
+            Err(error) => Err(Fault::from("a memory could not be unmapped", error)),
+        };
+        let renewed = Self {
+            store: store(&engine, state),
+            engine,
+            stack,
+        };
+        (Box::new(renewed), outcome)
+    }
+}
+
+fn store<H: Host>(engine: &Engine<H>, state: State<H>) -> Store<State<H>> {
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.growth);
+    store
+}
+
+impl CodeFacts {
+    /// The place of a callable export in the list, if hosts and contracts may call a function of this name.
+    pub fn export(&self, function: &str) -> Option<usize> {
+        let found = self
+            .functions
+            .binary_search_by(|name| name.as_str().cmp(function));
+        found.ok()
+    }
+
+    /// The ranges of memory that are zeroed when a top-level call ends: argument buffer and shadow stack.
+    pub fn leftovers(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+        let buffer = self.argument_buffer..self.argument_buffer + ARGBUF_LEN as u64;
+        let stack = self
+            .stack
+            .map(|stack| stack.start..stack.start + stack.len_bytes);
+        std::iter::once(buffer).chain(stack)
+    }
+}
+
+/// Zeroes argument buffers and shadow stacks: what calls leave behind there is not state.
+fn clear_leftovers<H: Host>(state: &mut State<H>) {
+    for place in &state.entered {
+        let resident = &mut state.contracts[*place];
+        for leftover in resident.module.facts.leftovers() {
+            resident.memory.clear_leftovers(&leftover);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A committed memory as sessions see it: an image that fills itself, page by page, when pages are first touched.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crostata_abi::{PAGE_BYTES, PageIndex};
+
+use super::loaded::LoadedPages;
+use super::{MemoryError, PageSource};
+use crate::region::Image;
+
+/// Locks for filling: threads that load different pages seldom wait for each other.
+const FILLING_LOCKS: usize = 8;
+
+/// The committed pages of one memory, loaded from their source and checked at their first use in the process.
+pub struct CommittedImage {
+    image: Arc<Image>,
+    pages: u32,
+    source: Box<dyn PageSource>,
+    loaded: LoadedPages,
+    filling: [Mutex<()>; FILLING_LOCKS],
+    bytes: AtomicU64,
+    /// Bytes that all images of a cache hold.
+    total_bytes: Arc<AtomicU64>,
+}
+
+impl CommittedImage {
+    /// An image with nothing loaded, whose bytes are also counted in `total_bytes` while it lives.
+    pub(super) fn new(
+        image: Image,
+        source: Box<dyn PageSource>,
+        total_bytes: Arc<AtomicU64>,
+    ) -> Self {
+        let pages = u32::try_from(image.len_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+        Self {
+            image: Arc::new(image),
+            pages,
+            source,
+            loaded: LoadedPages::new(pages),
+            filling: Default::default(),
+            bytes: AtomicU64::new(0),
+            total_bytes,
+        }
+    }
+
+    /// Size of the committed memory in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.image.len_bytes()
+    }
+
+    /// Bytes loaded so far. Pages of zeros count: a mapping that reads them makes them real.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// What a region maps.
+    pub(super) fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
+    /// Makes sure that a page holds its committed content; pages beyond the image have none.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when the page can not be had; it is tried again at the next use.
+    pub fn load(&self, page: u32) -> Result<(), MemoryError> {
+        match page >= self.pages || self.loaded.contains(page) {
+            true => Ok(()),
+            false => self.fill(page),
+        }
+    }
+
+    /// Reads base bytes of a loaded page; zeros for what lies beyond the image.
+    ///
+    /// # Errors
+    /// When the bytes lie across the image's end, or the system fails.
+    pub fn read_base(&self, page: u32, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        if page >= self.pages {
+            bytes.fill(0);
+            return Ok(());
+        }
+        let start = PageIndex(page).address() + offset as u64;
+        self.image.read(start, bytes)
+    }
+
+    #[cold]
+    fn fill(&self, page: u32) -> Result<(), MemoryError> {
+        let group = Image::pages_per_fill();
+        let first = page - page % group;
+        let lock = &self.filling[(first / group) as usize % FILLING_LOCKS];
+        // A panic while the lock was held left pages that are not marked as loaded.
+        let _filling = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.loaded.contains(page) {
+            return Ok(());
+        }
+        let pages = first..first.saturating_add(group).min(self.pages);
+        for page in pages.clone() {
+            self.fill_page(PageIndex(page))?;
+        }
+        self.count(pages.len() as u64 * PAGE_BYTES as u64);
+        for page in pages {
+            self.loaded.insert(page);
+        }
+        Ok(())
+    }
+
+    fn fill_page(&self, page: PageIndex) -> Result<(), MemoryError> {
+        let Some(bytes) = self.source.page(page)? else {
+            return Ok(());
+        };
+        let filled = self.image.fill(page.address(), &bytes[..]);
+        filled.map_err(|source| MemoryError::System {
+            size_bytes: self.size_bytes(),
+            source,
+        })
+    }
+
+    fn count(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.total_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for CommittedImage {
+    fn drop(&mut self) {
+        self.total_bytes
+            .fetch_sub(self.loaded_bytes(), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for CommittedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommittedImage")
+            .field("size_bytes", &self.size_bytes())
+            .field("loaded_bytes", &self.loaded_bytes())
+            .finish_non_exhaustive()
+    }
+}

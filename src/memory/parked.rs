@@ -1,0 +1,105 @@
+//! Parking: giving the address space of an idle memory back, keeping what was written as copies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crostata_abi::PAGE_BYTES;
+
+use super::Page;
+use super::contract::{ContractMemory, MemoryError};
+use super::copies::Head;
+use super::pages::{HEAD_WRITTEN, REST_WRITTEN};
+use super::touch::SPILL_BYTES;
+use crate::region::Region;
+
+/// What a memory without a region consists of, besides its base.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    pub size_bytes: usize,
+    pub pages: BTreeMap<u32, Box<Page>>,
+    pub heads: BTreeMap<u32, Box<Head>>,
+    /// What the region was told of: its successor must know too.
+    pub written: Vec<u32>,
+}
+
+impl ContractMemory {
+    /// Gives the region back and keeps the written pages as copies, unless an instance still uses the region or a
+    /// top-level call has touched the memory and not ended. Any later use that needs a region maps again.
+    ///
+    /// # Errors
+    /// None at present: copies are ordinary memory.
+    pub fn park(&mut self) -> Result<(), MemoryError> {
+        if !self.touched.is_empty() {
+            return Ok(());
+        }
+        if let Some(region) = self.region.take_if(|region| Arc::strong_count(region) == 1) {
+            self.parked = self.copies_of(&region);
+        }
+        Ok(())
+    }
+
+    /// Whether the memory has no region at the moment.
+    pub fn is_parked(&self) -> bool {
+        self.region.is_none()
+    }
+
+    fn copies_of(&self, region: &Region) -> Parked {
+        let mut parked = Parked {
+            size_bytes: region.size_bytes(),
+            written: region.take_written(),
+            ..Parked::default()
+        };
+        for page in parked.written.iter().copied() {
+            let state = self.states.get(page);
+            let start = page as usize * PAGE_BYTES;
+            if state.has(REST_WRITTEN) {
+                let mut bytes = Box::new([0; PAGE_BYTES]);
+                if region.read(start, &mut bytes[..]) {
+                    parked.pages.insert(page, bytes);
+                }
+            } else if state.has(HEAD_WRITTEN) {
+                self.park_head(region, page, &mut parked.heads);
+            }
+        }
+        parked
+    }
+
+    /// Most heads were only reachable and never written: those need no copy.
+    fn park_head(&self, region: &Region, page: u32, heads: &mut BTreeMap<u32, Box<Head>>) {
+        let mut head: Box<Head> = Box::new([0; SPILL_BYTES]);
+        let mut base: Head = [0; SPILL_BYTES];
+        let present = region.read(page as usize * PAGE_BYTES, &mut head[..]);
+        let same = self.read_base(page, &mut base).is_ok() && *head == base;
+        if present && !same {
+            heads.insert(page, head);
+        }
+    }
+
+    /// Brings the copies into a region that holds the base.
+    pub(super) fn unpark(&mut self, region: &Region) {
+        let parked = std::mem::take(&mut self.parked);
+        for page in parked.written {
+            region.note_written(page);
+        }
+        // Copies lie inside the size that the memory was parked with.
+        for (page, bytes) in parked.pages {
+            let _ = region.write(page as usize * PAGE_BYTES, &bytes[..]);
+        }
+        for (page, head) in parked.heads {
+            let _ = region.write(page as usize * PAGE_BYTES, &head[..]);
+        }
+    }
+}
+
+impl Parked {
+    /// Puts what is kept of a page over its base bytes.
+    pub fn overlay(&self, page: u32, bytes: &mut [u8]) {
+        if let Some(copy) = self.pages.get(&page) {
+            let len = bytes.len().min(PAGE_BYTES);
+            bytes[..len].copy_from_slice(&copy[..len]);
+        } else if let Some(head) = self.heads.get(&page) {
+            let len = bytes.len().min(SPILL_BYTES);
+            bytes[..len].copy_from_slice(&head[..len]);
+        }
+    }
+}

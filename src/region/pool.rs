@@ -1,0 +1,166 @@
+//! The pool: address space for the memories of all sessions of the process, used again and again.
+//!
+//! A [`Slot`] holds one marks table and one memory of up to 4 GiB:
+//!
+//! | offset | bytes | use |
+//! |---|---|---|
+//! | 0 | 4 GiB | marks table: its accessible front, the rest faults |
+//! | 4 GiB | 32 MiB | guard |
+//! | 4 GiB + 32 MiB | 4 GiB | memory: its accessible front, the rest faults |
+//! | 8 GiB + 32 MiB | 32 MiB | guard |
+//!
+//! Compiled code reaches 4 GiB and a guard behind each, so that it can not leave the slot.
+//! The pool never blocks: when the bound on live slots is reached it says so, with a typed error.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::reservation::Reservation;
+use super::{GUARD_BYTES, Image, RESERVATION_BYTES};
+
+/// Regions that may be live at once.
+///
+/// A region has at most five mappings in the kernel's sense (marks, the gap behind them, image, growth, the gap
+/// behind it), of which a Linux process has 65,530: this leaves it 15,000 for everything else. It
+/// also takes 81 of the 128 TiB of address space; the rest is for memories above 4 GiB.
+pub const REGIONS_MAX: usize = 10_000;
+
+/// Idle slots that hold nothing. Each keeps some page tables: about 20 KiB.
+const EMPTY_MAX: usize = 512;
+
+/// Idle slots that still map an image.
+const WARM_MAX: usize = 256;
+
+/// Marks that are accessible in every slot: those of a memory of 4 GiB.
+pub(super) const MARKS_BYTES: usize =
+    (RESERVATION_BYTES / crostata_abi::PAGE_BYTES as u64) as usize;
+
+/// Where the memory begins in a slot.
+pub(super) const MEMORY_START: usize = (RESERVATION_BYTES + GUARD_BYTES) as usize;
+
+const SLOT_BYTES: usize = 2 * MEMORY_START;
+
+/// Every region that the process may have is in use. Other work must end first.
+#[derive(Debug, thiserror::Error)]
+#[error("all {REGIONS_MAX} memory regions of the process are in use")]
+pub struct Exhausted;
+
+/// Address space for one region, with zero marks.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub reservation: Reservation,
+    /// What the memory holds already: nothing, or an image as if just mapped.
+    pub warm: Option<Warm>,
+    _place: Place,
+}
+
+/// What is left in a slot whose region is gone: the mapping of an image, without a trace of what was written.
+#[derive(Debug)]
+pub(super) struct Warm {
+    /// Not kept alive: an image that is gone is never asked for again.
+    pub image: Weak<Image>,
+    /// Accessible marks.
+    pub marks_bytes: usize,
+    /// The pages, in rising order, that may be private copies of the image's.
+    pub private: Vec<u32>,
+}
+
+/// One of the [`REGIONS_MAX`] places, taken until it drops.
+#[derive(Debug)]
+struct Place;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static IDLE: Mutex<Idle> = Mutex::new(Idle {
+    empty: Vec::new(),
+    warm: VecDeque::new(),
+});
+
+#[derive(Debug)]
+struct Idle {
+    empty: Vec<Reservation>,
+    /// The latest last.
+    warm: VecDeque<(Warm, Reservation)>,
+}
+
+impl Slot {
+    /// Takes a slot from the pool, one that maps `image` already if there is one, or makes one.
+    ///
+    /// # Errors
+    /// [`Exhausted`] inside of an error of the kind `OutOfMemory`, or what the system says.
+    pub fn take(image: Option<&Arc<Image>>) -> io::Result<Self> {
+        let place = Place::take()?;
+        let (warm, reservation) = match idle().take(image) {
+            (warm, Some(reservation)) => (warm, reservation),
+            (_, None) => (None, fresh()?),
+        };
+        Ok(Self {
+            reservation,
+            warm,
+            _place: place,
+        })
+    }
+
+    /// Gives the slot back for another region. The caller says that it holds what `warm` says and nothing else.
+    pub fn give_back(self, warm: Option<Warm>) {
+        // What there is no room for is unmapped when the lock is free again.
+        let _surplus = idle().put(warm, self.reservation);
+    }
+}
+
+impl Idle {
+    fn take(&mut self, image: Option<&Arc<Image>>) -> (Option<Warm>, Option<Reservation>) {
+        let wanted = image.and_then(|image| {
+            let mut held = self.warm.iter();
+            held.rposition(|(warm, _)| std::ptr::eq(warm.image.as_ptr(), Arc::as_ptr(image)))
+        });
+        match wanted.and_then(|at| self.warm.remove(at)) {
+            Some((warm, reservation)) => (Some(warm), Some(reservation)),
+            None => (None, self.empty.pop()),
+        }
+    }
+
+    fn put(&mut self, warm: Option<Warm>, reservation: Reservation) -> Option<Reservation> {
+        match warm {
+            Some(warm) => {
+                self.warm.push_back((warm, reservation));
+                let full = self.warm.len() > WARM_MAX;
+                full.then(|| self.warm.pop_front().map(|(_, oldest)| oldest))
+                    .flatten()
+            }
+            None if self.empty.len() < EMPTY_MAX => {
+                self.empty.push(reservation);
+                None
+            }
+            None => Some(reservation),
+        }
+    }
+}
+
+impl Place {
+    fn take() -> io::Result<Self> {
+        let taken = Self;
+        match LIVE.fetch_add(1, Ordering::Relaxed) < REGIONS_MAX {
+            true => Ok(taken),
+            false => Err(io::Error::new(io::ErrorKind::OutOfMemory, Exhausted)),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn fresh() -> io::Result<Reservation> {
+    let reservation = Reservation::new(SLOT_BYTES)?;
+    reservation.open(0, MARKS_BYTES)?;
+    Ok(reservation)
+}
+
+fn idle() -> MutexGuard<'static, Idle> {
+    // What panics under the lock leaves the lists whole.
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,83 @@
+//! Warm slots: what makes the next session on the same contract cheap.
+//!
+//! Mapping an image, and a fault for each page that a call then uses, cost more than most calls. A region
+//! whose session wrote little therefore leaves its slot mapped, with the old bytes copied back over what may
+//! have been written ([`Region::note_written`]), and the next region over the same image takes it as
+//! it is. That the list of written pages is complete is what roots rest on anyhow.
+
+use std::io;
+use std::sync::Arc;
+
+use super::pool::{MEMORY_START, Warm};
+use super::{Image, Region};
+
+use crostata_abi::PAGE_BYTES;
+
+/// Private copies that an idle slot may hold: 256 KiB.
+const PRIVATE_MAX: usize = 64;
+
+/// Pages that are read from the image at a time.
+const READ_PAGES: usize = 4;
+
+impl Region {
+    /// Makes the memory what it was when it was mapped; `None` if that would not pay, or failed.
+    pub(super) fn keep_warm(&mut self) -> Option<Warm> {
+        let image = self.image.clone().filter(|_| self.image_bytes > 0)?;
+        if self.has_moved() || self.size_bytes() < self.image_bytes {
+            return None;
+        }
+        let written = self.take_written();
+        let private = united(std::mem::take(&mut self.private), &written)?;
+        self.forget_session(&image, written).ok()?;
+        Some(Warm {
+            image: Arc::downgrade(&image),
+            marks_bytes: self.marks_bytes(),
+            private,
+        })
+    }
+
+    fn forget_session(&self, image: &Image, mut written: Vec<u32>) -> io::Result<()> {
+        self.clear_marks()?;
+        if self.size_bytes() > self.image_bytes {
+            let (start, end) = (self.image_bytes, self.size_bytes());
+            let reservation = &self.slot.reservation;
+            reservation.vacate(MEMORY_START + start, MEMORY_START + end)?;
+        }
+        written.sort_unstable();
+        let image_pages = (self.image_bytes / PAGE_BYTES) as u32;
+        written.truncate(written.partition_point(|page| *page < image_pages));
+        let runs = written.chunk_by(|one, next| one + 1 == *next);
+        for run in runs.flat_map(|run| run.chunks(READ_PAGES)) {
+            self.copy_base(image, run)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the image's bytes into a few pages in a row, where they differ: what was never written stays shared.
+    fn copy_base(&self, image: &Image, run: &[u32]) -> io::Result<()> {
+        let mut base = [0; READ_PAGES * PAGE_BYTES];
+        let mut now = [0; PAGE_BYTES];
+        let start = run[0] as usize * PAGE_BYTES;
+        let base = &mut base[..run.len() * PAGE_BYTES];
+        image.read(start as u64, base)?;
+        for (index, base) in base.chunks_exact(PAGE_BYTES).enumerate() {
+            let at = start + index * PAGE_BYTES;
+            let same = self.read(at, &mut now) && now == base;
+            if !same && !self.write(at, base) {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The union of a sorted list and another, sorted; `None` if it is too long.
+fn united(mut private: Vec<u32>, written: &[u32]) -> Option<Vec<u32>> {
+    if written.len() > PRIVATE_MAX {
+        return None;
+    }
+    private.extend_from_slice(written);
+    private.sort_unstable();
+    private.dedup();
+    (private.len() <= PRIVATE_MAX).then_some(private)
+}
