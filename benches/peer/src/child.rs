@@ -81,6 +81,8 @@ pub struct Running {
     /// Absent once the child was told to end.
     requests: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
+    /// What tells its contracts' bytecode apart from another.
+    contracts: String,
 }
 
 impl Side<'_> {
@@ -96,13 +98,19 @@ impl Side<'_> {
             requests: child.stdin.take(),
             child,
             answers: BufReader::new(answers),
+            contracts: String::new(),
         };
-        running.ask(&format!("prepare {case}"), "ready")?;
+        running.contracts = running.ask(&format!("prepare {case}"), "ready")?;
         Ok(running)
     }
 }
 
 impl Running {
+    /// Whether both run the same bytecode.
+    pub fn runs_the_same_as(&self, other: &Self) -> bool {
+        self.contracts == other.contracts
+    }
+
     /// What the case computes.
     pub fn check(&mut self) -> Result<String, Failure> {
         self.ask("check", "bytes")

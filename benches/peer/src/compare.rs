@@ -66,7 +66,15 @@ fn fresh(kind: &Kind, sides: &[Side<'_>]) -> Result<Vec<Vec<u64>>, Failure> {
 }
 
 fn prepare(kind: &Kind, sides: &[Side<'_>]) -> Result<Vec<Running>, Failure> {
-    sides.iter().map(|side| side.prepare(kind.name)).collect()
+    let running = sides.iter().map(|side| side.prepare(kind.name));
+    let running: Vec<_> = running.collect::<Result<_, _>>()?;
+    match running
+        .windows(2)
+        .all(|pair| pair[0].runs_the_same_as(&pair[1]))
+    {
+        true => Ok(running),
+        false => Err("the two sides were built with different contracts".into()),
+    }
 }
 
 /// A round on each side.

@@ -14,17 +14,18 @@ impl Area {
         Self(Vec::new())
     }
 
-    /// Every byte is written once, in order, and none of them is zero.
+    /// Every byte is written once, in order, with odd bytes that no compression shortens by much.
     pub fn fill(&mut self, bytes: u32, seed: u32) {
-        let value = |at: u32| (at ^ seed) as u8 | 1;
+        let mut random = Random::new(seed);
+        let mut word = || (random.next() | 0x0101_0101).to_le_bytes();
         if self.0.len() != bytes as usize {
             self.0 = Vec::new();
             self.0.reserve_exact(bytes as usize);
-            self.0.extend((0..bytes).map(value));
+            (0..bytes / 4).for_each(|_| self.0.extend_from_slice(&word()));
             return;
         }
-        for (byte, at) in self.0.iter_mut().zip(0..) {
-            *byte = value(at);
+        for four in self.0.chunks_exact_mut(4) {
+            four.copy_from_slice(&word());
         }
     }
 

@@ -45,7 +45,7 @@ impl Bench {
         self.value
     }
 
-    /// Makes the area `bytes` long if it is another, and writes all of it.
+    /// Makes the area `bytes` long, a multiple of 4, if it is another, and writes all of it.
     pub fn fill(&mut self, bytes: u32, seed: u32) {
         self.area.fill(bytes, seed);
     }

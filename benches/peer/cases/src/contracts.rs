@@ -1,9 +1,18 @@
 //! The contracts, their arguments by hand, and states to start from.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::machine::{Failure, Id, Machine, Session};
 
 const BENCH: &[u8] = include_bytes!("../../../../contracts/artifacts/bench.wasm");
 const COUNTER: &[u8] = include_bytes!("../../../../contracts/artifacts/counter.wasm");
+
+/// What tells the bytecode apart from another: two builds that hold different contracts must not be compared.
+pub fn fingerprint() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (BENCH, COUNTER).hash(&mut hasher);
+    hasher.finish()
+}
 
 /// The unit in which the peer tracks memory; pages that are dirtied lie in different ones.
 pub const PEER_PAGE_BYTES: u32 = 1 << 16;

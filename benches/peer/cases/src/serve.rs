@@ -2,7 +2,7 @@
 //!
 //! | line in | line out |
 //! |---|---|
-//! | `prepare NAME` | `ready` |
+//! | `prepare NAME` | `ready FINGERPRINT` of the contracts' bytecode |
 //! | `check` | `bytes HEX` |
 //! | `round` | `figure NUMBER` |
 //!
@@ -12,6 +12,7 @@ use std::io::{self, BufRead, Write};
 
 use crate::Case;
 use crate::catalogue::prepare;
+use crate::contracts::fingerprint;
 use crate::machine::{Failure, Machine};
 
 /// Answers until the input ends.
@@ -36,7 +37,7 @@ pub fn serve<M: Machine>() -> io::Result<()> {
 fn answer<M: Machine>(line: &str, case: &mut Option<Box<dyn Case>>) -> Result<String, Failure> {
     if let Some(name) = line.strip_prefix("prepare ") {
         *case = Some(prepare::<M>(name)?);
-        return Ok("ready".to_owned());
+        return Ok(format!("ready {}", fingerprint()));
     }
     let case = case.as_mut().ok_or("nothing is prepared")?;
     match line {
