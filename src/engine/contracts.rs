@@ -27,6 +27,8 @@ pub struct Resident<H: Host> {
     pub live: Option<Live>,
     /// The top-level call that entered it last, 0 for none.
     pub call: u64,
+    /// The innermost scope that can undo it, counted from 1; 0 for none.
+    pub scope: usize,
 }
 
 /// A contract's instance in the store.
@@ -100,6 +102,7 @@ impl<H: Host> Contracts<H> {
             memory,
             live: None,
             call: 0,
+            scope: 0,
         });
         self.name(contract, Some(place));
         place
