@@ -82,6 +82,12 @@ impl Images {
         Ok(image)
     }
 
+    /// Bytes loaded in all images that are held here or by a session.
+    #[cfg(test)]
+    pub fn loaded_bytes(&self) -> u64 {
+        self.loaded_bytes.load(Ordering::Relaxed)
+    }
+
     /// Forgets images that no session uses, least recently used first, while more is loaded than the budget allows.
     pub fn trim(&self) {
         if self.loaded_bytes.load(Ordering::Relaxed) > self.budget_bytes {
