@@ -11,7 +11,7 @@ use wasmtime::{Global, Instance, Memory, TypedFunc, Val};
 
 use super::backend::Module;
 use super::host::Host;
-use crate::memory::ContractMemory;
+use crate::memory::{ContractMemory, MemoryError};
 
 /// A place in [`Contracts`].
 pub type Place = usize;
@@ -27,6 +27,8 @@ pub struct Resident<H: Host> {
     pub live: Option<Live>,
     /// The top-level call that entered it last, 0 for none.
     pub call: u64,
+    /// The innermost scope that can undo it, counted from 1; 0 for none.
+    pub scope: usize,
 }
 
 /// A contract's instance in the store.
@@ -100,6 +102,7 @@ impl<H: Host> Contracts<H> {
             memory,
             live: None,
             call: 0,
+            scope: 0,
         });
         self.name(contract, Some(place));
         place
@@ -150,8 +153,20 @@ impl<H: Host> Contracts<H> {
         }
     }
 
-    /// All contracts.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Resident<H>> {
-        self.residents.iter_mut()
+    /// Forgets the instances, and parks all memories but the `mapped_max` entered last.
+    ///
+    /// # Errors
+    /// [`MemoryError`] when a memory can not be parked.
+    pub fn drop_instances(&mut self, mapped_max: usize) -> Result<(), MemoryError> {
+        let mut latest: Vec<u64> = self.residents.iter().map(|one| one.call).collect();
+        latest.sort_unstable_by(|one, other| other.cmp(one));
+        let mapped_since = latest.get(mapped_max).copied().unwrap_or(0);
+        for resident in &mut self.residents {
+            resident.live = None;
+            if resident.call <= mapped_since {
+                resident.memory.park()?;
+            }
+        }
+        Ok(())
     }
 }

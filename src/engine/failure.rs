@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use wasmtime::{StoreContextMut, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, StoreContextMut, Trap, WasmBacktrace};
 
 use super::abort::Abort;
 use super::code::TOUCH_IMPORTS;
@@ -88,11 +88,19 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     trace
         .frames()
         .iter()
+        .filter(|frame| !is_bridge(frame))
         .map(|frame| match frame.func_name() {
             Some(name) => shown(name),
             None => format!("function {}", own_index(frame.func_index())),
         })
         .collect()
+}
+
+/// Whether the frame is in one of the functions that the rewriter put behind the contract's own.
+fn is_bridge(frame: &FrameInfo) -> bool {
+    let module = frame.module();
+    let functions = module.imports().len() + module.functions().len();
+    frame.func_index() as usize + TOUCH_IMPORTS.len() >= functions
 }
 
 /// The index that a function has in the contract's own code, before the rewriter's imports.

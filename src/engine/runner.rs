@@ -1,6 +1,6 @@
 //! The runner: what runs the calls of one session, one after the other, and undoes them.
 //!
-//! It keeps every contract's memory, and instances from call to call. An instance is as good as new at the start of a
+//! It keeps every contract's memory, and instances from call to call, as long as there are not too many. An instance is as good as new at the start of a
 //! top-level call: its only state besides the memory is its globals, which are set to their first values when
 //! a call first enters it. The touched pages of argument buffers and shadow stacks are zeroed when a call succeeds.
 
@@ -23,9 +23,9 @@ use crate::memory::ContractMemory;
 /// Instances that a store may hold when a call ends. Stores free instances only all at once.
 const INSTANCES_MAX: usize = 512;
 
-/// When the instances go, memories that the latest so many calls did not enter are unmapped: their written pages
-/// are kept apart.
-const MAPPED_CALLS: u64 = 256;
+/// Memories that keep their address space when the instances go, those entered last. Of the others only the written
+/// pages are kept.
+const MAPPED_MAX: usize = 256;
 
 /// A call from the host into a contract.
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +150,10 @@ impl<H: Host> Runner<H> {
         let outcome = stack.run(|| self.run(call)).and_then(|outcome| outcome);
         self.stack = stack;
         match self.store.data().instances > INSTANCES_MAX {
-            true => self.renewed(outcome),
+            true => {
+                let (runner, outcome) = self.renewed(outcome);
+                (Box::new(runner), outcome)
+            }
             false => (self, outcome),
         }
     }
@@ -199,34 +202,24 @@ impl<H: Host> Runner<H> {
         }))
     }
 
-    /// The same runner with a fresh store: every instance is gone, and memories not used lately are unmapped.
-    fn renewed(self: Box<Self>, outcome: CallOutcome) -> (Box<Self>, CallOutcome) {
+    /// The same runner with a fresh store: every instance is gone, and memories not used lately are parked.
+    fn renewed(self, outcome: CallOutcome) -> (Self, CallOutcome) {
         let Self {
             engine,
             store: old,
             stack,
-        } = *self;
+        } = self;
         let mut state = old.into_data();
         state.leave_tree();
         state.instances = 0;
-        let mapped_since = state.call.saturating_sub(MAPPED_CALLS);
-        let mut parked = Ok(());
-        for resident in state.contracts.iter_mut() {
-            resident.live = None;
-            if resident.call <= mapped_since {
-                parked = parked.and_then(|()| resident.memory.park());
-            }
-        }
-        let outcome = match parked {
-            Ok(()) => outcome,
-            Err(error) => Err(Fault::from("a memory could not be unmapped", error)),
-        };
+        let parked = state.contracts.drop_instances(MAPPED_MAX);
+        let parked = parked.map_err(|error| Fault::from("a memory could not be parked", error));
         let renewed = Self {
             store: store(&engine, state),
             engine,
             stack,
         };
-        (Box::new(renewed), outcome)
+        (renewed, parked.and(outcome))
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Scope {
 /// globals: those are fresh in each call.
 struct Undo {
     place: Place,
+    /// The next scope outwards that can undo the contract, counted from 1; 0 for none.
+    outer: usize,
     globals: Vec<Val>,
 }
 
@@ -131,17 +133,13 @@ impl<H: Host> State<H> {
         let Some(scope) = self.scopes.pop() else {
             return;
         };
-        let Some(outer) = self.scopes.last_mut() else {
-            for undo in scope.undo {
-                self.contracts[undo.place].memory.release(&mut self.copies);
-            }
-            return;
-        };
+        let outer = self.scopes.len();
         for undo in scope.undo {
-            if outer.undo.iter().any(|older| older.place == undo.place) {
-                self.contracts[undo.place].memory.release(&mut self.copies);
-            } else {
-                outer.undo.push(undo);
+            let resident = &mut self.contracts[undo.place];
+            resident.scope = outer;
+            match self.scopes.last_mut() {
+                Some(scope) if undo.outer != outer => scope.undo.push(undo),
+                _ => resident.memory.release(&mut self.copies),
             }
         }
     }
@@ -159,9 +157,15 @@ pub fn open_scope<H: Host>(
         .map(|global| global.get(&mut store))
         .collect();
     let state = store.data_mut();
-    state.contracts[place].memory.savepoint();
+    let resident = &mut state.contracts[place];
+    resident.memory.savepoint();
+    let outer = std::mem::replace(&mut resident.scope, state.scopes.len() + 1);
     state.scopes.push(Scope {
-        undo: vec![Undo { place, globals }],
+        undo: vec![Undo {
+            place,
+            outer,
+            globals,
+        }],
     });
     Ok(())
 }
@@ -176,7 +180,9 @@ pub fn revert_scope<H: Host>(mut store: impl AsContextMut<Data = State<H>>) -> R
     // The latest first: contracts entered later may have been made later.
     for undo in scope.undo.iter().rev() {
         let state = store.data_mut();
-        state.contracts[undo.place]
+        let resident = &mut state.contracts[undo.place];
+        resident.scope = undo.outer;
+        resident
             .memory
             .revert(&mut state.copies)
             .map_err(|error| Fault::from("a memory could not be reverted", error))?;

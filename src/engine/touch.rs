@@ -4,7 +4,7 @@
 //! The rewriter finds out inside WebAssembly which accesses are paid already; only those that are not come here. What
 //! is charged depends on the contract's accesses alone, never on what this machine has loaded or cached.
 
-use wasmtime::{AsContextMut, Caller, Linker, StoreContextMut};
+use wasmtime::{AsContextMut, Caller, Linker, StoreContextMut, Trap};
 
 use super::abort::Abort;
 use super::code::TOUCH_MODULE;
@@ -29,12 +29,23 @@ pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::R
 
 type Guest<'a, H> = Caller<'a, State<H>>;
 
-fn read<H: Host, P: Pointer>(mut guest: Guest<'_, H>, address: P) -> wasmtime::Result<()> {
-    touch_running(&mut guest, address.address(), 1, Access::Read)
+fn read<H: Host, P: Pointer>(guest: Guest<'_, H>, address: P) -> wasmtime::Result<()> {
+    check(guest, address.address(), Access::Read)
 }
 
-fn write<H: Host, P: Pointer>(mut guest: Guest<'_, H>, address: P) -> wasmtime::Result<()> {
-    touch_running(&mut guest, address.address(), 1, Access::Write)
+fn write<H: Host, P: Pointer>(guest: Guest<'_, H>, address: P) -> wasmtime::Result<()> {
+    check(guest, address.address(), Access::Write)
+}
+
+/// Before accesses to the 264 bytes from `address` on.
+///
+/// If `address` lies outside of the memory, so does an access that is sure to come in the same straight line of code, and the
+/// trap is taken here: accesses between could reach, around the end of the address space, pages that nobody checked.
+fn check<H: Host>(mut guest: Guest<'_, H>, address: u64, access: Access) -> wasmtime::Result<()> {
+    match fits(&guest, address, 1) {
+        true => touch_running(&mut guest, address, 1, access),
+        false => Err(Trap::MemoryOutOfBounds.into()),
+    }
 }
 
 /// Before `memory.copy`. One that does not fit the memory traps by itself, having touched nothing.

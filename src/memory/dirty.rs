@@ -42,7 +42,7 @@ impl SharedHeads {
             return false;
         };
         let before = private.partition_point(|run| run.0 <= page);
-        !before.checked_sub(1).is_some_and(|at| page < private[at].1)
+        before.checked_sub(1).is_none_or(|at| page >= private[at].1)
     }
 }
 

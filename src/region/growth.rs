@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::Region;
 use super::contract::with_guard;
-use super::pool::MEMORY_START;
+use super::pool::{MEMORY_START, reserve};
 use super::reservation::Reservation;
 
 use crostata_abi::PAGE_BYTES;
@@ -100,7 +100,7 @@ impl Region {
     fn larger_place(&self, size_bytes: usize) -> io::Result<(usize, Reservation)> {
         let doubled = self.reserved_bytes().saturating_mul(2).min(WIDE_BYTES_MAX);
         let doubled = doubled.max(size_bytes);
-        let try_place = |bytes| Ok((bytes, Reservation::new(with_guard(bytes)?)?));
+        let try_place = |bytes| Ok((bytes, reserve(with_guard(bytes)?)?));
         try_place(doubled).or_else(|_: io::Error| try_place(size_bytes))
     }
 

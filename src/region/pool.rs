@@ -125,9 +125,12 @@ impl Idle {
         match warm {
             Some(warm) => {
                 self.warm.push_back((warm, reservation));
-                let full = self.warm.len() > WARM_MAX;
-                full.then(|| self.warm.pop_front().map(|(_, oldest)| oldest))
-                    .flatten()
+                let (oldest, _) = self.warm.front()?;
+                // An image that is gone is never asked for again.
+                let surplus = self.warm.len() > WARM_MAX || oldest.image.strong_count() == 0;
+                surplus
+                    .then(|| self.warm.pop_front())?
+                    .map(|(_, slot)| slot)
             }
             None if self.empty.len() < EMPTY_MAX => {
                 self.empty.push(reservation);
@@ -155,9 +158,27 @@ impl Drop for Place {
 }
 
 fn fresh() -> io::Result<Reservation> {
-    let reservation = Reservation::new(SLOT_BYTES)?;
+    let reservation = reserve(SLOT_BYTES)?;
     reservation.open(0, MARKS_BYTES)?;
     Ok(reservation)
+}
+
+/// Reserves address space, giving up all idle slots if there is not enough.
+///
+/// # Errors
+/// When the process has no such address space left.
+pub(super) fn reserve(len_bytes: usize) -> io::Result<Reservation> {
+    Reservation::new(len_bytes).or_else(|_| {
+        let (empty, warm) = {
+            let mut idle = idle();
+            (
+                std::mem::take(&mut idle.empty),
+                std::mem::take(&mut idle.warm),
+            )
+        };
+        drop((empty, warm));
+        Reservation::new(len_bytes)
+    })
 }
 
 fn idle() -> MutexGuard<'static, Idle> {

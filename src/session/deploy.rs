@@ -1,5 +1,6 @@
 //! Deployments: new code, its memory filled, its constructor run.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crostata_abi::ContractId;
@@ -117,8 +118,8 @@ impl Session {
             true => self.construct(contract, &argument, gas_limit).map(Some)?,
             false => None,
         };
-        if !self.code.contains_key(&code_hash) {
-            self.code.insert(code_hash, bytecode.into());
+        if let Entry::Vacant(place) = self.code.entry(code_hash) {
+            place.insert(bytecode.into());
             self.journal.note(|| Change::Code(code_hash));
         }
         Ok(init)

@@ -232,9 +232,9 @@ impl VM {
 
     /// Forgets the compiled form of some code; it is compiled again when next needed. `true` if there was one.
     pub fn remove_module(&self, code: &CodeHash) -> bool {
-        self.runtimes
-            .iter()
-            .fold(false, |known, runtime| runtime.forget_module(code) || known)
+        let forgotten = self.runtimes.iter();
+        let forgotten = forgotten.filter(|runtime| runtime.forget_module(code));
+        forgotten.count() > 0
     }
 
     /// Compiles a committed contract's code anew, replacing the compiled form that is known.

@@ -23,11 +23,11 @@
 //! either at the address of an access of the line, or at the operand of the access it precedes, which saves an addition where
 //! the offset is small. Both matter for an address that is out of bounds:
 //!
-//! * The host does nothing for a page beyond the memory, so the facts found by such a check are empty promises. But the
-//!   access whose address or operand it looks at follows in the same line and traps, its address being no lower than where the check
-//!   looked (an operand plus its offset is never wrapped). Nothing behind the line is reached. Before that, an access of the line can only
-//!   rely on the check by reaching from the last page of the address space over into page 0.
-//!   In a 32-bit module the host keeps the head of page 0 then, as for any check in the last page.
+//! * There is no page to do anything for, so the facts found by such a check are empty promises. But the access whose address or
+//!   operand it looks at follows in the same line and traps, its address being no lower than where the check looked (an operand plus its
+//!   offset is never wrapped). Nothing behind the line is reached. Before that, an access of the line can only rely on the check
+//!   by reaching from the last page of a 32-bit address space over into page 0. A host that traps at once for an address out of bounds
+//!   need not think of that; any other has to keep the head of page 0 then, as for any check in the last page.
 //! * In a 64-bit module the mark's index is the low 32 bits of the page's. From 2^44 on they name another page's
 //!   mark, or a byte beyond the table: the check then traps. Both are harmless: a memory has at most 2^42 bytes, so the line traps as
 //!   above. For the last page of the address space the index is 2^32 - 1, which no table holds: no access of the line relies
