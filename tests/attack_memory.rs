@@ -2,7 +2,7 @@
 
 mod fixtures;
 
-use crostata::{Session, SessionData, VM};
+use crostata::{ContractData, ContractId, Session, SessionData, VM};
 use fixtures::{BACKENDS, LIMIT, WIDTHS, Width, deploy, ephemeral, fresh, id, module, reverted};
 
 /// `seam` writes to address 4 in a line of code that then writes to the last bytes of the address space, which traps;
@@ -55,4 +55,46 @@ fn a_write_across_the_end_of_the_address_space_is_undone() {
             }
         }
     }
+}
+
+/// P1: what a call touched is known after it, however many instances the session has had.
+#[test]
+fn accesses_are_known_after_every_call() {
+    let vm = VM::ephemeral().unwrap();
+    let mut session = fresh(&vm);
+    let code = module(
+        Width::Narrow,
+        r#"(func (export "set") (param i32) (result i32)
+             (i32.store (i32.const 0) (i32.load (i32.const 65536)))
+             (i32.const 0))"#,
+    );
+    let ids = (0..600u32).map(|number| {
+        let mut bytes = [7; 32];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        ContractId::from_bytes(bytes)
+    });
+    let ids: Vec<ContractId> = ids.collect();
+    let root = session.root();
+    let before = session.savepoint().unwrap();
+    for contract in &ids {
+        let data = ContractData::builder().contract_id(*contract);
+        session.deploy(&code, data, LIMIT).unwrap();
+    }
+    let deployed = session.root();
+    let inner = session.savepoint().unwrap();
+    for round in 1..=2u32 {
+        for contract in &ids {
+            session
+                .call_raw(*contract, "set", round.to_le_bytes(), LIMIT)
+                .unwrap();
+            assert_eq!(session.page_accesses().len(), 1);
+        }
+    }
+    session.rollback(inner).unwrap();
+    assert_eq!(session.root(), deployed);
+    session
+        .call_raw(ids[3], "set", [1, 0, 0, 0], LIMIT)
+        .unwrap();
+    session.rollback(before).unwrap();
+    assert_eq!(session.root(), root);
 }
