@@ -20,7 +20,7 @@ use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use crate::memory::ContractMemory;
 
-/// Instances that a store may hold when a call ends. Stores free instances only all at once.
+/// Instances that a store may hold when a call begins. Stores free instances only all at once.
 const INSTANCES_MAX: usize = 512;
 
 /// Memories that keep their address space when the instances go, those entered last. Of the others only the written
@@ -145,17 +145,19 @@ impl<H: Host> Runner<H> {
     }
 
     /// Runs a call to its end.
-    pub fn call(mut self: Box<Self>, call: Call<'_>) -> (Box<Self>, CallOutcome) {
-        let mut stack = std::mem::take(&mut self.stack);
-        let outcome = stack.run(|| self.run(call)).and_then(|outcome| outcome);
-        self.stack = stack;
-        match self.store.data().instances > INSTANCES_MAX {
+    pub fn call(self: Box<Self>, call: Call<'_>) -> (Box<Self>, CallOutcome) {
+        // Not when a call ends: what it touched is known until the next one.
+        let (mut runner, renewed) = match self.store.data().instances > INSTANCES_MAX {
             true => {
-                let (runner, outcome) = self.renewed(outcome);
-                (Box::new(runner), outcome)
+                let (runner, renewed) = self.renewed();
+                (Box::new(runner), renewed)
             }
-            false => (self, outcome),
-        }
+            false => (self, Ok(())),
+        };
+        let mut stack = std::mem::take(&mut runner.stack);
+        let outcome = renewed.and_then(|()| stack.run(|| runner.run(call)));
+        runner.stack = stack;
+        (runner, outcome.and_then(|outcome| outcome))
     }
 
     fn run(&mut self, call: Call<'_>) -> CallOutcome {
@@ -203,7 +205,7 @@ impl<H: Host> Runner<H> {
     }
 
     /// The same runner with a fresh store: every instance is gone, and memories not used lately are parked.
-    fn renewed(self, outcome: CallOutcome) -> (Self, CallOutcome) {
+    fn renewed(self) -> (Self, Result<(), Fault>) {
         let Self {
             engine,
             store: old,
@@ -219,7 +221,7 @@ impl<H: Host> Runner<H> {
             engine,
             stack,
         };
-        (renewed, parked.and(outcome))
+        (renewed, parked)
     }
 }
 

@@ -57,6 +57,7 @@ fn copy<H: Host, P: Pointer>(
 ) -> wasmtime::Result<()> {
     let (target, source, len) = (target.address(), source.address(), len.address());
     if fits(&guest, target, len) && fits(&guest, source, len) {
+        afford(&mut guest, len)?;
         touch_running(&mut guest, source, len, Access::Read)?;
         touch_running(&mut guest, target, len, Access::Write)?;
     }
@@ -67,9 +68,20 @@ fn copy<H: Host, P: Pointer>(
 fn fill<H: Host, P: Pointer>(mut guest: Guest<'_, H>, target: P, len: P) -> wasmtime::Result<()> {
     let (target, len) = (target.address(), len.address());
     if fits(&guest, target, len) {
+        afford(&mut guest, len)?;
         touch_running(&mut guest, target, len, Access::Write)?;
     }
     Ok(())
+}
+
+/// Ends the frame if its gas does not suffice for the bytes of a bulk operation, which would end it there anyway: looking
+/// at the pages of a long range takes time that nobody would pay for.
+fn afford<H: Host>(guest: &mut Guest<'_, H>, len: u64) -> Result<(), Abort> {
+    let price = guest.data().protocol.operators.memory_bulk_byte;
+    match fuel(&guest.as_context_mut())? < price.saturating_mul(len) {
+        true => Err(Abort::OutOfGas),
+        false => Ok(()),
+    }
 }
 
 fn fits<H: Host>(guest: &Guest<'_, H>, address: u64, len: u64) -> bool {

@@ -66,7 +66,7 @@ impl Region {
         let warm = slot.warm.take();
         let marks_bytes = warm.as_ref().map_or(MARKS_BYTES, |warm| warm.marks_bytes);
         let base = slot.reservation.base().wrapping_add(MEMORY_START);
-        let region = Self {
+        let mut region = Self {
             slot: ManuallyDrop::new(slot),
             base: AtomicPtr::new(base),
             reserved_bytes: AtomicUsize::new(RESERVATION_BYTES as usize),
@@ -79,7 +79,11 @@ impl Region {
             moved: Mutex::default(),
             written: Mutex::default(),
         };
-        region.start(size_bytes)?;
+        if let Err(error) = region.start(size_bytes) {
+            // The slot may not hold the image: it must not come back as one that does.
+            region.image = None;
+            return Err(error);
+        }
         Ok(region)
     }
 

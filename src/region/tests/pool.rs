@@ -75,3 +75,14 @@ fn zeroed_regions_are_zeros_again() {
         region.set_mark(round + 1, 3);
     }
 }
+
+/// P7: a slot in which an image could not be mapped does not come back as one that holds it.
+#[test]
+fn a_slot_whose_mapping_failed_is_not_warm() {
+    let file = Arc::new(ImageFile::new().unwrap());
+    // Behind an image that is no multiple of a page nothing can be mapped.
+    file.image(100).unwrap();
+    let image = Arc::new(file.image(WASM_PAGE as u64).unwrap());
+    assert!(Region::over(image.clone(), WASM_PAGE).is_err());
+    assert!(Region::over(image, WASM_PAGE).is_err());
+}
