@@ -74,13 +74,13 @@ fn accesses_are_known_after_every_call() {
         ContractId::from_bytes(bytes)
     });
     let ids: Vec<ContractId> = ids.collect();
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.savepoint().unwrap();
     for contract in &ids {
         let data = ContractData::builder().contract_id(*contract);
         session.deploy(&code, data, LIMIT).unwrap();
     }
-    let deployed = session.root();
+    let deployed = session.root().unwrap();
     let inner = session.savepoint().unwrap();
     for round in 1..=2u32 {
         for contract in &ids {
@@ -91,10 +91,10 @@ fn accesses_are_known_after_every_call() {
         }
     }
     session.rollback(inner).unwrap();
-    assert_eq!(session.root(), deployed);
+    assert_eq!(session.root().unwrap(), deployed);
     session
         .call_raw(ids[3], "set", [1, 0, 0, 0], LIMIT)
         .unwrap();
     session.rollback(before).unwrap();
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
 }
