@@ -144,14 +144,14 @@ fn writes_on_both_sides_of_the_end_of_a_full_memory_are_undone() {
     for backend in BACKENDS {
         let mut session = fresh(&roomy(backend, 65_536));
         let full = deploy(&mut session, 1, &wat::parse_str(FULL).unwrap());
-        let before = session.root();
+        let before = session.root().unwrap();
         let savepoint = session.savepoint().unwrap();
         let receipt = session.call_raw(full, "full", [], LIMIT).unwrap();
         assert_eq!(receipt.data, [5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
         session.rollback(savepoint).unwrap();
-        assert_eq!(session.root(), before);
+        assert_eq!(session.root().unwrap(), before);
         session.call_raw(full, "full", [], LIMIT).unwrap();
-        let after = session.root();
+        let after = session.root().unwrap();
         let commit = session.commit().unwrap();
         assert_eq!(after, commit.root);
     }
@@ -201,9 +201,9 @@ fn a_memory_moves_under_waiting_frames() {
             let receipt = session.call_raw(moving, "run", [], LIMIT).unwrap();
             let words: Vec<u8> = receipt.data.iter().copied().step_by(4).collect();
             assert_eq!(words, [4, 1, 0, 2, 7, 4, 3]);
-            roots.push(session.root());
+            roots.push(session.root().unwrap());
             session.rollback(savepoint).unwrap();
-            assert_eq!(session.root(), commit.root);
+            assert_eq!(session.root().unwrap(), commit.root);
         }
         assert_eq!(roots[0], roots[1]);
     }
