@@ -135,6 +135,7 @@ mod tests {
         assert!(region.read(0, &mut [0; 65_536]));
         assert!(region.write(3 * 4096 + 5, &[1]));
         assert!(region.write(20 * 4096 - 1, &[1, 2]));
+        region.note_written(3);
         let Some(runs) = region.private_pages(0, 31) else {
             return assert!(pagemap().is_none() || region.scan(0, 32).is_err());
         };

@@ -28,12 +28,24 @@ impl Region {
         }
         let written = self.take_written();
         let private = united(std::mem::take(&mut self.private), &written)?;
+        debug_assert!(
+            self.has_only(&private),
+            "a page was written that nobody named"
+        );
         self.forget_session(&image, written).ok()?;
         Some(Warm {
             image: Arc::downgrade(&image),
             marks_bytes: self.marks_bytes(),
             private,
         })
+    }
+
+    /// Whether the kernel knows no private copies of the image's pages but these, which are sorted.
+    fn has_only(&self, private: &[u32]) -> bool {
+        let last = (self.image_bytes / PAGE_BYTES - 1) as u32;
+        let runs = self.private_pages(0, last).unwrap_or_default();
+        let mut pages = runs.into_iter().flat_map(|(first, end)| first..end);
+        pages.all(|page| private.binary_search(&page).is_ok())
     }
 
     fn forget_session(&self, image: &Image, mut written: Vec<u32>) -> io::Result<()> {
