@@ -28,7 +28,11 @@ fn root(criterion: &mut Criterion, world: &World) {
     for pages in WRITTEN {
         group.bench_function(BenchmarkId::from_parameter(pages), |bencher| {
             let written = || world.written(pages, 2);
-            bencher.iter_batched_ref(written, |session| session.root(), BatchSize::PerIteration);
+            bencher.iter_batched_ref(
+                written,
+                |session| session.root().unwrap(),
+                BatchSize::PerIteration,
+            );
         });
     }
 }

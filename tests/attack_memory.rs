@@ -74,13 +74,13 @@ fn accesses_are_known_after_every_call() {
         ContractId::from_bytes(bytes)
     });
     let ids: Vec<ContractId> = ids.collect();
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.savepoint().unwrap();
     for contract in &ids {
         let data = ContractData::builder().contract_id(*contract);
         session.deploy(&code, data, LIMIT).unwrap();
     }
-    let deployed = session.root();
+    let deployed = session.root().unwrap();
     let inner = session.savepoint().unwrap();
     for round in 1..=2u32 {
         for contract in &ids {
@@ -91,12 +91,12 @@ fn accesses_are_known_after_every_call() {
         }
     }
     session.rollback(inner).unwrap();
-    assert_eq!(session.root(), deployed);
+    assert_eq!(session.root().unwrap(), deployed);
     session
         .call_raw(ids[3], "set", [1, 0, 0, 0], LIMIT)
         .unwrap();
     session.rollback(before).unwrap();
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
 }
 
 /// A VM whose memories may have so many WebAssembly pages.
@@ -144,14 +144,14 @@ fn writes_on_both_sides_of_the_end_of_a_full_memory_are_undone() {
     for backend in BACKENDS {
         let mut session = fresh(&roomy(backend, 65_536));
         let full = deploy(&mut session, 1, &wat::parse_str(FULL).unwrap());
-        let before = session.root();
+        let before = session.root().unwrap();
         let savepoint = session.savepoint().unwrap();
         let receipt = session.call_raw(full, "full", [], LIMIT).unwrap();
         assert_eq!(receipt.data, [5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]);
         session.rollback(savepoint).unwrap();
-        assert_eq!(session.root(), before);
+        assert_eq!(session.root().unwrap(), before);
         session.call_raw(full, "full", [], LIMIT).unwrap();
-        let after = session.root();
+        let after = session.root().unwrap();
         let commit = session.commit().unwrap();
         assert_eq!(after, commit.root);
     }
@@ -201,9 +201,9 @@ fn a_memory_moves_under_waiting_frames() {
             let receipt = session.call_raw(moving, "run", [], LIMIT).unwrap();
             let words: Vec<u8> = receipt.data.iter().copied().step_by(4).collect();
             assert_eq!(words, [4, 1, 0, 2, 7, 4, 3]);
-            roots.push(session.root());
+            roots.push(session.root().unwrap());
             session.rollback(savepoint).unwrap();
-            assert_eq!(session.root(), commit.root);
+            assert_eq!(session.root().unwrap(), commit.root);
         }
         assert_eq!(roots[0], roots[1]);
     }

@@ -33,7 +33,7 @@ impl Scene {
         let mut session = vm.session(data).unwrap();
         let cells = deploy_cells(&mut session, 1_000);
         store(&mut session, cells, 0, 42);
-        let root = session.root();
+        let root = session.root().unwrap();
         Self {
             session,
             cells,
@@ -45,13 +45,13 @@ impl Scene {
     /// Deploys what a test is about; it belongs to the state that must stay.
     fn deploy(&mut self, bytecode: impl AsRef<[u8]>, number: u64) -> ContractId {
         let contract = self.session.deploy(bytecode, with_id(number), LIMIT);
-        self.root = self.session.root();
+        self.root = self.session.root().unwrap();
         contract.unwrap()
     }
 
     /// Nothing changed, and the session works: a call by the host runs as a first frame.
     fn assert_unharmed(&mut self) {
-        assert_eq!(self.session.root(), self.root, "the root changed");
+        assert_eq!(self.session.root().unwrap(), self.root, "the root changed");
         let load = self
             .session
             .call_raw(self.cells, "load", words(&[0]), LIMIT)
@@ -59,7 +59,11 @@ impl Scene {
         assert_eq!(word(&load), 42);
         assert_eq!(load.call_tree.len(), 1);
         assert_eq!((load.events, load.reverted_events), (vec![], vec![]));
-        assert_eq!(self.session.root(), self.root, "a getter changed the root");
+        assert_eq!(
+            self.session.root().unwrap(),
+            self.root,
+            "a getter changed the root"
+        );
     }
 
     /// Calls a function that must fail so, in this contract and function, and harm nothing.
@@ -153,10 +157,10 @@ fn a_module_with_a_flipped_bit() {
         let number = number as u64;
         match scene.session.deploy(&hostile, with_id(number), LIMIT) {
             Ok(contract) => {
-                scene.root = scene.session.root();
+                scene.root = scene.session.root().unwrap();
                 let _ = scene.session.call_raw(contract, "value", [], LIMIT);
                 // Whether the call works or not is the contract's own affair.
-                scene.root = scene.session.root();
+                scene.root = scene.session.root().unwrap();
             }
             Err(Error::Rejected(Rejected::Code { .. })) => {}
             Err(other) => panic!("byte {at}: {other}"),
@@ -257,7 +261,7 @@ fn init_is_not_callable() {
         .session
         .call::<_, i64>(contract, "read_value", &(), LIMIT);
     assert_eq!(read.unwrap().data, 5);
-    scene.root = scene.session.root();
+    scene.root = scene.session.root().unwrap();
     scene.assert_unharmed();
 }
 
@@ -394,7 +398,7 @@ fn an_id_of_the_base_is_taken() {
         session.deploy(code(CELLS), with_id(1), LIMIT),
         Err(Error::Rejected(Rejected::ContractExists { .. }))
     ));
-    assert_eq!(session.root(), base.root);
+    assert_eq!(session.root().unwrap(), base.root);
 }
 
 /// An `init` that fails leaves no contract, and its id is free again.
@@ -752,7 +756,7 @@ fn results_out_of_bounds() {
         assert_eq!(outcome.unwrap().data, Err(ContractError::Unknown), "{len}");
         // The caller's allocator remembers; the callee's store is undone.
         assert_eq!(scene.session.memory_pages(contract).unwrap().count(), 1);
-        scene.root = scene.session.root();
+        scene.root = scene.session.root().unwrap();
         scene.assert_unharmed();
     }
     let contract = scene.deploy(runs("i32", "(i32.const 65536)"), 50);
@@ -910,7 +914,7 @@ fn calls_refused_by_the_hook() {
         .call::<_, Caught>(caller, "call_catching", &argument, LIMIT);
     assert_eq!(caught.unwrap().data, Err(ContractError::Unknown));
     // The caller's allocator remembers.
-    scene.root = scene.session.root();
+    scene.root = scene.session.root().unwrap();
     let data = ContractData::builder().contract_id(id(3)).init_arg(&1i64);
     let rejected = scene.rejected(contract_bytecode!("initializer"), data);
     assert!(

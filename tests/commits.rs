@@ -46,7 +46,7 @@ fn a_base_has_many_children() {
     assert_eq!(vm.commits(), commits);
     for (value, commit) in commits[..51].iter().enumerate() {
         assert_eq!(value_at(&vm, *commit), value as u32);
-        assert_eq!(over(&vm, *commit).root(), commit.root);
+        assert_eq!(over(&vm, *commit).root().unwrap(), commit.root);
     }
     assert_eq!(
         (grandchild.parent, value_at(&vm, grandchild)),
@@ -215,7 +215,7 @@ fn a_session_goes_on_after_a_commit() {
         store(&mut session, cells, 0, value);
         store(&mut session, cells, 8192 + 4 * value, 1);
         commits.push(session.commit().unwrap());
-        assert_eq!(session.root(), commits.last().unwrap().root);
+        assert_eq!(session.root().unwrap(), commits.last().unwrap().root);
     }
     for pair in commits.windows(2) {
         assert_eq!(pair[1].parent, pair[0].id);
@@ -246,7 +246,7 @@ fn a_failure_after_a_commit_reverts_to_the_commit() {
     for address in [0, 20_000] {
         let argument = words(&[address, 6]);
         reverted(session.call_raw(id(1), "store_then_fail", argument, LIMIT));
-        assert_eq!(session.root(), commit.root);
+        assert_eq!(session.root().unwrap(), commit.root);
     }
     assert_eq!(load(&mut session, id(1), 0), 5);
 }
@@ -259,13 +259,13 @@ fn only_content_decides_the_root() {
     let mut session = over(&vm, base);
     store(&mut session, id(1), 0, 5);
     store(&mut session, id(1), 0, 0);
-    assert_eq!(session.root(), base.root);
+    assert_eq!(session.root().unwrap(), base.root);
     store(&mut session, id(1), 0, 5);
     let commit = session.commit().unwrap();
     store(&mut session, id(1), 0, 0);
-    assert_eq!(session.root(), base.root);
+    assert_eq!(session.root().unwrap(), base.root);
     store(&mut session, id(1), 0, 5);
-    assert_eq!(session.root(), commit.root);
+    assert_eq!(session.root().unwrap(), commit.root);
 }
 
 /// P2: two sessions over one base never see each other's writes, nor those of a commit made meanwhile.
@@ -372,7 +372,7 @@ fn a_busy_tree_opens_again() {
     let vm = directory.open();
     assert_eq!((vm.commits(), vm.finalized()), (commits.clone(), finalised));
     for commit in commits {
-        assert_eq!(over(&vm, commit).root(), commit.root);
+        assert_eq!(over(&vm, commit).root().unwrap(), commit.root);
         value_at(&vm, commit);
     }
 }
@@ -487,7 +487,7 @@ fn counted(vm: &VM) -> (Session, ContractId, Root) {
             .call::<_, ()>(counter, "increment", &(), LIMIT)
             .unwrap();
     }
-    let root = session.root();
+    let root = session.root().unwrap();
     (session, counter, root)
 }
 
@@ -560,7 +560,7 @@ fn a_migrated_contract_has_the_root_of_a_deployed_one() {
     straight
         .deploy(bytecode, data.init_arg(&40i64), LIMIT)
         .unwrap();
-    assert_eq!(session.root(), straight.root());
+    assert_eq!(session.root().unwrap(), straight.root().unwrap());
 }
 
 /// A migration gives another owner if it is told to.
@@ -609,7 +609,7 @@ fn a_migration_that_fails_changes_nothing() {
     let (mut session, counter, _) = counted(&vm);
     deploy_cells(&mut session, 2);
     session.set_meta("height", &1u64).unwrap();
-    let root = session.root();
+    let root = session.root().unwrap();
     let meta = session.meta("height");
     let mut beside = None;
     let failed = session.migrate(
@@ -628,7 +628,7 @@ fn a_migration_that_fails_changes_nothing() {
         },
     );
     assert!(matches!(failed, Err(Error::Rejected(Rejected::Call(_)))));
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
     assert_eq!(session.meta("height"), meta);
     for gone in [id(3), beside.unwrap()] {
         assert_eq!(session.contract_metadata(&gone), None);
@@ -654,7 +654,7 @@ fn a_migration_whose_deployment_fails_changes_nothing() {
     ));
     let failed = session.migrate(id(9), bytecode, initial(1), LIMIT, never);
     assert!(matches!(failed, Err(Error::Rejected(_))));
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
     assert_eq!(read_value(&mut session, counter), 0xfe);
 }
 
@@ -679,7 +679,7 @@ fn a_migration_inside_a_failing_one_is_undone() {
     );
     assert!(matches!(failed, Err(Error::Rejected(Rejected::Call(_)))));
     assert_eq!(session.contract_metadata(&counter), Some(owner));
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
     assert_eq!(read_value(&mut session, counter), 0xfe);
 }
 
@@ -754,7 +754,7 @@ fn session_data_comes_and_goes() {
     let data = SessionData::builder().insert("height", &7u64).unwrap();
     let mut session = vm.session(data).unwrap();
     let reader = session.deploy(code(READS_DATA), with_id(1), LIMIT).unwrap();
-    let root = session.root();
+    let root = session.root().unwrap();
     let seven = 7u64.to_le_bytes().to_vec();
     let eight = 8u64.to_le_bytes().to_vec();
     assert_eq!(read_datum(&mut session, reader), seven);
@@ -765,7 +765,7 @@ fn session_data_comes_and_goes() {
     assert_eq!(read_datum(&mut session, reader), [0u8; 0]);
     assert_eq!(session.remove_meta("height"), None);
     assert_eq!(session.set_meta("height", &9u64).unwrap(), None);
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
     let commit = session.commit().unwrap();
     assert_eq!(read_datum(&mut over(&vm, commit), reader), [0u8; 0]);
 }

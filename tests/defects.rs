@@ -22,7 +22,7 @@ fn root_of(number: u64, owner: &[u8], text: &str, pages_to_grow: u32) -> Root {
     let contract = session.deploy(code(text), data, LIMIT).unwrap();
     let argument = words(&[pages_to_grow]);
     session.call_raw(contract, "grow", argument, LIMIT).unwrap();
-    session.root()
+    session.root().unwrap()
 }
 
 /// Another code with the same memory: a function has another name.
@@ -209,7 +209,7 @@ fn deploy_order_does_not_show_in_the_root() {
                 session.commit().unwrap();
             }
         }
-        session.root()
+        session.root().unwrap()
     };
     let forwards = root(&mut numbers.iter(), false);
     assert_eq!(forwards, root(&mut numbers.iter().rev(), false));
@@ -229,7 +229,7 @@ fn ids_that_share_a_position_both_deploy() {
         store(&mut session, cells, 0, value as u32 + 5);
         session.commit().unwrap();
     }
-    let root = session.root();
+    let root = session.root().unwrap();
     drop((session, vm));
     let vm = directory.open();
     for (value, number) in PAIR.iter().enumerate() {
@@ -288,7 +288,7 @@ fn assert_torn_logs_open(directory: &Directory, before: &[u8], kept: &[crostata:
         assert_eq!(&commits[..kept.len()], kept);
         assert_eq!(commits.len(), kept.len(), "the torn entry does not count");
         for commit in kept {
-            assert_eq!(over(&vm, *commit).root(), commit.root);
+            assert_eq!(over(&vm, *commit).root().unwrap(), commit.root);
         }
     }
 }
@@ -473,7 +473,7 @@ fn an_overlong_argument_leaves_no_stale_frame() {
     let contract = session
         .deploy(contract_bytecode!("metadata"), with_id(1), LIMIT)
         .unwrap();
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.call::<_, Vec<ContractId>>(contract, "callstack", &(), LIMIT);
     let long = vec![0; 65_537];
     let error = session.call_raw(contract, "callstack", &long, LIMIT);
@@ -490,7 +490,7 @@ fn an_overlong_argument_leaves_no_stale_frame() {
     ));
     let after = session.call::<_, Vec<ContractId>>(contract, "callstack", &(), LIMIT);
     assert_eq!(before.unwrap(), after.unwrap());
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
 }
 
 /// P4: a function that only reads changes no root, with whatever argument; leftovers are not state.
@@ -502,14 +502,14 @@ fn a_getter_with_an_argument_changes_no_root() {
         .deploy(contract_bytecode!("crossing_argument"), with_id(1), LIMIT)
         .unwrap();
     let cells = deploy_cells(&mut session, 2);
-    let root = session.root();
+    let root = session.root().unwrap();
     for len in [1, 100, 4000] {
         let text = "x".repeat(len);
         let given = session.call::<_, u64>(echo, "echo_number", &(len as u64), LIMIT);
         assert_eq!(given.unwrap().data, len as u64);
-        assert_eq!(session.root(), root, "after a number");
+        assert_eq!(session.root().unwrap(), root, "after a number");
         session.call_raw(cells, "nothing", &text, LIMIT).unwrap();
-        assert_eq!(session.root(), root, "after raw bytes");
+        assert_eq!(session.root().unwrap(), root, "after raw bytes");
     }
     assert_eq!(
         load(&mut session, cells, 65_536),
@@ -526,7 +526,7 @@ fn a_getter_with_an_argument_changes_no_root() {
     session
         .call::<_, u64>(echo, "echo_number", &7u64, LIMIT)
         .unwrap();
-    assert_eq!(session.root(), root, "over a commit");
+    assert_eq!(session.root().unwrap(), root, "over a commit");
 }
 
 /// P7: a store past `memory.size` traps, wholly or partly outside, and inside grown memory it does not.
@@ -535,13 +535,13 @@ fn a_store_past_the_memory_traps() {
     let vm = VM::ephemeral().unwrap();
     let mut session = fresh(&vm);
     let cells = deploy_cells(&mut session, 1);
-    let root = session.root();
+    let root = session.root().unwrap();
     let end = 3 * 65_536;
     for address in [end - 3, end, end + 4096, u32::MAX - 3, u32::MAX] {
         let result = session.call_raw(cells, "store", words(&[address, 1]), LIMIT);
         let failure = reverted(result).failure;
         assert_eq!(failure.code, Outcome::MemoryOutOfBounds, "{address}");
-        assert_eq!(session.root(), root);
+        assert_eq!(session.root().unwrap(), root);
     }
     let grown = session.call_raw(cells, "grow", words(&[1]), LIMIT).unwrap();
     assert_eq!(word(&grown), 3);
@@ -669,7 +669,7 @@ fn thousands_of_contracts_work_in_one_session() {
     }
     let commit = session.commit().unwrap();
     let mut session = over(&vm, commit);
-    assert_eq!(session.root(), commit.root);
+    assert_eq!(session.root().unwrap(), commit.root);
     assert_eq!(load(&mut session, id(CONTRACTS - 1), 0), CONTRACTS as u32);
 }
 

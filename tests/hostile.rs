@@ -157,7 +157,7 @@ fn a_failed_migration_undoes_one_inside() {
     session.deploy(marked(1), with_id(1), LIMIT).unwrap();
     session.deploy(marked(3), with_id(3), LIMIT).unwrap();
     set(&mut session, id(3), 5);
-    let before = session.root();
+    let before = session.root().unwrap();
     let failed = session.migrate(id(1), marked(2), with_id(2), LIMIT, |_, session| {
         session.migrate(id(3), marked(4), with_id(4), LIMIT, |_, _| Ok(()))?;
         session.call_raw(id(9), "nothing", [], LIMIT).map(|_| ())
@@ -165,7 +165,7 @@ fn a_failed_migration_undoes_one_inside() {
     assert!(failed.is_err());
     assert_eq!(byte(&mut session, id(3), "mark"), 3);
     assert_eq!(byte(&mut session, id(3), "get"), 5);
-    assert_eq!(session.root(), before);
+    assert_eq!(session.root().unwrap(), before);
 }
 
 /// A short mangled name whose demangled form ends only at the demangler's limit of a megabyte.
@@ -309,13 +309,13 @@ fn a_panic_of_a_hook_does_not_give_the_root_of_nothing() {
     let vm = VM::ephemeral().unwrap();
     let mut session = fresh(&vm);
     session.deploy(marked(1), with_id(1), LIMIT).unwrap();
-    let before = session.root();
+    let before = session.root().unwrap();
     session.set_call_hook(|_: &crostata::FrameStart<'_>| -> Option<String> { panic!("hook") });
     let call = std::panic::AssertUnwindSafe(|| session.call_raw(id(1), "get", [], LIMIT));
     if let Ok(result) = std::panic::catch_unwind(call) {
         assert!(matches!(result, Err(Error::Fatal(_))));
     }
-    assert_eq!(session.root(), before);
+    assert_eq!(session.root().unwrap(), before);
 }
 
 /// A recursive function whose compiled frames hold thousands of values that its operand stack never holds:

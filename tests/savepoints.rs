@@ -21,7 +21,7 @@ fn a_rollback_undoes_writes_growth_deployments_and_data() {
     let cells = deploy_cells(&mut session, 1);
     store(&mut session, cells, 4, 7);
     session.set_meta("height", &1u64).unwrap();
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.savepoint().unwrap();
     store(&mut session, cells, 4, 8);
     store(&mut session, cells, 5_000, 9);
@@ -32,9 +32,9 @@ fn a_rollback_undoes_writes_growth_deployments_and_data() {
     store(&mut session, other, 0, 1);
     session.set_meta("height", &2u64).unwrap();
     session.set_meta("new", &2u64).unwrap();
-    assert_ne!(session.root(), root);
+    assert_ne!(session.root().unwrap(), root);
     session.rollback(before).unwrap();
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
     assert_eq!(load(&mut session, cells, 4), 7);
     assert_eq!(session.memory_len(&cells), Some(3 * 65_536));
     assert!(session.contract_metadata(&other).is_none());
@@ -51,7 +51,7 @@ fn savepoints_nest_and_a_released_one_is_undone_with_the_one_around_it() {
     let cells = deploy_cells(&mut session, 1);
     let roots = |session: &mut Session, value| {
         store(session, cells, 8, value);
-        session.root()
+        session.root().unwrap()
     };
     let first = roots(&mut session, 1);
     let outer = session.savepoint().unwrap();
@@ -62,10 +62,10 @@ fn savepoints_nest_and_a_released_one_is_undone_with_the_one_around_it() {
     roots(&mut session, 4);
     session.release(inner).unwrap();
     session.rollback(middle).unwrap();
-    assert_eq!(session.root(), second);
+    assert_eq!(session.root().unwrap(), second);
     assert!(unknown(session.rollback(inner)) && unknown(session.rollback(middle)));
     session.rollback(outer).unwrap();
-    assert_eq!(session.root(), first);
+    assert_eq!(session.root().unwrap(), first);
     assert!(unknown(session.release(outer)));
 }
 
@@ -76,7 +76,7 @@ fn failed_calls_between_do_not_confuse_it() {
     let mut session = fresh(&vm);
     let cells = deploy_cells(&mut session, 1);
     store(&mut session, cells, 100, 1);
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.savepoint().unwrap();
     for round in 0..50 {
         store(&mut session, cells, 100 + 4096 * (round % 7), round);
@@ -90,7 +90,7 @@ fn failed_calls_between_do_not_confuse_it() {
     }
     assert_eq!(load(&mut session, cells, 200), 0);
     session.rollback(before).unwrap();
-    assert_eq!(session.root(), root);
+    assert_eq!(session.root().unwrap(), root);
 }
 
 /// Contracts that the session had not touched before the savepoint come back as the base has them.
@@ -123,7 +123,7 @@ fn a_migration_is_undone_with_its_savepoint() {
     let mut session = fresh(&vm);
     let cells = deploy_cells(&mut session, 1);
     store(&mut session, cells, 4, 7);
-    let root = session.root();
+    let root = session.root().unwrap();
     let before = session.savepoint().unwrap();
     let other = CELLS.replace("\"nothing\"", "\"something\"");
     session
@@ -140,7 +140,10 @@ fn a_migration_is_undone_with_its_savepoint() {
         .unwrap();
     assert_eq!(load(&mut session, cells, 4), 70);
     session.rollback(before).unwrap();
-    assert_eq!((session.root(), load(&mut session, cells, 4)), (root, 7));
+    assert_eq!(
+        (session.root().unwrap(), load(&mut session, cells, 4)),
+        (root, 7)
+    );
     let nothing = session.call_raw(cells, "nothing", [], common::LIMIT);
     assert!(nothing.is_ok(), "the old code is back");
 }
@@ -183,12 +186,12 @@ fn a_commit_ends_every_savepoint() {
     let inner = session.savepoint().unwrap();
     let commit = session.commit().unwrap();
     assert!(unknown(session.rollback(inner)) && unknown(session.rollback(outer)));
-    assert_eq!(session.root(), commit.root);
+    assert_eq!(session.root().unwrap(), commit.root);
     // Savepoints after the commit go back to it and not further.
     let after = session.savepoint().unwrap();
     store(&mut session, cells, 4, 2);
     session.rollback(after).unwrap();
-    assert_eq!(session.root(), commit.root);
+    assert_eq!(session.root().unwrap(), commit.root);
 }
 
 #[test]

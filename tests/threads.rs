@@ -104,7 +104,7 @@ fn root_alone(cells: &Cells) -> crostata::Root {
     for ((number, address), value) in cells {
         store(&mut session, id(*number), *address, *value);
     }
-    session.root()
+    session.root().unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use blake3::Hasher;
 use crostata_abi::{ContractId, PAGE_BYTES};
 
 use crate::bytes::{CodeHash, CommitId, Root};
-use crate::keys::{self, Key};
+use crate::keys;
 use crate::{ARITY, EMPTY, Hash};
 
 /// What a hash is of. Each kind has a key of its own.
@@ -84,8 +84,8 @@ impl Kind {
         }
     }
 
-    /// The kind's key.
-    pub(crate) const fn key(self) -> &'static Key {
+    /// The kind's key, for who computes many hashes of it at once.
+    pub const fn key(self) -> &'static [u8; 32] {
         match self {
             Self::PageLeaf => &keys::PAGE_LEAF,
             Self::Code => &keys::CODE,
@@ -146,7 +146,7 @@ impl core::fmt::Debug for KeyedHasher {
 
 /// The leaf of a page: [`EMPTY`] for a page of zeros, which is the same as one never written.
 pub fn page_leaf(page: &[u8; PAGE_BYTES]) -> Hash {
-    if page.iter().all(|byte| *byte == 0) {
+    if *page == [0; PAGE_BYTES] {
         return EMPTY;
     }
     keyed(Kind::PageLeaf, page)

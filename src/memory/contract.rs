@@ -143,7 +143,7 @@ impl ContractMemory {
         Ok(bytes)
     }
 
-    /// Copies a page, touched or not, over `bytes`; a page beyond the size changes nothing there.
+    /// Copies a page, touched or not; zeros for one beyond the size.
     ///
     /// # Errors
     /// [`MemoryError`] when the page can not be had.
@@ -151,7 +151,9 @@ impl ContractMemory {
         if let Some(base) = &self.base {
             base.load(page.0)?;
         }
-        self.peek(page.0, bytes);
+        if !self.peek(page.0, bytes) {
+            bytes.fill(0);
+        }
         Ok(())
     }
 

@@ -34,6 +34,10 @@ impl ContractMemory {
         }
         if let Some(region) = self.region.take_if(|region| Arc::strong_count(region) == 1) {
             self.parked = self.copies_of(&region);
+            // The next memory over the image may get this address space: the region's end undoes what it knows of.
+            for page in &self.parked.written {
+                region.note_written(*page);
+            }
         }
         Ok(())
     }

@@ -27,12 +27,11 @@ impl Session {
     /// The root of the state as it is now.
     ///
     /// Costs hashing of what the session wrote, whatever the size of the state.
-    pub fn root(&self) -> Root {
-        // A page that can not be had was never written, and is not asked for.
-        self.draft().map_or_else(
-            |_| Snapshot::default().root(),
-            |draft| draft.snapshot.root(),
-        )
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] if a page can not be read back, or the session is unusable.
+    pub fn root(&self) -> Result<Root, Error> {
+        Ok(self.draft()?.snapshot.root())
     }
 
     /// The commit that the session is based on; `None` for the empty state.

@@ -19,7 +19,6 @@ use super::record::Record;
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, Fault, Host, Refusal, Runner};
-use crate::memory::MemoryError;
 use crate::state::{Commit, CommitError, Draft, Retained, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
@@ -196,7 +195,10 @@ impl Session {
         }
         let poisoned = |_: Error| CommitError::Poisoned;
         let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
-        let draft = self.draft().map_err(CommitError::Memory)?;
+        let draft = self.draft().map_err(|error| match error {
+            Error::Fatal(Fatal::Memory(source)) => CommitError::Memory(source),
+            _ => CommitError::Poisoned,
+        })?;
         let code: Vec<_> = self
             .code
             .iter()
@@ -229,16 +231,16 @@ impl Session {
     }
 
     /// The state as it would be committed now.
-    pub(super) fn draft(&self) -> Result<Draft<'_>, MemoryError> {
-        let Some(runner) = &self.runner else {
-            return Draft::new(&Snapshot::default(), Vec::new());
+    pub(super) fn draft(&self) -> Result<Draft<'_>, Error> {
+        let Some(runner) = self.runner.as_ref().filter(|_| !self.poisoned) else {
+            return Err(Error::Fatal(Fatal::Poisoned));
         };
         let context = runner.host();
         let contracts = context.contracts.iter().filter_map(|(id, contract)| {
             let memory = runner.memory(id)?;
             Some(contract.draft(*id, memory))
         });
-        Draft::new(&context.base, contracts.collect())
+        Ok(Draft::new(&context.base, contracts.collect())?)
     }
 
     pub(super) fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Error> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::page_tree_height;
-use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize, hash};
+use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize};
 use rayon::prelude::*;
 
+use super::leaves::{BATCH_PAGES, LeafHasher};
 use super::snapshot::{ContractState, Snapshot};
 use super::tree::Tree;
 use crate::memory::{ContractMemory, MemoryError, Page};
@@ -123,17 +124,41 @@ fn changed_leaves(
     base: &Tree<Hash>,
     memory: &ContractMemory,
 ) -> Result<Vec<(PageIndex, Hash)>, MemoryError> {
-    let leaf = |page: &PageIndex| {
-        let mut bytes = [0; PAGE_BYTES];
-        memory.copy_page(*page, &mut bytes)?;
-        let leaf = hash::page_leaf(&bytes);
-        let before = base.get(u64::from(page.0)).unwrap_or(&EMPTY);
-        Ok((*before != leaf).then_some((*page, leaf)))
+    let hasher = LeafHasher::new();
+    let buffer = || vec![[0; PAGE_BYTES]; BATCH_PAGES];
+    let changed = |buffer: &mut Vec<Page>, pages: &[PageIndex]| {
+        let leaves = leaves(&hasher, memory, pages, buffer)?;
+        let pages = pages.iter().copied().zip(leaves);
+        let before = |page: PageIndex| base.get(u64::from(page.0)).unwrap_or(&EMPTY);
+        let changed = pages.filter(|(page, leaf)| before(*page) != leaf);
+        Ok(changed.collect())
     };
     let dirty = memory.dirty_pages();
-    let leaves: Result<Vec<Option<_>>, MemoryError> = match dirty.len() < PARALLEL_PAGES_MIN {
-        true => dirty.iter().map(leaf).collect(),
-        false => dirty.par_iter().map(leaf).collect(),
+    let batches: Result<Vec<Vec<_>>, MemoryError> = match dirty.len() < PARALLEL_PAGES_MIN {
+        true => {
+            let mut buffer = buffer();
+            let batches = dirty.chunks(BATCH_PAGES);
+            batches.map(|pages| changed(&mut buffer, pages)).collect()
+        }
+        false => {
+            let batches = dirty.par_chunks(BATCH_PAGES);
+            batches.map_init(buffer, changed).collect()
+        }
     };
-    Ok(leaves?.into_iter().flatten().collect())
+    Ok(batches?.concat())
+}
+
+/// The leaves of a batch of pages, which are copied into the buffer.
+fn leaves(
+    hasher: &LeafHasher,
+    memory: &ContractMemory,
+    pages: &[PageIndex],
+    buffer: &mut [Page],
+) -> Result<[Hash; BATCH_PAGES], MemoryError> {
+    for (page, bytes) in pages.iter().zip(&mut *buffer) {
+        memory.copy_page(*page, bytes)?;
+    }
+    let mut leaves = [EMPTY; BATCH_PAGES];
+    hasher.hash(&buffer[..pages.len()], &mut leaves);
+    Ok(leaves)
 }

@@ -6,6 +6,7 @@
 
 mod commits;
 mod draft;
+mod leaves;
 mod pages;
 mod snapshot;
 mod tree;

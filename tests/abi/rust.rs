@@ -43,12 +43,12 @@ fn counter() {
     let mut chain = Chain::new();
     let counter = chain.deploy(1, contract_bytecode!("counter"));
     assert_eq!(chain.call::<_, i64>(counter, "read_value", ()), 0xfc);
-    let root = chain.0.root();
+    let root = chain.0.root().unwrap();
     assert_eq!(chain.call::<_, i64>(counter, "read_value", ()), 0xfc);
-    assert_eq!(chain.0.root(), root);
+    assert_eq!(chain.0.root().unwrap(), root);
     chain.call::<_, ()>(counter, "increment", ());
     assert_eq!(chain.call::<_, i64>(counter, "read_value", ()), 0xfd);
-    assert_ne!(chain.0.root(), root);
+    assert_ne!(chain.0.root().unwrap(), root);
 }
 
 /// A ledger moves tokens, keeps its supply, emits transfers, and refuses what is not covered.

@@ -45,19 +45,19 @@ fn a_failing_init_leaves_no_contract() {
     everywhere(|mut session| {
         for width in [Narrow, Wide] {
             for (end, outcome) in ends {
-                let before = session.root();
+                let before = session.root().unwrap();
                 let reverted = reverted(deploy(&mut session, &failing(width, end)));
                 assert_eq!(reverted.failure.code, outcome);
                 assert_eq!(reverted.failure.function, "init");
                 assert_eq!(reverted.receipt.reverted_events.len(), 1);
-                assert_eq!(session.root(), before);
+                assert_eq!(session.root().unwrap(), before);
                 assert_eq!(session.contract_metadata(&id(5)), None);
                 assert!(session.call_raw(id(5), "here", [], 1_000_000).is_err());
             }
         }
-        let before = session.root();
+        let before = session.root().unwrap();
         deploy(&mut session, &failing(Narrow, "(i32.const 0)")).unwrap();
-        assert_ne!(session.root(), before);
+        assert_ne!(session.root().unwrap(), before);
         session.call_raw(id(5), "here", [], 1_000_000).unwrap();
     });
 }
@@ -67,7 +67,7 @@ fn a_failing_init_leaves_no_contract() {
 fn a_failed_deployment_is_not_committed() {
     everywhere(|mut session| {
         reverted(deploy(&mut session, &failing(Narrow, "(unreachable)")));
-        let root = session.root();
+        let root = session.root().unwrap();
         assert_eq!(session.commit().unwrap().root, root);
         assert_eq!(session.contract_metadata(&id(5)), None);
     });

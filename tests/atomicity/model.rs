@@ -204,7 +204,7 @@ fn hold(stage: &Stage, cases: u32) {
         for (number, steps, commit) in &calls {
             compare(&mut session, &mut model, *number, steps);
             if *commit {
-                let root = session.root();
+                let root = session.root().unwrap();
                 assert_eq!(session.commit().unwrap().root, root);
             }
         }

@@ -124,7 +124,7 @@ fn compute(
 ) -> (Result<u64, Outcome>, u64, crostata::Root) {
     let argument = [left.to_le_bytes(), right.to_le_bytes()].concat();
     let called = session.call_raw(id(1), function, argument, LIMIT);
-    let root = session.root();
+    let root = session.root().unwrap();
     match called {
         Ok(receipt) => {
             let bits = u64::from_le_bytes(receipt.data.try_into().unwrap());

@@ -136,11 +136,11 @@ impl<'a> Run<'a> {
             }
         }
         if self.way.commits {
-            let root = self.session.root();
+            let root = self.session.root().unwrap();
             let commit = self.session.commit().unwrap();
             assert_eq!(commit.root, root);
             self.session = self.vm.session(session_data().base(commit)).unwrap();
-            assert_eq!(self.session.root(), root);
+            assert_eq!(self.session.root().unwrap(), root);
             self.listen();
         }
     }
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
             None => data,
         };
         let deployed = self.session.deploy_with_receipt(code, data, LIMIT);
-        let root = self.session.root();
+        let root = self.session.root().unwrap();
         self.seen.push(match deployed {
             Err(error) => Self::failed(step, error, root),
             Ok(deployed) => match deployed.init {
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
 
     fn calls(&mut self, step: &'static str, number: u8, function: &str, argument: &[u8], gas: u64) {
         let called = self.session.call_raw(id(number), function, argument, gas);
-        let root = self.session.root();
+        let root = self.session.root().unwrap();
         self.seen.push(match called {
             Ok(receipt) => seen(step, Outcome::Success, receipt.data.clone(), receipt, root),
             Err(error) => Self::failed(step, error, root),

@@ -236,7 +236,7 @@ fn refusals_of_the_hosts_calls() {
     let mut session = fresh(&vm);
     let init = "(func (export \"init\") (param i32) (result i32) (i32.const 0))";
     let contract = deploy(&mut session, 1, &module(Width::Narrow, init));
-    let before = session.root();
+    let before = session.root().unwrap();
     let mut refusal = |contract, function: &str, argument: &[u8]| match session
         .call_raw(contract, function, argument, LIMIT)
     {
@@ -256,5 +256,5 @@ fn refusals_of_the_hosts_calls() {
     assert_eq!(refusal(contract, "init", &[]), Refusal::Init { contract });
     let long = refusal(contract, "init", &[0; 65_537]);
     assert_eq!(long, Refusal::ArgumentTooLong { len_bytes: 65_537 });
-    assert_eq!(session.root(), before);
+    assert_eq!(session.root().unwrap(), before);
 }

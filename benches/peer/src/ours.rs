@@ -60,8 +60,8 @@ impl crostata_peer_cases::Session for Session {
         Ok(self.0.call_raw(id, function, argument, LIMIT)?.data)
     }
 
-    fn root(&mut self) -> Id {
-        *self.0.root().as_bytes()
+    fn root(&mut self) -> Result<Id, Failure> {
+        Ok(*self.0.root()?.as_bytes())
     }
 
     fn commit(mut self) -> Result<Commit, Failure> {

@@ -52,7 +52,10 @@ pub trait Session: Send + 'static {
     fn call(&mut self, id: Id, function: &str, argument: &[u8]) -> Result<Vec<u8>, Failure>;
 
     /// Computes the root.
-    fn root(&mut self) -> Id;
+    ///
+    /// # Errors
+    /// What the VM says.
+    fn root(&mut self) -> Result<Id, Failure>;
 
     /// Commits.
     ///

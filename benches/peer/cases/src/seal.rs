@@ -60,7 +60,7 @@ impl<M: Machine> Case for Seal<M> {
         let begin = Instant::now();
         match self.what {
             What::Root => {
-                session.root();
+                session.root()?;
                 Ok(begin.elapsed().as_nanos() as u64)
             }
             What::Commit => {

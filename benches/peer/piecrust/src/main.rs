@@ -61,8 +61,8 @@ impl crostata_peer_cases::Session for Session {
         Ok(called.map_err(text)?.data)
     }
 
-    fn root(&mut self) -> Id {
-        self.0.root()
+    fn root(&mut self) -> Result<Id, Failure> {
+        Ok(self.0.root())
     }
 
     fn commit(self) -> Result<[u8; 32], Failure> {
