@@ -32,7 +32,7 @@ impl Copies {
 /// Slots of `N` bytes in chunks. A slot's content is arbitrary until it is written.
 #[derive(Debug)]
 pub(super) struct Arena<const N: usize> {
-    chunks: Vec<Chunk<N>>,
+    chunks: Vec<Chunk>,
     /// The chunks with a free slot, each once.
     open: Vec<u32>,
     /// Chunks with memory and no used slot.
@@ -40,9 +40,10 @@ pub(super) struct Arena<const N: usize> {
 }
 
 #[derive(Debug)]
-struct Chunk<const N: usize> {
-    /// Empty when the memory was given back; all slots are free then.
-    slots: Vec<[u8; N]>,
+struct Chunk {
+    /// Empty when the memory was given back; all slots are free then. Flat, because zeros that nobody wrote take no
+    /// memory only as bytes: a vector of arrays is filled with them.
+    slots: Vec<u8>,
     /// A bit per free slot.
     free: u64,
 }
@@ -68,7 +69,7 @@ impl<const N: usize> Arena<N> {
         };
         let chunk = &mut self.chunks[index as usize];
         if chunk.slots.is_empty() {
-            chunk.slots = vec![[0; N]; CHUNK_SLOTS as usize];
+            chunk.slots = vec![0; N * CHUNK_SLOTS as usize];
         } else if chunk.free == ALL_FREE {
             self.spare -= 1;
         }
@@ -98,12 +99,14 @@ impl<const N: usize> Arena<N> {
 
     /// The bytes of a slot.
     pub fn get(&self, slot: u32) -> &[u8; N] {
-        &self.chunks[(slot / CHUNK_SLOTS) as usize].slots[(slot % CHUNK_SLOTS) as usize]
+        let chunk = &self.chunks[(slot / CHUNK_SLOTS) as usize];
+        &chunk.slots.as_chunks().0[(slot % CHUNK_SLOTS) as usize]
     }
 
     /// The bytes of a slot, to be written.
     pub fn get_mut(&mut self, slot: u32) -> &mut [u8; N] {
-        &mut self.chunks[(slot / CHUNK_SLOTS) as usize].slots[(slot % CHUNK_SLOTS) as usize]
+        let chunk = &mut self.chunks[(slot / CHUNK_SLOTS) as usize];
+        &mut chunk.slots.as_chunks_mut().0[(slot % CHUNK_SLOTS) as usize]
     }
 
     /// Slots in use.

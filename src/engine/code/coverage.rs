@@ -30,8 +30,8 @@
 //!   need not think of that; any other has to keep the head of page 0 then, as for any check in the last page.
 //! * In a 64-bit module the mark's index is the low 32 bits of the page's. From 2^44 on they name another page's
 //!   mark, or a byte beyond the table: the check then traps. Both are harmless: a memory has at most 2^42 bytes, so the line traps as
-//!   above. For the last page of the address space the index is 2^32 - 1, which no table holds: no access of the line relies
-//!   on that check.
+//!   above. For the last page of the address space the index is 2^32 - 1: no table holds it, or no mark is ever set there and the
+//!   host traps. No access of the line relies on that check.
 //!
 //! # Cost
 //!
