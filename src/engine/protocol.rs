@@ -55,8 +55,9 @@ numbers! {
         page_read = 1_000,
         /// The first write of a page in a top-level call.
         page_write = 4_000,
-        /// Writing a page again in a frame that began after the page was first written in the call.
-        page_copy = 400,
+        /// Writing a page again in a frame that began after the page was last written: its content is kept until that frame
+        /// ends, which takes memory as a first write does.
+        page_copy = 4_000,
         /// An event, on top of the import.
         event_base = 200,
         /// Each byte of an event's topic and data, and each byte fed.
