@@ -300,7 +300,7 @@ impl Generator {
             44..58 => self.cell_page() - 1 - self.random.below(9),
             58..68 => return self.low(span),
             68..76 => return self.scratch(span),
-            76..92 => return self.from_end(span),
+            76..92 => return self.near_end(span),
             92..97 if self.shape.giant && span <= 9_000 => return self.far(),
             92..99 => CELLS + self.random.below(60_000),
             _ => CELLS + self.random.below(3 << 20),
@@ -353,7 +353,7 @@ impl Generator {
     }
 
     /// At the end, and sometimes over it.
-    fn from_end(&mut self, span: u64) -> Address {
+    fn near_end(&mut self, span: u64) -> Address {
         let before = match self.random.below(8) {
             0 if self.random.chance(20) => {
                 return -(self.random.below(span + 1) as Address).clamp(1, 60_000);

@@ -191,7 +191,7 @@ impl<'a> Lane<'a> {
     pub fn rollback(&mut self, which: usize) {
         match &self.marks[which] {
             Mark::Savepoint(savepoint) => self.session.rollback(*savepoint).unwrap(),
-            Mark::Commit(commit) => self.session = self.track.over(commit.clone()),
+            Mark::Commit(commit) => self.session = self.track.over(*commit),
         }
         self.marks.truncate(which);
     }
