@@ -1,8 +1,9 @@
 //! The runner: what runs the calls of one session, one after the other, and undoes them.
 //!
-//! It keeps every contract's memory, and instances from call to call, as long as there are not too many. An instance is as good as new at the start of a
-//! top-level call: its only state besides the memory is its globals, which are set to their first values when
-//! a call first enters it. The touched pages of argument buffers and shadow stacks are zeroed when a call succeeds.
+//! It keeps every contract's memory, and instances from call to call as long as there are not too many. An instance is
+//! as good as new at the start of a top-level call: its only state besides the memory is its globals, which are set to
+//! their first values when a call first enters it. The touched pages of argument buffers and shadow stacks are
+//! zeroed when a call succeeds.
 
 use std::ops::Range;
 use std::sync::Arc;
