@@ -1,7 +1,7 @@
 //! The plain memory of the model: bytes and a size. What was never written is zero, and takes no space here so that
 //! memories of terabytes can be held; nothing else is clever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::mover::{BUFFER, BUFFER_END, DATA, INITIAL_WASM_PAGES, data};
@@ -133,6 +133,23 @@ impl Bytes {
     pub fn pages(&self) -> impl Iterator<Item = (u64, &Page)> {
         let pages = self.pages.iter().map(|(page, bytes)| (*page, &**bytes));
         pages.filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0))
+    }
+
+    /// The pages that are not as they were, each with the last byte that is not.
+    pub fn changes(&self, before: &Self) -> Vec<(u64, u64)> {
+        let pages = before.pages.keys().chain(self.pages.keys());
+        let pages: BTreeSet<u64> = pages.copied().collect();
+        let changes = pages.into_iter().filter_map(|page| {
+            let (now, then) = (self.pages.get(&page), before.pages.get(&page));
+            if now.map(Rc::as_ptr) == then.map(Rc::as_ptr) {
+                return None;
+            }
+            let start = page * PAGE;
+            let mut bytes = (0..PAGE).rev();
+            let last = bytes.find(|at| self.byte(start + at) != before.byte(start + at))?;
+            Some((page, last))
+        });
+        changes.collect()
     }
 
     fn byte(&self, at: u64) -> u8 {

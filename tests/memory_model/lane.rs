@@ -1,12 +1,13 @@
 //! Lanes: ways of doing the same to the same state, of which a contract or a block can not tell which it was.
 
 use crostata::{
-    Backend, CallReceipt, Commit, CommitRef, Config, ContractData, ContractId, Error, Event,
-    Outcome, PageAccesses, ReceiptDigest, Rejected, Root, Savepoint, Session, SessionData, VM,
+    Backend, CallReceipt, CallTreeElem, Commit, CommitRef, Config, ContractData, ContractId, Error,
+    Event, Outcome, PageAccesses, ReceiptDigest, Rejected, Root, Savepoint, Session, SessionData,
+    VM,
 };
 
 use super::generate::{Random, Shape};
-use super::mover::{id, mover, script};
+use super::mover::{Step, id, mover, script};
 use crate::fixtures::{WIDTHS, Width};
 
 /// Enough gas for what only prepares or compares.
@@ -43,18 +44,11 @@ pub struct Told {
     reverted_events: Vec<Event>,
     frames: Vec<Line>,
     digest: Option<ReceiptDigest>,
-    accesses: Vec<PageAccesses>,
+    pub accesses: Vec<PageAccesses>,
 }
 
-/// A page of a lane.
-pub struct FoundPage {
-    /// Its index.
-    pub index: u64,
-    /// Whether its bytes are those that the root binds.
-    pub is_proven: bool,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
+/// A page of a lane: its index, and its bytes if they are those that the root binds.
+pub type FoundPage = (u64, Option<Vec<u8>>);
 
 /// A frame: contract, depth, gas limit, gas spent, code, whether it was reverted.
 type Line = (ContractId, usize, u64, u64, Option<Outcome>, bool);
@@ -96,6 +90,14 @@ impl Track {
             way,
             codes: WIDTHS.map(|width| mover(width, shape.max_wasm_pages(width))),
             idle,
+        }
+    }
+
+    /// Deletes what commits can be deleted, whoever stands on them.
+    pub fn forget_commits(&self) {
+        for commit in self.vm.commits().into_iter().rev() {
+            // Some can not be deleted: nothing is lost then.
+            let _ = self.vm.delete_commit(CommitRef::Id(commit.id));
         }
     }
 
@@ -147,12 +149,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Calls a mover.
-    pub fn call(
-        &mut self,
-        number: u8,
-        steps: &[super::mover::Step],
-        gas: u64,
-    ) -> (Told, Vec<crostata::CallTreeElem>) {
+    pub fn call(&mut self, number: u8, steps: &[Step], gas: u64) -> (Told, Vec<CallTreeElem>) {
         let result = self.session.call_raw(id(number), "run", script(steps), gas);
         let accesses = self.session.page_accesses();
         match result {
@@ -252,13 +249,13 @@ impl<'a> Lane<'a> {
     }
 
     fn crowd(&mut self, random: &mut Random) {
-        if random.chance(12) {
-            for _ in 0..1 + random.below(2) {
-                let first = random.below(self.track.idle.into()) as u16;
-                for number in (first..self.track.idle).chain(0..first) {
-                    let called = self.session.call_raw(idle_id(number), "nothing", [], LIMIT);
-                    called.unwrap();
-                }
+        if random.chance(14) {
+            let idle = u64::from(self.track.idle);
+            let (first, count) = (random.below(idle), 1 + random.below(2 * idle));
+            for number in first..first + count {
+                let contract = idle_id((number % idle) as u16);
+                let called = self.session.call_raw(contract, "nothing", [], LIMIT);
+                called.unwrap();
             }
         }
     }
@@ -273,17 +270,14 @@ impl<'a> Lane<'a> {
         self.session.memory_len(&id(number))
     }
 
-    /// The pages of a mover's memory that are not zeros, and whether each is proven at the root.
+    /// The pages of a mover's memory that are not zeros, each proven at the root.
     pub fn pages(&mut self, number: u8) -> Vec<FoundPage> {
         let root = self.root();
         let pages = self.session.memory_pages(id(number)).unwrap();
-        let pages = pages.map(|(page, opening)| FoundPage {
-            index: u64::from(page.0),
-            is_proven: opening.verify(&root, &id(number), page).is_ok(),
-            bytes: {
-                let all = opening.encode();
-                all[all.len() - 4096..].to_vec()
-            },
+        let pages = pages.map(|(page, opening)| {
+            let proven = opening.verify(&root, &id(number), page).ok();
+            let bytes = proven.map(|proven| proven.bytes.to_vec());
+            (u64::from(page.0), bytes)
         });
         pages.collect()
     }
@@ -300,7 +294,7 @@ fn told<T>(
     outcome: Result<Vec<u8>, Outcome>,
     receipt: CallReceipt<T>,
     accesses: Vec<PageAccesses>,
-) -> (Told, Vec<crostata::CallTreeElem>) {
+) -> (Told, Vec<CallTreeElem>) {
     let frames: Vec<_> = receipt.call_tree.iter().cloned().collect();
     let lines = frames.iter().map(|frame| {
         let code = frame.failure.as_ref().map(|failure| failure.code);

@@ -8,7 +8,7 @@ use super::mover::Step;
 use super::world::{Counts, Stage, Wrong};
 
 /// Time for making a failing case smaller.
-const MINIMISE_TIME: Duration = Duration::from_secs(400);
+const MINIMISE_TIME: Duration = Duration::from_secs(60);
 
 /// The seed of the first case, unless the environment gives another.
 const SEED: &str = "CROSTATA_MODEL_SEED";
@@ -74,7 +74,6 @@ fn minimise(stage: &Stage, operations: Vec<Operation>, wrong: Wrong) -> (Vec<Ope
             let mut fewer = smallest.clone();
             fewer.drain(at..(at + chunk).min(smallest.len()));
             if let Err(still) = run(stage, &fewer) {
-                eprintln!("{} {}", fewer.len(), &still[..still.len().min(100)]);
                 (smallest, wrong, progress) = (fewer, still, true);
             }
         }

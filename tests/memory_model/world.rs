@@ -1,8 +1,8 @@
 //! A world: a model, and lanes that must all be like it and like each other.
 
-use crostata::Event;
+use crostata::{Access, Event, PageIndex};
 
-use super::bytes::WASM_PAGE;
+use super::bytes::{PAGE, Page, WASM_PAGE};
 use super::generate::{Operation, Shape};
 use super::lane::{FoundPage, Lane, Told, Track};
 use super::model::{Model, Report, Tree};
@@ -15,8 +15,11 @@ const FIRST: u8 = 5;
 /// Worlds at a time.
 const WORLDS_MAX: usize = 3;
 
-/// Bytes put into a memory at a time.
-const POKE_BYTES: usize = 60_000;
+/// Bytes of the next page that an access to a page stands for.
+const SPILL_BYTES: u64 = 264;
+
+/// The page that the first one follows, in a 32-bit memory.
+const LAST_NARROW_PAGE: u64 = (1 << 20) - 1;
 
 /// What is wrong.
 pub type Wrong = String;
@@ -86,6 +89,8 @@ impl Stage {
                 worlds.push(forked);
             }
         }
+        // What sessions stand on is theirs, contracts they have not touched included.
+        self.tracks.iter().for_each(Track::forget_commits);
         for (at, world) in worlds.iter_mut().enumerate() {
             world.end_at(at)?;
         }
@@ -107,9 +112,7 @@ impl Stage {
             let grown = bytes.wasm_pages() - INITIAL_WASM_PAGES;
             lane.call(number, &[Step::Grow(grown)], 1 << 50);
             for (page, content) in bytes.pages() {
-                for (at, part) in content.chunks(POKE_BYTES).enumerate() {
-                    lane.poke(number, page * 4_096 + (at * POKE_BYTES) as u64, part);
-                }
+                lane.poke(number, page * PAGE, content);
             }
         }
         same!(
@@ -187,6 +190,7 @@ impl<'a> World<'a> {
         let (told, frames) = &results[0];
         counts.frames += frames.len();
         counts.steps += count(steps);
+        let before = self.model.clone();
         let expected = match self.model.exists(number) {
             false => None,
             true => {
@@ -198,11 +202,30 @@ impl<'a> World<'a> {
             }
         };
         same!(expected, told.outcome, "the outcome");
+        self.compare_accesses(&before, told)?;
         match told.outcome {
             Some(Ok(_)) => counts.succeeded += 1,
             _ => counts.failed += 1,
         }
         self.compare_reports(told)
+    }
+
+    /// Whatever a call changed is among what it says it wrote.
+    fn compare_accesses(&self, before: &Model, told: &Told) -> Result<(), Wrong> {
+        let pairs = before.contracts.iter().zip(&self.model.contracts);
+        for (number, (before, after)) in (0..NUMBERS).zip(pairs) {
+            let (Some(before), Some(after)) = (before, after) else {
+                continue;
+            };
+            let written = told.accesses.iter();
+            let written = written.filter(|of| of.contract == id(number));
+            let written: Vec<_> = written.flat_map(|of| of.pages.clone()).collect();
+            for (page, last_byte) in after.bytes.changes(&before.bytes) {
+                let known = is_written(&written, page, last_byte);
+                same!(true, known, "page {page} of {number} changed, and is known");
+            }
+        }
+        Ok(())
     }
 
     fn compare_reports(&self, told: &Told) -> Result<(), Wrong> {
@@ -311,15 +334,15 @@ impl<'a> World<'a> {
     }
 }
 
-fn compare_pages(
-    expected: &[(u64, &super::bytes::Page)],
-    found: &[FoundPage],
-) -> Result<(), Wrong> {
-    let indices: Vec<u64> = expected.iter().map(|(page, _)| *page).collect();
-    let found_indices: Vec<u64> = found.iter().map(|page| page.index).collect();
+fn compare_pages(expected: &[(u64, &Page)], found: &[FoundPage]) -> Result<(), Wrong> {
+    let indices: Vec<u64> = expected.iter().map(|(index, _)| *index).collect();
+    let found_indices: Vec<u64> = found.iter().map(|(index, _)| *index).collect();
     same!(indices, found_indices, "the pages with content");
-    for ((index, expected), found) in expected.iter().zip(found) {
-        let pairs = expected.iter().zip(&found.bytes).enumerate();
+    for ((index, expected), (_, found)) in expected.iter().zip(found) {
+        let Some(found) = found else {
+            return Err(format!("page {index} is not what the root binds"));
+        };
+        let pairs = expected.iter().zip(found).enumerate();
         let mut different = pairs.filter(|(_, (expected, found))| expected != found);
         if let Some((at, (expected, found))) = different.next() {
             let more = different.count();
@@ -327,9 +350,19 @@ fn compare_pages(
                 "page {index}, byte {at}: {found} instead of {expected}, and {more} more"
             ));
         }
-        same!(true, found.is_proven, "whether page {index} is proven");
     }
     Ok(())
+}
+
+/// Fails unless a change is among what a call says it wrote: its page, or the page before if the change is where that
+/// spills to.
+fn is_written(pages: &[(PageIndex, Access)], page: u64, last_byte: u64) -> bool {
+    let wrote = |page: u64| {
+        let page = PageIndex(page as u32);
+        pages.contains(&(page, Access::Write))
+    };
+    let before = page.checked_sub(1).unwrap_or(LAST_NARROW_PAGE);
+    wrote(page) || last_byte < SPILL_BYTES && wrote(before)
 }
 
 fn report(event: &Event) -> Report {
