@@ -93,7 +93,9 @@ pub use session::{
     PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Session, SessionData,
     SessionDataBuilder, Undecodable,
 };
-pub use state::{Commit, CommitError, CommitRef, LookupError, OpenStateError, OpeningError};
+pub use state::{
+    Commit, CommitError, CommitRef, LookupError, NodeError, OpenStateError, OpeningError,
+};
 pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

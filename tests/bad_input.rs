@@ -123,7 +123,7 @@ fn bytes_that_are_no_module() {
             Rejected::Code { code_bytes, .. } => assert_eq!(code_bytes, code.len()),
             other => panic!("{other}"),
         }
-        assert_eq!(scene.session.contract_metadata(&id(1)), None);
+        assert_eq!(scene.session.contract_metadata(&id(1)).unwrap(), None);
     }
 }
 
@@ -216,8 +216,8 @@ fn an_unknown_contract() {
         scene.refused(nobody, "load", &[]),
         Refusal::NoContract { contract: nobody }
     );
-    assert_eq!(scene.session.contract_metadata(&nobody), None);
-    assert_eq!(scene.session.memory_len(&nobody), None);
+    assert_eq!(scene.session.contract_metadata(&nobody).unwrap(), None);
+    assert_eq!(scene.session.memory_len(&nobody).unwrap(), None);
     assert!(matches!(
         scene.session.memory_pages(nobody).map(Iterator::count),
         Err(Error::Rejected(_))
@@ -417,7 +417,7 @@ fn an_init_that_fails() {
     assert_eq!(starved.failure.code, Outcome::OutOfGas);
     let nothing = ContractData::builder().contract_id(id(1));
     reverted(scene.session.deploy(initializer, nothing, LIMIT));
-    assert_eq!(scene.session.contract_metadata(&id(1)), None);
+    assert_eq!(scene.session.contract_metadata(&id(1)).unwrap(), None);
     scene.assert_unharmed();
     scene.session.deploy(initializer, data(1), LIMIT).unwrap();
 }
@@ -921,7 +921,7 @@ fn calls_refused_by_the_hook() {
         matches!(rejected, Rejected::Call(Refusal::Hook { .. })),
         "{rejected}"
     );
-    assert_eq!(scene.session.contract_metadata(&id(3)), None);
+    assert_eq!(scene.session.contract_metadata(&id(3)).unwrap(), None);
     scene.session.clear_call_hook();
     let counted = scene
         .session

@@ -279,7 +279,7 @@ fn sessions_do_not_see_each_other() {
     store(&mut two, id(1), 4, 2);
     deploy_cells(&mut two, 2);
     assert_eq!(load(&mut one, id(1), 4), 0);
-    assert_eq!(one.contract_metadata(&id(2)), None);
+    assert_eq!(one.contract_metadata(&id(2)).unwrap(), None);
     one.commit().unwrap();
     assert_eq!(load(&mut two, id(1), 0), 0);
     assert_eq!(value_at(&vm, base), 0);
@@ -529,13 +529,13 @@ fn a_migration_takes_the_place() {
                 .map(drop)
         })
         .unwrap();
-    let metadata = session.contract_metadata(&counter).unwrap();
+    let metadata = session.contract_metadata(&counter).unwrap().unwrap();
     assert_eq!(metadata.owner, [7; 33]);
     assert_eq!(
         metadata.code_hash,
         crostata_proof::hash::code_hash(bytecode)
     );
-    assert_eq!(session.contract_metadata(&beside.unwrap()), None);
+    assert_eq!(session.contract_metadata(&beside.unwrap()).unwrap(), None);
     assert_eq!(read_value(&mut session, counter), 41);
     let commit = session.commit().unwrap();
     drop((session, vm));
@@ -578,7 +578,10 @@ fn a_migration_may_change_the_owner() {
             |_, _| Ok(()),
         )
         .unwrap();
-    assert_eq!(session.contract_metadata(&counter).unwrap().owner, [8]);
+    assert_eq!(
+        session.contract_metadata(&counter).unwrap().unwrap().owner,
+        [8]
+    );
 }
 
 /// A contract can be migrated to code that it has already: its memory starts anew.
@@ -631,7 +634,7 @@ fn a_migration_that_fails_changes_nothing() {
     assert_eq!(session.root().unwrap(), root);
     assert_eq!(session.meta("height"), meta);
     for gone in [id(3), beside.unwrap()] {
-        assert_eq!(session.contract_metadata(&gone), None);
+        assert_eq!(session.contract_metadata(&gone).unwrap(), None);
     }
     assert_eq!(read_value(&mut session, counter), 0xfe);
     migrate_counter(&mut session, counter).unwrap();
@@ -663,7 +666,7 @@ fn a_migration_whose_deployment_fails_changes_nothing() {
 fn a_migration_inside_a_failing_one_is_undone() {
     let vm = VM::ephemeral().unwrap();
     let (mut session, counter, root) = counted(&vm);
-    let owner = session.contract_metadata(&counter).unwrap();
+    let owner = session.contract_metadata(&counter).unwrap().unwrap();
     let failed = session.migrate(
         counter,
         contract_bytecode!("initializer"),
@@ -678,7 +681,7 @@ fn a_migration_inside_a_failing_one_is_undone() {
         },
     );
     assert!(matches!(failed, Err(Error::Rejected(Rejected::Call(_)))));
-    assert_eq!(session.contract_metadata(&counter), Some(owner));
+    assert_eq!(session.contract_metadata(&counter).unwrap(), Some(owner));
     assert_eq!(session.root().unwrap(), root);
     assert_eq!(read_value(&mut session, counter), 0xfe);
 }

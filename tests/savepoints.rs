@@ -36,8 +36,8 @@ fn a_rollback_undoes_writes_growth_deployments_and_data() {
     session.rollback(before).unwrap();
     assert_eq!(session.root().unwrap(), root);
     assert_eq!(load(&mut session, cells, 4), 7);
-    assert_eq!(session.memory_len(&cells), Some(3 * 65_536));
-    assert!(session.contract_metadata(&other).is_none());
+    assert_eq!(session.memory_len(&cells).unwrap(), Some(3 * 65_536));
+    assert!(session.contract_metadata(&other).unwrap().is_none());
     assert_eq!(session.meta("height"), Some(1u64.to_le_bytes().to_vec()));
     assert_eq!(session.meta("new"), None);
     // What was undone can be done again.

@@ -53,7 +53,7 @@ fn a_32_bit_memory_grows_to_4_gib() {
     store(&mut session, cells, last, 0xfeed);
     // The last page and the first one: the check of one must not stand for the other.
     store(&mut session, cells, 0, 0xbeef);
-    assert_eq!(session.memory_len(&cells), Some(FOUR_GIB));
+    assert_eq!(session.memory_len(&cells).unwrap(), Some(FOUR_GIB));
     let full = session.call_raw(cells, "grow", words(&[1]), LIMIT).unwrap();
     assert_eq!(common::word(&full), u32::MAX);
     let commit = session.commit().unwrap();

@@ -166,20 +166,36 @@ pub fn layout_hash(section: Option<&[u8]>) -> Hash {
 ///
 /// A node of four EMPTY children is EMPTY.
 pub fn node(children: &[Hash; ARITY]) -> Hash {
-    let mut preimage = [0; ARITY * 32];
-    let mut len = 0;
+    let mut present = [EMPTY; ARITY];
+    let mut count = 0;
     let mut bitmap = 0;
     for (at, child) in children.iter().enumerate() {
         if *child != EMPTY {
-            preimage[len..len + 32].copy_from_slice(child);
-            len += 32;
+            present[count] = *child;
+            count += 1;
             bitmap |= 1 << at;
         }
     }
+    node_of(bitmap, &present[..count])
+}
+
+/// The hash of a tree node whose children are not EMPTY at the places of these bits: the same as [`node`].
+///
+/// `bitmap` is below 16, and `present` has a hash for each of its bits.
+pub fn node_of(bitmap: usize, present: &[Hash]) -> Hash {
+    debug_assert_eq!(bitmap.count_ones() as usize, present.len());
     match bitmap {
         0 => EMPTY,
-        bitmap => *blake3::keyed_hash(&keys::NODE[bitmap - 1], &preimage[..len]).as_bytes(),
+        bitmap => *blake3::keyed_hash(node_key(bitmap), present.as_flattened()).as_bytes(),
     }
+}
+
+/// The key of nodes whose children are not EMPTY at the places of these bits, 1 to 15, for who computes many at once.
+///
+/// # Panics
+/// For any other number.
+pub const fn node_key(bitmap: usize) -> &'static [u8; 32] {
+    &keys::NODE[bitmap - 1]
 }
 
 /// The position of a contract in the contract tree: the first 62 bits, big-endian, of the keyed

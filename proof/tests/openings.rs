@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
-#[path = "../../src/state/tree.rs"]
-mod tree;
+mod common;
 
+use common::Tree;
 use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, page_tree_height};
 use crostata_proof::{
@@ -20,8 +20,8 @@ const MEMORY_WASM_PAGES: u64 = 3;
 /// A state of two hundred contracts, of which one has pages.
 struct State {
     record: ContractRecord,
-    pages: tree::Tree<Hash>,
-    contracts: tree::Tree<Hash>,
+    pages: Tree,
+    contracts: Tree,
     /// What else is at the position of the contract.
     bucket_others: Vec<(ContractId, Hash)>,
 }
@@ -35,7 +35,7 @@ fn page(index: u32) -> Box<PageBytes> {
 
 fn state(word_size: WordSize) -> State {
     let leaves = [0, 5, 47].map(|at| (at.into(), Some(hash::page_leaf(&page(at)))));
-    let pages = tree::Tree::new(page_tree_height(word_size)).with(&leaves);
+    let pages = Tree::new(page_tree_height(word_size)).with(&leaves);
     let record = ContractRecord {
         word_size,
         contract: CONTRACT,
@@ -61,7 +61,7 @@ fn state(word_size: WordSize) -> State {
     State {
         record,
         pages,
-        contracts: tree::Tree::new(CONTRACT_TREE_HEIGHT).with(&leaves),
+        contracts: Tree::new(CONTRACT_TREE_HEIGHT).with(&leaves),
         bucket_others,
     }
 }

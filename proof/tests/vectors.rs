@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // a malformed vectors file is a failed test
 
-#[path = "../../src/state/tree.rs"]
-mod tree;
+mod common;
 
 use std::collections::BTreeMap;
 
+use common::Tree;
 use crostata_abi::{ContractId, Gas, PAGE_BYTES, PageIndex};
 use crostata_proof::hash::{self, Kind};
 use crostata_proof::receipt::{Outcome, ReceiptDigestBuilder};
@@ -135,12 +135,14 @@ fn trees() {
     for case in part("tree") {
         let leaf = |leaf: &Value| (number(&leaf[0]), Some(bytes32(&leaf[1])));
         let leaves: Vec<_> = list(&case["leaves"]).iter().map(leaf).collect();
-        let tree = tree::Tree::new(number(&case["height"]) as u32).with(&leaves);
+        let tree = Tree::new(number(&case["height"]) as u32).with(&leaves);
         assert_eq!(tree.root(), bytes32(&case["root"]));
         if let Some(opening) = case.get("merkle_opening") {
             let position = number(&opening["position"]);
             let path = tree.path(position);
-            let found = path.to_merkle_opening(position, *tree.get(position).unwrap());
+            let leaf = leaves.iter().find(|leaf| leaf.0 == position);
+            let leaf = leaf.and_then(|leaf| leaf.1).unwrap();
+            let found = path.to_merkle_opening(position, leaf);
             assert_eq!(found, Ok(bytes(&opening["bytes"])));
         }
     }
@@ -190,7 +192,7 @@ fn receipt_digests() {
 /// One contract of a state in the file, rebuilt.
 struct Contract {
     record: ContractRecord,
-    pages: tree::Tree<Hash>,
+    pages: Tree,
     contents: BTreeMap<u64, Box<PageBytes>>,
 }
 
@@ -203,7 +205,7 @@ fn contract(case: &Value) -> Contract {
         .map(|(index, page)| (*index, hash::page_leaf(page)))
         .map(|(index, leaf)| (index, (leaf != EMPTY).then_some(leaf)))
         .collect();
-    let pages = tree::Tree::new(page_tree_height(word_size)).with(&leaves);
+    let pages = Tree::new(page_tree_height(word_size)).with(&leaves);
     let code = bytes(&case["code"]);
     let layout = (!case["layout"].is_null()).then(|| bytes(&case["layout"]));
     let record = ContractRecord {
@@ -227,7 +229,7 @@ fn contract(case: &Value) -> Contract {
 struct State {
     contracts: BTreeMap<ContractId, Contract>,
     buckets: BTreeMap<u64, Vec<(ContractId, Hash)>>,
-    tree: tree::Tree<Hash>,
+    tree: Tree,
 }
 
 fn state(case: &Value) -> State {
@@ -242,7 +244,7 @@ fn state(case: &Value) -> State {
     }
     let leaf = |(at, entries): (&u64, &Vec<_>)| (*at, Some(hash::bucket(entries)));
     let leaves: Vec<_> = buckets.iter().map(leaf).collect();
-    let tree = tree::Tree::new(CONTRACT_TREE_HEIGHT).with(&leaves);
+    let tree = Tree::new(CONTRACT_TREE_HEIGHT).with(&leaves);
     State {
         contracts,
         buckets,

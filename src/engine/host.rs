@@ -53,7 +53,10 @@ pub trait Host: Sized + Send + 'static {
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault>;
 
     /// Whether there is a contract with this id. Cheap, unlike loading it.
-    fn exists(&self, contract: &ContractId) -> bool;
+    ///
+    /// # Errors
+    /// [`Fault`] when the state can not be read.
+    fn exists(&self, contract: &ContractId) -> Result<bool, Fault>;
 
     /// Policy: says why a call may not happen, if it may not.
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;
@@ -77,7 +80,10 @@ pub trait Host: Sized + Send + 'static {
     fn datum(&self, name: &str) -> Option<&[u8]>;
 
     /// The owner of a contract, if it exists.
-    fn owner(&self, contract: &ContractId) -> Option<Vec<u8>>;
+    ///
+    /// # Errors
+    /// [`Fault`] when the state can not be read.
+    fn owner(&self, contract: &ContractId) -> Result<Option<Vec<u8>>, Fault>;
 
     /// The running contract has a debug message. Never changes anything.
     fn debug(&mut self, contract: ContractId, message: &[u8]);

@@ -97,7 +97,7 @@ fn call<H: Host, P: Pointer>(
 /// Takes the price of bringing a contract into the call tree before it is loaded, whether or not it then starts.
 fn charge_instance<H: Host>(guest: &mut Guest<'_, H>, contract: &ContractId) -> Result<(), Abort> {
     let state = guest.data();
-    if state.in_tree(contract).is_some() || !state.host.exists(contract) {
+    if state.in_tree(contract).is_some() || !state.host.exists(contract).map_err(Abort::from)? {
         return Ok(());
     }
     let price = state.protocol.schedule.instance_base;
@@ -278,7 +278,7 @@ fn owner<H: Host, P: Pointer>(mut guest: Guest<'_, H>, contract: P) -> wasmtime:
             id.ok_or_else(|| Abort::misuse("`owner`: the contract id lies outside of the memory"))?
         }
     };
-    let owner = guest.data().host.owner(&id);
+    let owner = guest.data().host.owner(&id).map_err(Abort::from)?;
     Ok(put(&mut guest, &owner.unwrap_or_default())?)
 }
 

@@ -15,7 +15,7 @@ use super::queries::HostQueries;
 use super::record::Record;
 use super::runtime::Runtime;
 use crate::engine::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
-use crate::state::Snapshot;
+use crate::state::{ContractState, Snapshot};
 use crostata_proof::Owner;
 
 /// What a session's calls run over.
@@ -35,11 +35,17 @@ pub struct Context {
 
 impl Context {
     /// The owner of a contract, whether or not the session has touched it.
-    pub(super) fn owner_of(&self, contract: &ContractId) -> Option<&Owner> {
+    pub(super) fn owner_of(&self, contract: &ContractId) -> Result<Option<Owner>, Fault> {
         match self.contracts.get(contract) {
-            Some(touched) => Some(&touched.owner),
-            None => self.base.get(contract).map(|state| &state.record.owner),
+            Some(touched) => Ok(Some(touched.owner.clone())),
+            None => Ok(self.base(contract)?.map(|state| state.record.owner.clone())),
         }
+    }
+
+    /// A contract as the session's base has it.
+    pub(super) fn base(&self, contract: &ContractId) -> Result<Option<Arc<ContractState>>, Fault> {
+        let found = self.base.get(contract);
+        found.map_err(|source| Fault::from("the state can not be read", source))
     }
 
     /// The record of the call that just ended, leaving an empty one.
@@ -50,7 +56,7 @@ impl Context {
 
 impl Host for Context {
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault> {
-        let Some(state) = self.base.get(contract).cloned() else {
+        let Some(state) = self.base(contract)? else {
             return Ok(None);
         };
         let module = self.runtime.module_of(&state)?;
@@ -60,8 +66,8 @@ impl Host for Context {
         Ok(Some(Loaded { module, memory }))
     }
 
-    fn exists(&self, contract: &ContractId) -> bool {
-        self.contracts.contains_key(contract) || self.base.get(contract).is_some()
+    fn exists(&self, contract: &ContractId) -> Result<bool, Fault> {
+        Ok(self.contracts.contains_key(contract) || self.base(contract)?.is_some())
     }
 
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String> {
@@ -110,9 +116,9 @@ impl Host for Context {
         self.data.data.get(name).map(Vec::as_slice)
     }
 
-    fn owner(&self, contract: &ContractId) -> Option<Vec<u8>> {
-        self.owner_of(contract)
-            .map(|owner| owner.as_bytes().to_vec())
+    fn owner(&self, contract: &ContractId) -> Result<Option<Vec<u8>>, Fault> {
+        let owner = self.owner_of(contract)?;
+        Ok(owner.map(|owner| owner.as_bytes().to_vec()))
     }
 
     fn debug(&mut self, contract: ContractId, message: &[u8]) {

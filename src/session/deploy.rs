@@ -102,7 +102,7 @@ impl Session {
     ) -> Result<Option<CallReceipt<Vec<u8>>>, Error> {
         let contract = new.contract_id;
         let context = self.context_mut()?;
-        if context.exists(&contract) {
+        if context.exists(&contract)? {
             return Err(Rejected::ContractExists { contract }.into());
         }
         let module = context.runtime.module_to_deploy(new.code_hash, bytecode)?;

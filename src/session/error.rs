@@ -10,7 +10,7 @@ use super::receipt::CallReceipt;
 use crate::engine::code::Rejection;
 use crate::engine::{Failure, Fault, Refusal};
 use crate::memory::MemoryError;
-use crate::state::OpeningError;
+use crate::state::{DraftError, NodeError, OpenPageError, OpeningError, ReadPageError};
 use crate::store::ReadError;
 
 /// Why an operation of a session failed. The class decides what a node does; no text ever does.
@@ -110,6 +110,9 @@ pub enum Fatal {
     /// The store could not give what was committed.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The state tree could not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// An earlier fatal error left this session unusable; the store is not affected.
     #[error("this session is unusable since an earlier fatal error; open another one")]
     Poisoned,
@@ -166,6 +169,33 @@ impl From<Refusal> for Error {
 impl From<OpeningError> for Error {
     fn from(error: OpeningError) -> Self {
         Self::Rejected(Rejected::Opening(error))
+    }
+}
+
+impl From<OpenPageError> for Error {
+    fn from(error: OpenPageError) -> Self {
+        match error {
+            OpenPageError::Opening(error) => error.into(),
+            OpenPageError::Node(error) => Self::Fatal(Fatal::Node(error)),
+        }
+    }
+}
+
+impl From<DraftError> for Error {
+    fn from(error: DraftError) -> Self {
+        match error {
+            DraftError::Memory(error) => error.into(),
+            DraftError::Node(error) => Self::Fatal(Fatal::Node(error)),
+        }
+    }
+}
+
+impl From<ReadPageError> for Error {
+    fn from(error: ReadPageError) -> Self {
+        match error {
+            ReadPageError::Store(error) => error.into(),
+            ReadPageError::Node(error) => Self::Fatal(Fatal::Node(error)),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Session {
         self.existing(contract)?;
         let mut data = data.into();
         if data.owner.is_none() {
-            let owner = self.context_mut()?.owner_of(&contract);
+            let owner = self.context_mut()?.owner_of(&contract)?;
             data.owner = owner.map(|owner| owner.as_bytes().to_vec());
         }
         if data.contract_id.is_none() {
@@ -58,7 +58,7 @@ impl Session {
     /// The id is only for the time of the migration: take the first nonce from the given one on whose id is free.
     fn choose_free_nonce(&mut self, code: &[u8], data: &mut ContractData) -> Result<(), Error> {
         let code_hash = hash::code_hash(code);
-        while self.context_mut()?.exists(&data.id(&code_hash)) {
+        while self.context_mut()?.exists(&data.id(&code_hash))? {
             data.nonce = data.nonce.wrapping_add(1);
         }
         Ok(())

@@ -6,7 +6,7 @@ use crostata_proof::{PageOpening, RecordOpening, Root};
 
 use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
-use super::error::Error;
+use super::error::{Error, Fatal};
 use super::hooks::{CallHook, DebugSink};
 use super::run::Session;
 use super::savepoint::Change;
@@ -40,17 +40,20 @@ impl Session {
     }
 
     /// What is known of a contract: `None` if there is none of this id.
-    pub fn contract_metadata(&self, contract: &ContractId) -> Option<ContractMetadata> {
-        let runner = self.runner.as_ref()?;
-        match (
-            runner.host().contracts.get(contract),
-            runner.memory(contract),
-        ) {
-            (Some(touched), Some(memory)) => Some(touched.metadata(*contract, memory)),
-            _ => {
-                let state = runner.host().base.get(contract)?;
-                Some(committed_metadata(state))
-            }
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] when the state can not be read.
+    pub fn contract_metadata(
+        &self,
+        contract: &ContractId,
+    ) -> Result<Option<ContractMetadata>, Error> {
+        let Some(runner) = self.runner.as_ref() else {
+            return Err(Error::Fatal(Fatal::Poisoned));
+        };
+        let context = runner.host();
+        match (context.contracts.get(contract), runner.memory(contract)) {
+            (Some(touched), Some(memory)) => Ok(Some(touched.metadata(*contract, memory))),
+            _ => Ok(context.base(contract)?.as_deref().map(committed_metadata)),
         }
     }
 
@@ -66,9 +69,12 @@ impl Session {
     }
 
     /// Size of a contract's memory in bytes: `None` if there is no such contract.
-    pub fn memory_len(&self, contract: &ContractId) -> Option<u64> {
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] when the state can not be read.
+    pub fn memory_len(&self, contract: &ContractId) -> Result<Option<u64>, Error> {
         let metadata = self.contract_metadata(contract)?;
-        Some(metadata.memory_bytes)
+        Ok(metadata.map(|metadata| metadata.memory_bytes))
     }
 
     /// The pages of a contract's memory that are not all zeros, in rising order, each with its opening at the
@@ -82,18 +88,11 @@ impl Session {
     ) -> Result<impl Iterator<Item = (PageIndex, PageOpening)> + use<>, Error> {
         self.existing(contract)?;
         let snapshot = self.draft()?.snapshot;
-        let state = snapshot.get(&contract).cloned();
-        let pages: Vec<PageIndex> = state
-            .iter()
-            .flat_map(|state| {
-                state
-                    .pages
-                    .iter()
-                    .map(|(position, _)| PageIndex(position as u32))
-            })
-            .collect();
-        let mut openings = Vec::with_capacity(pages.len());
-        for page in pages {
+        let state = snapshot.get(&contract).map_err(Fatal::from)?;
+        let mut openings = Vec::new();
+        for leaf in state.iter().flat_map(|state| state.pages.leaves()) {
+            let (position, ..) = leaf.map_err(Fatal::from)?;
+            let page = PageIndex(position as u32);
             let opening = self.open_page(&snapshot, contract, page)?;
             openings.push((page, opening));
         }
@@ -138,7 +137,7 @@ impl Session {
             return Ok(memory.page(page)?);
         }
         let context = runner.host();
-        match context.base.get(&contract).cloned() {
+        match context.base(&contract)? {
             None => Ok(Box::new([0; PAGE_BYTES])),
             Some(state) => {
                 let store = context.runtime.commits().store().clone();

@@ -197,6 +197,7 @@ impl Session {
         let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
         let draft = self.draft().map_err(|error| match error {
             Error::Fatal(Fatal::Memory(source)) => CommitError::Memory(source),
+            Error::Fatal(Fatal::Node(source)) => CommitError::Node(source),
             _ => CommitError::Poisoned,
         })?;
         let code: Vec<_> = self
@@ -221,7 +222,7 @@ impl Session {
                 memory.rebase();
             }
             if let Some(contract) = runner.host_mut().contracts.get_mut(&id) {
-                contract.base = snapshot.get(&id).cloned();
+                contract.base = snapshot.get(&id).map_err(Fatal::from)?;
             }
         }
         runner.host_mut().base = snapshot;
@@ -281,7 +282,7 @@ impl Session {
 
     /// Turns a missing contract into its rejection.
     pub(super) fn existing(&mut self, contract: ContractId) -> Result<(), Error> {
-        match self.context_mut()?.exists(&contract) {
+        match self.context_mut()?.exists(&contract)? {
             true => Ok(()),
             false => Err(Refusal::NoContract { contract }.into()),
         }

@@ -13,7 +13,7 @@ use crostata_proof::{CodeHash, CommitId, ContractRecord, EMPTY, RecordError, Roo
 
 use super::draft::Draft;
 use super::snapshot::{ContractState, Snapshot};
-use super::tree::Tree;
+use super::tree::{Change, NoSource, NodeError, Tree};
 use crate::memory::MemoryError;
 use crate::store::files::Files;
 use crate::store::{
@@ -144,6 +144,9 @@ pub enum CommitError {
     /// A page that the session wrote can not be had.
     #[error("a page that was written can not be read back")]
     Memory(#[source] MemoryError),
+    /// The state that the session is based on can not be read.
+    #[error(transparent)]
+    Node(NodeError),
     /// The store could not make it durable.
     #[error("the change could not be made durable")]
     Write(#[from] WriteError),
@@ -186,6 +189,9 @@ pub enum OpenStateError {
         /// The root that its contents have.
         found: Root,
     },
+    /// The state below a commit can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
     /// The commit's protocol is not text.
     #[error("the protocol of commit {id} is not text")]
     Protocol {
@@ -454,7 +460,7 @@ impl Held {
         for change in &entry.contracts {
             contracts.push(Arc::new(replay_contract(&base, change, id)?));
         }
-        let snapshot = base.with(contracts);
+        let snapshot = base.with(contracts)?;
         let found = snapshot.root();
         if found != entry.root || hash::commit_id(&parent, &found, &entry.tag) != id {
             return Err(OpenStateError::Root { id, found });
@@ -481,15 +487,15 @@ fn replay_contract(
         .map_err(|source| OpenStateError::Record { id, source })?;
     let contract = record.contract;
     let misfit = OpenStateError::Pages { id, contract };
-    let pages = match (change.fresh, base.get(&contract)) {
-        (true, _) => Tree::new(page_tree_height(record.word_size)),
+    let pages = match (change.fresh, base.get(&contract)?) {
+        (true, _) => Tree::new(page_tree_height(record.word_size), Arc::new(NoSource)),
         (false, Some(old)) if old.record.word_size == record.word_size => old.pages.clone(),
         (false, _) => return Err(misfit),
     };
-    let mut updates: Vec<_> = change
+    let mut updates: Vec<Change<()>> = change
         .pages
         .iter()
-        .map(|(page, leaf)| (u64::from(page.0), Some(*leaf).filter(|leaf| *leaf != EMPTY)))
+        .map(|(page, leaf)| (u64::from(page.0), (*leaf != EMPTY).then_some((*leaf, ()))))
         .collect();
     updates.sort_by_key(|(position, _)| *position);
     updates.dedup_by_key(|(position, _)| *position);
@@ -500,7 +506,7 @@ fn replay_contract(
     {
         return Err(misfit);
     }
-    let pages = pages.with(&updates);
+    let pages = pages.with(&updates)?;
     if pages.root() != record.page_root {
         return Err(misfit);
     }

@@ -7,9 +7,9 @@ use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize};
 use rayon::prelude::*;
 
-use super::leaves::{BATCH_PAGES, LeafHasher};
+use super::hashing::{BATCH, LeafHasher};
 use super::snapshot::{ContractState, Snapshot};
-use super::tree::Tree;
+use super::tree::{Change, NoSource, NodeError, Tree};
 use crate::memory::{ContractMemory, MemoryError, Page};
 use crate::store::ContractChange;
 
@@ -37,6 +37,17 @@ pub struct ContractDraft<'a> {
     pub memory: &'a ContractMemory,
 }
 
+/// Why a state has no draft.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// A page of the session can not be had.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The state below can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
 /// A state that is not committed yet.
 #[derive(Debug)]
 pub struct Draft<'a> {
@@ -52,8 +63,8 @@ impl<'a> Draft<'a> {
     /// Applies `contracts` to `base`. Content decides: a page written with what it held is no change.
     ///
     /// # Errors
-    /// [`MemoryError`] when a page can not be had.
-    pub fn new(base: &Snapshot, contracts: Vec<ContractDraft<'a>>) -> Result<Self, MemoryError> {
+    /// [`DraftError`] when a page or the state below can not be had.
+    pub fn new(base: &Snapshot, contracts: Vec<ContractDraft<'a>>) -> Result<Self, DraftError> {
         let mut draft = Self {
             snapshot: base.clone(),
             changes: Vec::new(),
@@ -66,7 +77,7 @@ impl<'a> Draft<'a> {
         draft
             .changes
             .sort_by(|one, other| one.record.cmp(&other.record));
-        draft.snapshot = base.with(states);
+        draft.snapshot = base.with(states)?;
         Ok(draft)
     }
 
@@ -84,15 +95,15 @@ impl<'a> Draft<'a> {
     fn apply(
         &mut self,
         draft: ContractDraft<'a>,
-    ) -> Result<Option<Arc<ContractState>>, MemoryError> {
-        let empty = Tree::new(page_tree_height(draft.word_size));
+    ) -> Result<Option<Arc<ContractState>>, DraftError> {
+        let empty = Tree::new(page_tree_height(draft.word_size), Arc::new(NoSource));
         let base = draft.base.as_ref().map_or(&empty, |base| &base.pages);
         let changed = changed_leaves(base, draft.memory)?;
-        let updates: Vec<(u64, Option<Hash>)> = changed
+        let updates: Vec<Change<()>> = changed
             .iter()
-            .map(|(page, leaf)| (u64::from(page.0), Some(*leaf).filter(|leaf| *leaf != EMPTY)))
+            .map(|(page, leaf)| (u64::from(page.0), (*leaf != EMPTY).then_some((*leaf, ()))))
             .collect();
-        let tree = base.with(&updates);
+        let tree = base.with(&updates)?;
         let record = ContractRecord {
             word_size: draft.word_size,
             contract: draft.contract,
@@ -121,27 +132,31 @@ impl<'a> Draft<'a> {
 
 /// The pages of `memory` whose hashes are not those that `base` holds, in rising order.
 fn changed_leaves(
-    base: &Tree<Hash>,
+    base: &Tree<()>,
     memory: &ContractMemory,
-) -> Result<Vec<(PageIndex, Hash)>, MemoryError> {
+) -> Result<Vec<(PageIndex, Hash)>, DraftError> {
     let hasher = LeafHasher::new();
-    let buffer = || vec![[0; PAGE_BYTES]; BATCH_PAGES];
+    let buffer = || vec![[0; PAGE_BYTES]; BATCH];
     let changed = |buffer: &mut Vec<Page>, pages: &[PageIndex]| {
         let leaves = leaves(&hasher, memory, pages, buffer)?;
-        let pages = pages.iter().copied().zip(leaves);
-        let before = |page: PageIndex| base.get(u64::from(page.0)).unwrap_or(&EMPTY);
-        let changed = pages.filter(|(page, leaf)| before(*page) != leaf);
-        Ok(changed.collect())
+        let mut changed = Vec::with_capacity(pages.len());
+        for (page, leaf) in pages.iter().zip(leaves) {
+            let before = base.get(u64::from(page.0))?;
+            if before.map_or(EMPTY, |(before, ())| before) != leaf {
+                changed.push((*page, leaf));
+            }
+        }
+        Ok(changed)
     };
     let dirty = memory.dirty_pages();
-    let batches: Result<Vec<Vec<_>>, MemoryError> = match dirty.len() < PARALLEL_PAGES_MIN {
+    let batches: Result<Vec<Vec<_>>, DraftError> = match dirty.len() < PARALLEL_PAGES_MIN {
         true => {
             let mut buffer = buffer();
-            let batches = dirty.chunks(BATCH_PAGES);
+            let batches = dirty.chunks(BATCH);
             batches.map(|pages| changed(&mut buffer, pages)).collect()
         }
         false => {
-            let batches = dirty.par_chunks(BATCH_PAGES);
+            let batches = dirty.par_chunks(BATCH);
             batches.map_init(buffer, changed).collect()
         }
     };
@@ -154,11 +169,11 @@ fn leaves(
     memory: &ContractMemory,
     pages: &[PageIndex],
     buffer: &mut [Page],
-) -> Result<[Hash; BATCH_PAGES], MemoryError> {
+) -> Result<[Hash; BATCH], MemoryError> {
     for (page, bytes) in pages.iter().zip(&mut *buffer) {
         memory.copy_page(*page, bytes)?;
     }
-    let mut leaves = [EMPTY; BATCH_PAGES];
+    let mut leaves = [EMPTY; BATCH];
     hasher.hash(&buffer[..pages.len()], &mut leaves);
     Ok(leaves)
 }

@@ -6,12 +6,17 @@
 
 mod commits;
 mod draft;
-mod leaves;
+mod hashing;
 mod pages;
 mod snapshot;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the store does not keep nodes yet")
+)]
 mod tree;
 
 pub use commits::{Commit, CommitError, CommitRef, Commits, LookupError, OpenStateError, Retained};
-pub use draft::{ContractDraft, Draft};
-pub use pages::CommittedPages;
-pub use snapshot::{ContractState, OpeningError, Snapshot};
+pub use draft::{ContractDraft, Draft, DraftError};
+pub use pages::{CommittedPages, ReadPageError};
+pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
+pub use tree::NodeError;

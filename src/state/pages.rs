@@ -5,8 +5,20 @@ use std::sync::Arc;
 use crostata_abi::{PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 
 use super::snapshot::ContractState;
+use super::tree::NodeError;
 use crate::memory::{Page, PageSource, PageSourceError};
 use crate::store::{ReadError, Store};
+
+/// Why a committed page can not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadPageError {
+    /// The store can not give it.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    /// The tree above it can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
 
 /// The pages of one contract at one moment, as a source for its memory.
 #[derive(Clone)]
@@ -24,11 +36,17 @@ impl CommittedPages {
     /// One page; zeros if it was never written.
     ///
     /// # Errors
-    /// [`ReadError`] when the store can not give the page that the tree holds.
-    pub fn read(&self, page: PageIndex) -> Result<Box<Page>, ReadError> {
-        match self.contract.pages.get(u64::from(page.0)) {
-            None => Ok(Box::new([0; PAGE_BYTES])),
-            Some(leaf) => self.store.page(leaf),
+    /// [`ReadPageError`] when the page that the tree holds can not be had.
+    pub fn read(&self, page: PageIndex) -> Result<Box<Page>, ReadPageError> {
+        let page = self.find(page)?;
+        Ok(page.unwrap_or_else(|| Box::new([0; PAGE_BYTES])))
+    }
+
+    /// One page; none if it was never written.
+    fn find(&self, page: PageIndex) -> Result<Option<Box<Page>>, ReadPageError> {
+        match self.contract.pages.get(u64::from(page.0))? {
+            None => Ok(None),
+            Some((leaf, ())) => Ok(Some(self.store.page(&leaf)?)),
         }
     }
 }
@@ -39,10 +57,7 @@ impl PageSource for CommittedPages {
     }
 
     fn page(&self, page: PageIndex) -> Result<Option<Box<Page>>, PageSourceError> {
-        if self.contract.pages.get(u64::from(page.0)).is_none() {
-            return Ok(None);
-        }
-        self.read(page).map(Some).map_err(|reason| PageSourceError {
+        self.find(page).map_err(|reason| PageSourceError {
             page,
             reason: Box::new(reason),
         })

@@ -6,7 +6,7 @@ use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, has_position, page_tree_height};
 use crostata_proof::{ContractRecord, Hash, PageOpening, RecordOpening, Root, hash};
 
-use super::tree::{Leaf, Tree};
+use super::tree::{Change, NoSource, NodeError, Tree};
 
 /// One contract at one moment: its record, and the tree of its pages.
 #[derive(Debug, Clone)]
@@ -14,13 +14,13 @@ pub struct ContractState {
     /// What the contract tree commits to.
     pub record: ContractRecord,
     /// The leaves of the pages that are not zeros.
-    pub pages: Tree<Hash>,
+    pub pages: Tree<()>,
     record_hash: Hash,
 }
 
 impl ContractState {
     /// The state of a contract whose record names the root of `pages`.
-    pub fn new(record: ContractRecord, pages: Tree<Hash>) -> Self {
+    pub fn new(record: ContractRecord, pages: Tree<()>) -> Self {
         let record_hash = record.hash();
         Self {
             record,
@@ -34,7 +34,14 @@ impl ContractState {
 #[derive(Debug, Clone)]
 struct Bucket(Vec<Arc<ContractState>>);
 
-impl Leaf for Bucket {
+impl Bucket {
+    fn find(&self, contract: &ContractId) -> Option<Arc<ContractState>> {
+        let mut states = self.0.iter();
+        states
+            .find(|state| state.record.contract == *contract)
+            .cloned()
+    }
+
     fn hash(&self) -> Hash {
         let entries: Vec<(ContractId, Hash)> = self
             .0
@@ -43,9 +50,7 @@ impl Leaf for Bucket {
             .collect();
         hash::bucket(&entries)
     }
-}
 
-impl Bucket {
     fn with(&self, contract: Arc<ContractState>) -> Self {
         let mut entries = self.0.clone();
         let id = contract.record.contract;
@@ -66,12 +71,23 @@ pub struct Snapshot {
 impl Default for Snapshot {
     fn default() -> Self {
         Self {
-            contracts: Tree::new(CONTRACT_TREE_HEIGHT),
+            contracts: Tree::new(CONTRACT_TREE_HEIGHT, Arc::new(NoSource)),
         }
     }
 }
 
 /// Why there is no opening.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenPageError {
+    /// There is nothing to open.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
+    /// The state can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// What there is no opening of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
     /// No contract has this id.
@@ -101,96 +117,107 @@ impl Snapshot {
     }
 
     /// The contract with this id.
-    pub fn get(&self, contract: &ContractId) -> Option<&Arc<ContractState>> {
+    ///
+    /// # Errors
+    /// [`NodeError`] when the state can not be read.
+    pub fn get(&self, contract: &ContractId) -> Result<Option<Arc<ContractState>>, NodeError> {
         let bucket = self.contracts.get(hash::position(contract))?;
-        bucket
-            .0
-            .iter()
-            .find(|state| state.record.contract == *contract)
+        Ok(bucket.and_then(|(_, bucket)| bucket.find(contract)))
     }
 
     /// This state with these contracts added or replaced. Costs O(changed x depth).
-    pub fn with(&self, contracts: impl IntoIterator<Item = Arc<ContractState>>) -> Self {
+    ///
+    /// # Errors
+    /// [`NodeError`] when the state can not be read.
+    pub fn with(
+        &self,
+        contracts: impl IntoIterator<Item = Arc<ContractState>>,
+    ) -> Result<Self, NodeError> {
         let mut changed: Vec<(u64, Arc<ContractState>)> = contracts
             .into_iter()
             .map(|state| (hash::position(&state.record.contract), state))
             .collect();
         changed.sort_by_key(|(position, _)| *position);
-        let changes: Vec<(u64, Option<Bucket>)> = changed
+        let changes: Result<Vec<Change<Bucket>>, NodeError> = changed
             .chunk_by(|one, other| one.0 == other.0)
-            .map(|group| (group[0].0, Some(self.bucket(group))))
+            .map(|group| self.change(group))
             .collect();
-        Self {
-            contracts: self.contracts.with(&changes),
-        }
+        Ok(Self {
+            contracts: self.contracts.with(&changes?)?,
+        })
     }
 
-    fn bucket(&self, group: &[(u64, Arc<ContractState>)]) -> Bucket {
-        let empty = Bucket(Vec::new());
-        let old = self.contracts.get(group[0].0).unwrap_or(&empty);
-        group
+    /// The change at the position that all of the group have.
+    fn change(&self, group: &[(u64, Arc<ContractState>)]) -> Result<Change<Bucket>, NodeError> {
+        let position = group[0].0;
+        let old = self.contracts.get(position)?;
+        let old = old.map_or_else(|| Bucket(Vec::new()), |(_, bucket)| bucket);
+        let new = group
             .iter()
-            .fold(old.clone(), |bucket, (_, state)| bucket.with(state.clone()))
+            .fold(old, |bucket, (_, state)| bucket.with(state.clone()));
+        Ok((position, Some((new.hash(), new))))
     }
 
     /// A proof of the contract's record at this root.
     ///
     /// # Errors
-    /// [`OpeningError::NoContract`].
-    pub fn record_opening(&self, contract: &ContractId) -> Result<RecordOpening, OpeningError> {
-        let position = hash::position(contract);
-        let no_contract = OpeningError::NoContract {
-            contract: *contract,
+    /// [`OpenPageError`].
+    pub fn record_opening(&self, contract: &ContractId) -> Result<RecordOpening, OpenPageError> {
+        let contract = *contract;
+        let position = hash::position(&contract);
+        let bucket = self.contracts.get(position)?;
+        let bucket = bucket.map_or_else(|| Bucket(Vec::new()), |(_, bucket)| bucket);
+        let Some(state) = bucket.find(&contract) else {
+            return Err(OpeningError::NoContract { contract }.into());
         };
-        let state = self.get(contract).ok_or(no_contract.clone())?;
-        let bucket = self.contracts.get(position).ok_or(no_contract)?;
         let others = bucket
             .0
             .iter()
-            .filter(|other| other.record.contract != *contract)
+            .filter(|other| other.record.contract != contract)
             .map(|other| (other.record.contract, other.record_hash))
             .collect();
-        let path = self.contracts.path(position);
+        let path = self.contracts.path(position)?;
         Ok(RecordOpening::new(state.record.clone(), others, path))
     }
 
     /// A proof of one page of the contract's memory at this root; `bytes` is its content.
     ///
     /// # Errors
-    /// [`OpeningError`].
+    /// [`OpenPageError`].
     pub fn page_opening(
         &self,
         contract: &ContractId,
         page: PageIndex,
         bytes: Box<[u8; PAGE_BYTES]>,
-    ) -> Result<PageOpening, OpeningError> {
+    ) -> Result<PageOpening, OpenPageError> {
         let record = self.record_opening(contract)?;
         let state = self.checked_page(contract, page)?;
-        let path = state.pages.path(u64::from(page.0));
+        let path = state.pages.path(u64::from(page.0))?;
         Ok(PageOpening::new(record, path, bytes))
     }
 
     /// The contract, if its memory has this page.
     ///
     /// # Errors
-    /// [`OpeningError`].
+    /// [`OpenPageError`].
     pub fn checked_page(
         &self,
         contract: &ContractId,
         page: PageIndex,
-    ) -> Result<&Arc<ContractState>, OpeningError> {
+    ) -> Result<Arc<ContractState>, OpenPageError> {
         let contract = *contract;
-        let state = self
-            .get(&contract)
-            .ok_or(OpeningError::NoContract { contract })?;
+        let Some(state) = self.get(&contract)? else {
+            return Err(OpeningError::NoContract { contract }.into());
+        };
         let pages = state.record.memory_wasm_pages * 16;
         let height = page_tree_height(state.record.word_size);
         if u64::from(page.0) >= pages || !has_position(height, u64::from(page.0)) {
-            return Err(OpeningError::NoPage {
+            let none = OpeningError::NoPage {
                 contract,
                 page,
                 pages,
-            });
+            };
+            return Err(none.into());
         }
         Ok(state)
     }

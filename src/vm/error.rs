@@ -3,7 +3,9 @@
 use std::io;
 
 use crate::engine::{EngineError, Fingerprint};
-use crate::state::{LookupError, OpenStateError, OpeningError};
+use crate::state::{
+    LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError,
+};
 use crate::store::ReadError;
 
 /// Why a VM did not open.
@@ -60,4 +62,25 @@ pub enum ProofError {
     /// The page can not be had.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The state tree can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+impl From<OpenPageError> for ProofError {
+    fn from(error: OpenPageError) -> Self {
+        match error {
+            OpenPageError::Opening(error) => Self::Opening(error),
+            OpenPageError::Node(error) => Self::Node(error),
+        }
+    }
+}
+
+impl From<ReadPageError> for ProofError {
+    fn from(error: ReadPageError) -> Self {
+        match error {
+            ReadPageError::Store(error) => Self::Read(error),
+            ReadPageError::Node(error) => Self::Node(error),
+        }
+    }
 }

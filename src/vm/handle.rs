@@ -212,7 +212,7 @@ impl VM {
         page: PageIndex,
     ) -> Result<PageOpening, ProofError> {
         let retained = self.commits.any(commit.into())?;
-        let state = retained.snapshot.checked_page(&contract, page)?.clone();
+        let state = retained.snapshot.checked_page(&contract, page)?;
         let bytes = CommittedPages::new(self.commits.store().clone(), state).read(page)?;
         Ok(retained.snapshot.page_opening(&contract, page, bytes)?)
     }
@@ -247,13 +247,13 @@ impl VM {
         contract: ContractId,
     ) -> Result<Result<(), Fault>, ProofError> {
         let retained = self.commits.any(commit.into())?;
-        let state = retained.snapshot.get(&contract);
+        let state = retained.snapshot.get(&contract)?;
         let state = state.ok_or(crate::state::OpeningError::NoContract { contract })?;
         self.remove_module(&state.record.code_hash);
         Ok(self
             .runtimes
             .iter()
-            .try_for_each(|runtime| runtime.module_of(state).map(|_| ())))
+            .try_for_each(|runtime| runtime.module_of(&state).map(|_| ())))
     }
 }
 

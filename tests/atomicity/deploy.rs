@@ -51,7 +51,7 @@ fn a_failing_init_leaves_no_contract() {
                 assert_eq!(reverted.failure.function, "init");
                 assert_eq!(reverted.receipt.reverted_events.len(), 1);
                 assert_eq!(session.root().unwrap(), before);
-                assert_eq!(session.contract_metadata(&id(5)), None);
+                assert_eq!(session.contract_metadata(&id(5)).unwrap(), None);
                 assert!(session.call_raw(id(5), "here", [], 1_000_000).is_err());
             }
         }
@@ -69,6 +69,6 @@ fn a_failed_deployment_is_not_committed() {
         reverted(deploy(&mut session, &failing(Narrow, "(unreachable)")));
         let root = session.root().unwrap();
         assert_eq!(session.commit().unwrap().root, root);
-        assert_eq!(session.contract_metadata(&id(5)), None);
+        assert_eq!(session.contract_metadata(&id(5)).unwrap(), None);
     });
 }

@@ -97,7 +97,7 @@ pub fn word(session: &mut Session, number: u8, address: u32) -> u32 {
 
 /// An actor's memory from the cells on.
 pub fn cells(session: &mut Session, number: u8) -> Vec<u8> {
-    let len = session.memory_len(&id(number)).unwrap() as u32;
+    let len = session.memory_len(&id(number)).unwrap().unwrap() as u32;
     let starts = (CELLS..len).step_by(65_536);
     starts
         .flat_map(|start| peek(session, id(number), start, 65_536))

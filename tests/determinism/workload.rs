@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
         }
         if self.way.forgets {
             for number in 0..8 {
-                if let Some(known) = self.session.contract_metadata(&id(number)) {
+                if let Some(known) = self.session.contract_metadata(&id(number)).unwrap() {
                     self.vm.remove_module(&known.code_hash);
                 }
             }

@@ -187,7 +187,7 @@ fn every_end_as_a_contract_sees_it() {
           (call $c (PTR.const 0) (PTR.const 32) (local.get $len) (i32.const 0) (i64.const 100000)))
         (i32.const 4))"#;
     each_end(|session, function, outcome| {
-        if session.contract_metadata(&id(2)).is_none() {
+        if session.contract_metadata(&id(2)).unwrap().is_none() {
             deploy(session, 2, &module(Width::Narrow, calls));
         }
         let receipt = session.call_raw(id(2), "call", function, LIMIT).unwrap();

@@ -125,16 +125,16 @@ impl Generator {
         let world = self.random.below(3) as usize;
         let which = self.random.below(4) as usize;
         match self.random.below(100) {
-            0..62 => self.call(world),
-            62..66 => Operation::Deploy {
+            0..60 => self.call(world),
+            60..64 => Operation::Deploy {
                 world,
                 number: self.number(),
                 width: self.random.among(&[Narrow, Wide]),
             },
-            66..77 => Operation::Savepoint { world },
-            77..85 => Operation::Rollback { world, which },
-            85..89 => Operation::Release { world, which },
-            89..92 => Operation::Commit { world },
+            64..75 => Operation::Savepoint { world },
+            75..83 => Operation::Rollback { world, which },
+            83..87 => Operation::Release { world, which },
+            87..92 => Operation::Commit { world },
             92..95 => Operation::Fork { world },
             _ => Operation::Inspect { world },
         }
@@ -212,7 +212,11 @@ impl Generator {
     }
 
     fn step(&mut self) -> Step {
-        let value = self.random.next();
+        // Zeros often bring back what was there before.
+        let value = match self.random.chance(25) {
+            true => 0,
+            false => self.random.next(),
+        };
         match self.random.below(100) {
             0..22 => {
                 let len = 1 + self.random.below(8);
@@ -308,9 +312,10 @@ impl Generator {
         at as Address
     }
 
-    /// Where a page behind the first cells begins.
+    /// Where a page behind the first cells begins, mostly one of a few.
     fn cell_page(&mut self) -> u64 {
-        CELLS + (1 + self.random.below(20)) * 4_096
+        let pages = if self.random.chance(50) { 3 } else { 20 };
+        CELLS + (1 + self.random.below(pages)) * 4_096
     }
 
     /// An offset about as far as the page before spills.

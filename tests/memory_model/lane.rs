@@ -267,7 +267,7 @@ impl<'a> Lane<'a> {
 
     /// The size of a mover's memory in bytes, if there is one of this number.
     pub fn size(&self, number: u8) -> Option<u64> {
-        self.session.memory_len(&id(number))
+        self.session.memory_len(&id(number)).unwrap()
     }
 
     /// The pages of a mover's memory that are not zeros, each proven at the root.

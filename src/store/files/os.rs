@@ -33,6 +33,17 @@ impl OsFiles {
     }
 }
 
+/// The locked lock file.
+struct Locked(fs::File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being forked holds the file, too, until it runs its program.
+        // If this fails, closing releases the lock later.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Files for OsFiles {
     fn path(&self) -> PathBuf {
         self.path.clone()
@@ -51,7 +62,7 @@ impl Files for OsFiles {
         fs::File::set_len(&file, 0)?;
         let process = std::process::id().to_string();
         FileExt::write_all_at(&file, process.as_bytes(), 0)?;
-        Ok(LockGuard::new(file))
+        Ok(LockGuard::new(Locked(file)))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {

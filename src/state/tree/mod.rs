@@ -1,0 +1,173 @@
+//! The live Merkle tree: what a state's root is computed from.
+//!
+//! A persistent radix tree over `u64` positions. Its roots and paths are those of the 4-ary tree of
+//! `docs/format.md`; it keeps three 4-ary levels together in one [`Node`] of up to 64 children, of which it holds
+//! the children's hashes and computes the rest when it needs it: copying a node is one copy, hashing it fills the
+//! vector units, and reading it from a disk is one read. A chain of lone nodes is not kept: its hash is kept by the
+//! node above it.
+//!
+//! A changed tree shares every untouched node with the one it came from, which stays as it was; cloning costs
+//! nothing. Nodes that a [`NodeSource`] keeps are had from it when they are first needed and checked against the
+//! hash that the node above them holds.
+//!
+//! It never knows what its leaves mean. Recursion is as deep as the tree is high at most. A property test holds
+//! roots and paths equal to those of `dusk_merkle::Tree` over the same leaves.
+
+mod change;
+mod fold;
+mod leaves;
+mod node;
+mod path;
+mod save;
+#[cfg(test)]
+mod tests;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crostata_proof::{EMPTY, Hash};
+
+pub use self::change::Change;
+pub use self::node::{Children, Link, Node};
+pub use self::save::Keeper;
+
+use self::node::{Entry, contains, slot};
+
+/// Where a node source keeps a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodePlace(pub u64);
+
+/// What keeps nodes that are not in a tree's own memory.
+pub trait NodeSource<L>: Send + Sync {
+    /// The node at a place. The tree checks that it has the hash it should have.
+    ///
+    /// # Errors
+    /// When it can not be had.
+    fn node(&self, at: NodePlace) -> Result<Arc<Node<L>>, NodeReason>;
+}
+
+/// Why a node source has no node, in its own words.
+pub type NodeReason = Box<dyn Error + Send + Sync>;
+
+/// Why a node of a tree could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It could not be read.
+    #[error("a node of the state tree, kept at {}, can not be had", place.0)]
+    Unreadable {
+        /// Where it should be.
+        place: NodePlace,
+        /// What went wrong below.
+        #[source]
+        reason: NodeReason,
+    },
+    /// What was read is not the node that the one above it names.
+    #[error("the node of the state tree kept at {} does not have the hash it should have", place.0)]
+    Mismatch {
+        /// Where it is.
+        place: NodePlace,
+    },
+}
+
+/// The source of trees that are in memory whole.
+#[derive(Debug)]
+pub struct NoSource;
+
+impl<L> NodeSource<L> for NoSource {
+    fn node(&self, _at: NodePlace) -> Result<Arc<Node<L>>, NodeReason> {
+        Err("nothing keeps nodes here".into())
+    }
+}
+
+/// A Merkle tree over `4^height` positions, most of them empty.
+pub struct Tree<L> {
+    height: u32,
+    top: Option<Entry<L>>,
+    root: Hash,
+    source: Arc<dyn NodeSource<L>>,
+}
+
+impl<L: Clone> Clone for Tree<L> {
+    fn clone(&self) -> Self {
+        Self {
+            height: self.height,
+            top: self.top.clone(),
+            root: self.root,
+            source: self.source.clone(),
+        }
+    }
+}
+
+impl<L> fmt::Debug for Tree<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("height", &self.height)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<L: Clone> Tree<L> {
+    /// The empty tree of this height (at most 31).
+    pub fn new(height: u32, source: Arc<dyn NodeSource<L>>) -> Self {
+        debug_assert!(height <= 31, "positions have 62 bits");
+        Self {
+            height,
+            top: None,
+            root: EMPTY,
+            source,
+        }
+    }
+
+    /// The root, [`EMPTY`] for a tree without leaves. It was computed when the tree was made.
+    pub fn root(&self) -> Hash {
+        self.root
+    }
+
+    /// The leaf at `position`, with its hash.
+    ///
+    /// # Errors
+    /// [`NodeError`] when a node on the way can not be had.
+    pub fn get(&self, position: u64) -> Result<Option<(Hash, L)>, NodeError> {
+        let Some(top) = &self.top else {
+            return Ok(None);
+        };
+        if let Link::Leaf { at, hash, leaf } = &top.link {
+            return Ok((*at == position).then(|| (*hash, leaf.clone())));
+        }
+        let mut node = self.node(&top.link, top.height, top.hash)?;
+        loop {
+            if !contains(node.level(), node.position(), position) {
+                return Ok(None);
+            }
+            let slot = slot(position, node.level());
+            let Some((hash, child)) = node.child(slot) else {
+                return Ok(None);
+            };
+            node = match child {
+                node::Child::Leaf(leaf) => return Ok(Some((hash, leaf.clone()))),
+                node::Child::Link(Link::Leaf { at, hash, leaf }) => {
+                    return Ok((*at == position).then(|| (*hash, leaf.clone())));
+                }
+                node::Child::Link(link) => self.node(link, node.level(), hash)?,
+            };
+        }
+    }
+
+    /// The node behind a link whose subtree of this height should have this hash.
+    fn node(&self, link: &Link<L>, height: u32, hash: Hash) -> Result<Arc<Node<L>>, NodeError> {
+        let place = match link {
+            Link::Node(node) => return Ok(node.clone()),
+            Link::Stored { place, .. } => *place,
+            // INVARIANT: who calls has looked at leaves already; no source keeps a node at this place.
+            Link::Leaf { .. } => NodePlace(u64::MAX),
+        };
+        let node = self.source.node(place);
+        let node = node.map_err(|reason| NodeError::Unreadable { place, reason })?;
+        match node.entry_hash(height) == hash && link.level() == Some(node.level()) {
+            true => Ok(node),
+            false => Err(NodeError::Mismatch { place }),
+        }
+    }
+}
