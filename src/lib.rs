@@ -88,13 +88,14 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
+    Base, CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
     ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Fatal, Feeder, HostQueries,
-    PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Session, SessionData,
+    PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed, Session, SessionData,
     SessionDataBuilder, Undecodable,
 };
 pub use state::{
-    Commit, CommitError, CommitRef, LookupError, NodeError, OpenStateError, OpeningError,
+    CheckpointError, Commit, CommitError, CommitRef, LogConfig, LookupError, NodeError,
+    OpenStateError, OpeningError, ReadPageError, StateError,
 };
 pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
 

@@ -352,7 +352,7 @@ fn a_flipped_page_is_never_served_as_truth() {
         .unwrap_err();
     assert!(matches!(error, Error::Fatal(_)), "{error:?}");
     assert!(
-        chain(&error).contains("log-00000001 is damaged"),
+        chain(&error).contains("log-0000000000000001 is damaged"),
         "{}",
         chain(&error)
     );

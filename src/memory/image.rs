@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crostata_abi::{PAGE_BYTES, PageIndex};
 
@@ -18,7 +18,7 @@ const FILLING_LOCKS: usize = 8;
 pub struct CommittedImage {
     image: Arc<Image>,
     pages: u32,
-    source: Box<dyn PageSource>,
+    source: RwLock<Arc<dyn PageSource>>,
     loaded: LoadedPages,
     filling: [Mutex<()>; FILLING_LOCKS],
     bytes: AtomicU64,
@@ -30,19 +30,24 @@ impl CommittedImage {
     /// An image with nothing loaded, whose bytes are also counted in `total_bytes` while it lives.
     pub(super) fn new(
         image: Image,
-        source: Box<dyn PageSource>,
+        source: Arc<dyn PageSource>,
         total_bytes: Arc<AtomicU64>,
     ) -> Self {
         let pages = u32::try_from(image.len_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
         Self {
             image: Arc::new(image),
             pages,
-            source,
+            source: RwLock::new(source),
             loaded: LoadedPages::new(pages),
             filling: Default::default(),
             bytes: AtomicU64::new(0),
             total_bytes,
         }
+    }
+
+    /// Reads what is not loaded yet from another source, which gives the same pages.
+    pub(super) fn read_from(&self, source: Arc<dyn PageSource>) {
+        *self.source.write().unwrap_or_else(PoisonError::into_inner) = source;
     }
 
     /// Size of the committed memory in bytes.
@@ -106,7 +111,9 @@ impl CommittedImage {
     }
 
     fn fill_page(&self, page: PageIndex) -> Result<(), MemoryError> {
-        let Some(bytes) = self.source.page(page)? else {
+        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
+        let source = source.clone();
+        let Some(bytes) = source.page(page)? else {
             return Ok(());
         };
         let filled = self.image.fill(page.address(), &bytes[..]);

@@ -59,21 +59,24 @@ impl Images {
         })
     }
 
-    /// The image of the memory that `key` names, to be loaded from what `make_source` gives unless it is held
-    /// already. Nothing is loaded here.
+    /// The image of the memory that `key` names, which is loaded from `source` from here on. Nothing is loaded here.
+    ///
+    /// A source may lose its pages when who gave it has gone; that of a later caller has them, also for the earlier
+    /// ones.
     ///
     /// # Errors
     /// [`MemoryError::System`].
     pub fn get(
         &self,
         key: ImageKey,
-        make_source: impl FnOnce() -> Box<dyn PageSource>,
+        source: Arc<dyn PageSource>,
     ) -> Result<Arc<CommittedImage>, MemoryError> {
         let mut held = self.lock();
         if let Some(image) = held.touch(&key) {
+            image.read_from(source);
             return Ok(image);
         }
-        let image = Arc::new(self.make(&mut held, make_source())?);
+        let image = Arc::new(self.make(&mut held, source)?);
         held.insert(key, image.clone());
         let gone = held.make_room(&self.loaded_bytes, self.budget_bytes);
         // Dropping an image is a system call, which nobody else should wait for.
@@ -99,7 +102,7 @@ impl Images {
     fn make(
         &self,
         held: &mut Held,
-        source: Box<dyn PageSource>,
+        source: Arc<dyn PageSource>,
     ) -> Result<CommittedImage, MemoryError> {
         let size_bytes = source.size_bytes();
         let image = held.image(size_bytes);

@@ -59,7 +59,7 @@ impl Host for Context {
         let Some(state) = self.base(contract)? else {
             return Ok(None);
         };
-        let module = self.runtime.module_of(&state)?;
+        let module = self.runtime.module_of(&self.base, &state)?;
         let memory = self.runtime.memory_of(&state)?;
         let loaded = SessionContract::committed(state, module.clone());
         self.contracts.insert(*contract, loaded);

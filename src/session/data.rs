@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crostata_abi::ARGBUF_LEN;
 use crostata_abi::typed::{CodecError, Encode, encode};
 
+use super::seal::Base;
 use crate::engine::Protocol;
-use crate::state::CommitRef;
 
 /// The longest name of a datum in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 255;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct SessionData {
-    pub(crate) base: Option<CommitRef>,
+    pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
@@ -74,8 +74,8 @@ impl SessionData {
 }
 
 impl SessionDataBuilder {
-    /// Bases the session on a commit, named by itself, its id, or its root.
-    pub fn base(mut self, base: impl Into<CommitRef>) -> Self {
+    /// Bases the session on a commit, named by itself, its id, or its root, or on a sealed state.
+    pub fn base(mut self, base: impl Into<Base>) -> Self {
         self.0.base = Some(base.into());
         self
     }

@@ -11,7 +11,6 @@ use crate::engine::code::Rejection;
 use crate::engine::{Failure, Fault, Refusal};
 use crate::memory::MemoryError;
 use crate::state::{DraftError, NodeError, OpenPageError, OpeningError, ReadPageError};
-use crate::store::ReadError;
 
 /// Why an operation of a session failed. The class decides what a node does; no text ever does.
 #[derive(Debug)]
@@ -109,7 +108,7 @@ pub enum Fatal {
     Memory(#[from] MemoryError),
     /// The store could not give what was committed.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] ReadPageError),
     /// The state tree could not be read.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -193,8 +192,8 @@ impl From<DraftError> for Error {
 impl From<ReadPageError> for Error {
     fn from(error: ReadPageError) -> Self {
         match error {
-            ReadPageError::Store(error) => error.into(),
             ReadPageError::Node(error) => Self::Fatal(Fatal::Node(error)),
+            error => Self::Fatal(Fatal::Read(error)),
         }
     }
 }
@@ -214,11 +213,5 @@ impl From<Fault> for Error {
 impl From<MemoryError> for Error {
     fn from(error: MemoryError) -> Self {
         Self::Fatal(Fatal::Memory(error))
-    }
-}
-
-impl From<ReadError> for Error {
-    fn from(error: ReadError) -> Self {
-        Self::Fatal(Fatal::Read(error))
     }
 }

@@ -17,6 +17,7 @@ mod record;
 mod run;
 mod runtime;
 mod savepoint;
+mod seal;
 
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
@@ -28,3 +29,4 @@ pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use run::Session;
 pub use runtime::Runtime;
 pub use savepoint::Savepoint;
+pub use seal::{Base, Sealed};

@@ -19,7 +19,7 @@ use super::record::Record;
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, Fault, Host, Refusal, Runner};
-use crate::state::{Commit, CommitError, Draft, Retained, Snapshot};
+use crate::state::{Draft, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
 ///
@@ -34,7 +34,7 @@ pub struct Session {
     pub(super) poisoned: bool,
     pub(super) journal: Journal,
     /// The directory of an ephemeral VM, which must outlive the session.
-    directory: Option<Arc<TempDir>>,
+    pub(super) directory: Option<Arc<TempDir>>,
 }
 
 impl fmt::Debug for Session {
@@ -59,17 +59,18 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// A session over a commit, or over the empty state.
+    /// A session over a state, which is that of `base`; the empty state has no commit.
     pub(crate) fn new(
         runtime: Arc<Runtime>,
-        base: Option<&Retained>,
+        base: Option<CommitId>,
+        snapshot: Snapshot,
         data: SessionData,
         queries: Arc<HostQueries>,
     ) -> Self {
         let engine = runtime.engine().clone();
         let context = Context {
             runtime,
-            base: base.map_or_else(Snapshot::default, |base| base.snapshot.clone()),
+            base: snapshot,
             contracts: HashMap::new(),
             data,
             queries,
@@ -81,7 +82,7 @@ impl Session {
         };
         Self {
             runner: Some(Box::new(Runner::new(engine, context))),
-            base: base.map(|base| base.commit.id),
+            base,
             code: HashMap::new(),
             poisoned: false,
             journal: Journal::default(),
@@ -172,63 +173,6 @@ impl Session {
             runner.host_mut().feeder = None;
         }
         result
-    }
-
-    /// Makes the session's state durable as a child of its base. The session goes on from there.
-    ///
-    /// The same changes on the same base give the same commit, whichever session makes it. Since the session goes on from
-    /// its commit, committing again makes a child, with the same root if nothing changed: name it by its id then.
-    ///
-    /// # Errors
-    /// [`CommitError`]; nothing is lost then, and the session is as before.
-    pub fn commit(&mut self) -> Result<Commit, CommitError> {
-        self.commit_with_tag([0; 32])
-    }
-
-    /// Commits under a tag, the embedder's block digest for example, that tells commits with one root apart.
-    ///
-    /// # Errors
-    /// As [`commit`](Self::commit).
-    pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
-        if self.is_held() {
-            return Err(CommitError::Migrating);
-        }
-        let poisoned = |_: Error| CommitError::Poisoned;
-        let runtime = self.context_mut().map_err(poisoned)?.runtime.clone();
-        let draft = self.draft().map_err(|error| match error {
-            Error::Fatal(Fatal::Memory(source)) => CommitError::Memory(source),
-            Error::Fatal(Fatal::Node(source)) => CommitError::Node(source),
-            _ => CommitError::Poisoned,
-        })?;
-        let code: Vec<_> = self
-            .code
-            .iter()
-            .map(|(hash, code)| (*hash, code.clone()))
-            .collect();
-        let commits = runtime.commits();
-        let commit = commits.add(self.base, &draft, &code, tag, runtime.protocol_text())?;
-        let snapshot = draft.snapshot;
-        self.release_all().map_err(poisoned)?;
-        self.go_on_from(commit.id, snapshot).map_err(poisoned)?;
-        Ok(commit)
-    }
-
-    /// Makes a commit of this session's own state its base.
-    fn go_on_from(&mut self, commit: CommitId, snapshot: Snapshot) -> Result<(), Error> {
-        let runner = self.runner_mut()?;
-        let ids: Vec<ContractId> = runner.host().contracts.keys().copied().collect();
-        for id in ids {
-            if let Some(memory) = runner.memory_mut(&id) {
-                memory.rebase();
-            }
-            if let Some(contract) = runner.host_mut().contracts.get_mut(&id) {
-                contract.base = snapshot.get(&id).map_err(Fatal::from)?;
-            }
-        }
-        runner.host_mut().base = snapshot;
-        self.base = Some(commit);
-        self.code.clear();
-        Ok(())
     }
 
     /// The state as it would be committed now.

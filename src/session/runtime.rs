@@ -9,7 +9,7 @@ use super::context::Context;
 use super::error::{Error, Fatal, Rejected};
 use crate::engine::{Backend, CompileError, Engine, EngineError, Fault, Module, Protocol};
 use crate::memory::{ContractMemory, Images};
-use crate::state::{Commits, CommittedPages, ContractState};
+use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
 /// What sessions under one protocol share.
 pub struct Runtime {
@@ -109,7 +109,11 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Fault`] when the store has lost the code.
-    pub fn module_of(&self, state: &ContractState) -> Result<Arc<Module<Context>>, Fault> {
+    pub fn module_of(
+        &self,
+        base: &Snapshot,
+        state: &ContractState,
+    ) -> Result<Arc<Module<Context>>, Fault> {
         let contract = state.record.contract;
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
             Fault::from(
@@ -118,7 +122,7 @@ impl Runtime {
             )
         };
         self.module(state.record.code_hash, || {
-            let code = self.commits.store().code(&state.record.code_hash);
+            let code = base.code(&state.record.code_hash);
             let code = code.map_err(|error| lost(error.into()))?;
             self.engine
                 .compile_deployed(&code)
@@ -144,10 +148,9 @@ impl Runtime {
             )
         };
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
-        let pages = || CommittedPages::new(self.commits.store().clone(), state.clone());
-        let image = self
-            .images
-            .get((state.record.page_root, size_bytes), || Box::new(pages()));
+        let pages = CommittedPages::new(self.commits.store().clone(), state.clone());
+        let key = (state.record.page_root, size_bytes);
+        let image = self.images.get(key, Arc::new(pages));
         let image = image.map_err(failed)?;
         ContractMemory::over(image).map_err(failed)
     }

@@ -1,115 +1,29 @@
-//! The tree of commits: which are retained, what each holds, and how they come and go.
+//! The retained commits of a store: how they come, go, and become final.
 //!
-//! Every change is durable in the store before it is visible here. Commits form a tree under the genesis
-//! (the empty state); finalising one folds the path to it and drops every other branch.
+//! Every change is durable in the log before it is visible here. Commits form a tree under the genesis (the empty
+//! state); finalising one folds the path to it and drops every other branch. A commit's state is made when it is first
+//! needed. From time to time a checkpoint puts the finalised state's nodes into the log, so that opening begins there.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crostata_abi::ContractId;
-use crostata_proof::tree::page_tree_height;
-use crostata_proof::{CodeHash, CommitId, ContractRecord, EMPTY, RecordError, Root, hash};
+use crostata_proof::{CodeHash, CommitId, hash};
 
+use super::batch::{Batch, Held as HeldBytes};
+use super::chain::{LazyState, StateError, brought_code};
+use super::checkpoint::{self, Checkpoint, CheckpointError, LiveBytes, kind, write_entry};
+use super::config::LogConfig;
 use super::draft::Draft;
-use super::snapshot::{ContractState, Snapshot};
-use super::tree::{Change, NoSource, NodeError, Tree};
+use super::entry::CommitEntry;
+use super::held::{Held, Retained};
+use super::naming::{Commit, CommitRef, GENESIS, LookupError};
+use super::nodes::Nodes;
+use super::reclaim;
+use super::recovery::{self, OpenStateError};
+use super::snapshot::Snapshot;
+use super::tree::NodeError;
 use crate::memory::MemoryError;
 use crate::store::files::Files;
-use crate::store::{
-    CommitEntry, ContractChange, Entry, OpenError, RecoveryReport, Store, WriteError,
-};
-
-/// The parent of the first commits: the empty state, which has no commit.
-const GENESIS: CommitId = CommitId::from_bytes([0; 32]);
-
-/// A retained commit: what names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Commit {
-    /// Its id: keyed hash of parent id, root and tag.
-    pub id: CommitId,
-    /// The id of the commit it was built on, zeros for the empty state.
-    pub parent: CommitId,
-    /// The state root.
-    pub root: Root,
-    /// What the embedder tagged it with, zeros by default.
-    pub tag: [u8; 32],
-}
-
-/// How a caller names a commit: by its id, or by its root where that is enough.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CommitRef {
-    /// The one commit with this id.
-    Id(CommitId),
-    /// Any commit, or the only commit, that holds this root.
-    Root(Root),
-}
-
-impl From<CommitId> for CommitRef {
-    fn from(id: CommitId) -> Self {
-        Self::Id(id)
-    }
-}
-
-impl From<Root> for CommitRef {
-    fn from(root: Root) -> Self {
-        Self::Root(root)
-    }
-}
-
-impl From<[u8; 32]> for CommitRef {
-    fn from(root: [u8; 32]) -> Self {
-        Self::Root(Root::from_bytes(root))
-    }
-}
-
-impl From<Commit> for CommitRef {
-    fn from(commit: Commit) -> Self {
-        Self::Id(commit.id)
-    }
-}
-
-impl fmt::Display for CommitRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => write!(f, "commit {id}"),
-            Self::Root(root) => write!(f, "root {root}"),
-        }
-    }
-}
-
-/// A retained commit with the state it holds.
-#[derive(Debug, Clone)]
-pub struct Retained {
-    /// What names it.
-    pub commit: Commit,
-    /// The canonical text of the protocol it was executed under.
-    pub protocol: Arc<str>,
-    /// The state.
-    pub snapshot: Snapshot,
-    age: u64,
-}
-
-/// Why a commit was not found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
-    /// No retained commit is named so.
-    #[error("no retained commit is {0}; `VM::commits` lists those that are")]
-    Unknown(CommitRef),
-    /// Several commits hold the root, and it matters which is meant.
-    #[error("several commits hold root {root}; name one of {}", list(ids))]
-    Ambiguous {
-        /// The root.
-        root: Root,
-        /// The commits that hold it.
-        ids: Vec<CommitId>,
-    },
-}
-
-fn list(ids: &[CommitId]) -> String {
-    let texts: Vec<String> = ids.iter().map(CommitId::to_string).collect();
-    texts.join(", ")
-}
+use crate::store::{Place, RecoveryReport, Store, WriteError};
 
 /// Why a change of the commit tree did not happen. Nothing is lost: the tree is as before.
 #[derive(Debug, thiserror::Error)]
@@ -146,91 +60,85 @@ pub enum CommitError {
     Memory(#[source] MemoryError),
     /// The state that the session is based on can not be read.
     #[error(transparent)]
-    Node(NodeError),
+    Node(#[from] NodeError),
+    /// The state of a retained commit can not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The store could not make it durable.
     #[error("the change could not be made durable")]
     Write(#[from] WriteError),
 }
 
-/// Why a directory's commits could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenStateError {
-    /// The store does not open.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// An entry of the log names a commit that is not retained at that point.
-    #[error("the log refers to commit {id}, which is not retained there")]
-    UnknownCommit {
-        /// The commit's id.
-        id: CommitId,
-    },
-    /// A contract's record in the log can not be read.
-    #[error("commit {id} holds a contract record that can not be read")]
-    Record {
-        /// The commit's id.
-        id: CommitId,
-        /// Why.
-        #[source]
-        source: RecordError,
-    },
-    /// A contract changed that did not exist, or its pages do not hash to its record.
-    #[error("commit {id} does not fit contract {contract}: its pages do not hash to its record")]
-    Pages {
-        /// The commit's id.
-        id: CommitId,
-        /// The contract.
-        contract: ContractId,
-    },
-    /// The state rebuilt from the log has another root, or the commit another id, than the log says.
-    #[error("commit {id} does not hash to what the log says: root {found} was found")]
-    Root {
-        /// The commit's id.
-        id: CommitId,
-        /// The root that its contents have.
-        found: Root,
-    },
-    /// The state below a commit can not be read.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// The commit's protocol is not text.
-    #[error("the protocol of commit {id} is not text")]
-    Protocol {
-        /// The commit's id.
-        id: CommitId,
-    },
-}
-
 /// The commits of one store.
 pub struct Commits {
+    config: LogConfig,
     store: Arc<Store>,
+    nodes: Arc<Nodes>,
     held: RwLock<Held>,
-    writing: Mutex<()>,
+    writing: Mutex<Writing>,
 }
 
-#[derive(Debug, Default)]
-struct Held {
-    commits: BTreeMap<CommitId, Arc<Retained>>,
-    finalised: Option<CommitId>,
-    clock: u64,
+/// What only who changes the commits needs.
+pub(super) struct Writing {
+    /// The state of the last checkpoint.
+    pub base: Snapshot,
+    /// What the segments hold of it.
+    pub live: LiveBytes,
+    /// How much was written since.
+    pub bytes: u64,
+    pub frames: u64,
+}
+
+/// A state that is executed and hashed and is not durable: everything is in memory, and is dropped for free.
+///
+/// It can be stored later, once or several times, without being executed again.
+#[derive(Clone)]
+pub struct SealedState(Arc<Sealed>);
+
+struct Sealed {
+    commit: Commit,
+    protocol: Arc<str>,
+    entry: CommitEntry,
+    batch: Arc<Batch>,
+    held: Arc<HeldBytes>,
+    snapshot: Snapshot,
+}
+
+impl SealedState {
+    /// What will name it.
+    pub fn commit(&self) -> Commit {
+        self.0.commit
+    }
+
+    /// The canonical text of the protocol it was executed under.
+    pub fn protocol(&self) -> &Arc<str> {
+        &self.0.protocol
+    }
+
+    /// The state.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.0.snapshot
+    }
 }
 
 impl Commits {
-    /// Opens the commits in `files`, replaying the log and re-deriving every root from it.
+    /// Opens the commits in `files`.
     ///
     /// # Errors
     /// [`OpenStateError`] names what does not fit.
-    pub fn open(files: Arc<dyn Files>) -> Result<(Self, RecoveryReport), OpenStateError> {
-        let (store, recovery) = Store::open(files)?;
-        let mut held = Held::default();
-        for entry in recovery.entries {
-            held.replay(entry)?;
-        }
+    pub fn open(
+        files: Arc<dyn Files>,
+        config: LogConfig,
+    ) -> Result<(Self, RecoveryReport), OpenStateError> {
+        let recovered = recovery::open(files, &config)?;
         let commits = Self {
-            store: Arc::new(store),
-            held: RwLock::new(held),
-            writing: Mutex::new(()),
+            config,
+            store: recovered.store,
+            nodes: recovered.nodes,
+            held: RwLock::new(recovered.held),
+            writing: Mutex::new(recovered.writing),
         };
-        Ok((commits, recovery.report))
+        Ok((commits, recovered.report))
     }
 
     /// The store behind the commits.
@@ -240,9 +148,7 @@ impl Commits {
 
     /// The retained commits, oldest first.
     pub fn list(&self) -> Vec<Commit> {
-        let held = self.read();
-        let mut commits: Vec<&Arc<Retained>> = held.commits.values().collect();
-        commits.sort_by_key(|retained| retained.age);
+        let commits = self.read().by_age();
         commits.iter().map(|retained| retained.commit).collect()
     }
 
@@ -262,54 +168,112 @@ impl Commits {
         found.into_iter().next().ok_or(LookupError::Unknown(wanted))
     }
 
-    /// Makes `draft` durable as a child of `parent` and retains it. The same commit again is no error and no work.
+    /// The state of a retained commit.
     ///
     /// # Errors
-    /// [`CommitError::BaseDropped`], or [`CommitError::Write`] when the disk fails.
-    pub fn add(
+    /// [`StateError`] when it can not be read.
+    pub fn state(&self, retained: &Retained) -> Result<Snapshot, StateError> {
+        retained.state.get(&self.store)
+    }
+
+    /// The empty state.
+    ///
+    /// # Errors
+    /// None in fact: it is always there.
+    pub fn genesis(&self) -> Result<Snapshot, StateError> {
+        let genesis = self.read().genesis.clone();
+        genesis.get(&self.store)
+    }
+
+    /// Keeps everything of `draft` in memory, as what follows `parent`; nothing is written.
+    ///
+    /// # Errors
+    /// [`CommitError`] when a page or the state below can not be read.
+    pub fn seal(
         &self,
         parent: Option<CommitId>,
         draft: &Draft<'_>,
         code: &[(CodeHash, Arc<[u8]>)],
         tag: [u8; 32],
-        protocol: &str,
-    ) -> Result<Commit, CommitError> {
+        protocol: Arc<str>,
+    ) -> Result<SealedState, CommitError> {
         let parent = parent.unwrap_or(GENESIS);
         let root = draft.snapshot.root();
-        let id = hash::commit_id(&parent, &root, &tag);
-        let _writing = self.lock_writing();
-        if let Some(retained) = self.read().commits.get(&id) {
-            return match *retained.protocol == *protocol {
-                true => Ok(retained.commit),
-                false => Err(CommitError::OtherProtocol { id }),
-            };
-        }
-        if !self.read().can_extend(&parent) {
-            return Err(CommitError::BaseDropped { base: parent });
-        }
         let commit = Commit {
-            id,
+            id: hash::commit_id(&parent, &root, &tag),
             parent,
             root,
             tag,
         };
+        let mut new_code = Vec::new();
+        for (hash, bytes) in code {
+            if !draft.snapshot.has_code(hash)? {
+                new_code.push((*hash, bytes.clone()));
+            }
+        }
+        new_code.sort_by_key(|(hash, _)| *hash);
+        let lengths = new_code
+            .iter()
+            .map(|(hash, bytes)| (*hash, bytes.len() as u64));
         let entry = CommitEntry {
-            id,
+            id: commit.id,
             parent,
             root,
             tag,
             protocol: protocol.as_bytes().to_vec(),
             contracts: draft.changes.clone(),
+            code: lengths.collect(),
         };
-        let contents = draft.pages().map_err(CommitError::Memory)?;
-        let pages: Vec<_> = contents
-            .iter()
-            .map(|(leaf, page)| (*leaf, &**page))
-            .collect();
-        let code: Vec<_> = code.iter().map(|(hash, bytes)| (*hash, &**bytes)).collect();
-        self.store.commit(&entry, &pages, &code)?;
+        let held = Arc::new(HeldBytes {
+            pages: draft.contents(&entry).map_err(CommitError::Memory)?,
+            code: new_code.into_iter().map(|(_, bytes)| bytes).collect(),
+        });
+        let batch = draft.batch.clone();
+        batch.hold(&entry, held.clone());
+        let snapshot = draft.snapshot.with_code(brought_code(&entry, &batch))?;
+        Ok(SealedState(Arc::new(Sealed {
+            commit,
+            protocol,
+            entry,
+            batch,
+            held,
+            snapshot,
+        })))
+    }
+
+    /// Makes a sealed state durable and retains it. The same commit again is no error and no work.
+    ///
+    /// # Errors
+    /// [`CommitError::BaseDropped`] when its parent is not retained, or [`CommitError::Write`] when the disk fails.
+    pub fn store_sealed(&self, sealed: &SealedState) -> Result<Commit, CommitError> {
+        let sealed = &*sealed.0;
+        let commit = sealed.commit;
+        let mut writing = self.lock_writing();
+        if let Some(retained) = self.read().commits.get(&commit.id) {
+            return match retained.protocol == sealed.protocol {
+                true => Ok(retained.commit),
+                false => Err(CommitError::OtherProtocol { id: commit.id }),
+            };
+        }
+        let Some(parent) = self.read().parent_state(&commit.parent) else {
+            let base = commit.parent;
+            return Err(CommitError::BaseDropped { base });
+        };
+        let meta = sealed.entry.encode();
+        let mut writer = self.store.writer()?;
+        let (frame, blobs) = write_entry(&mut writer, kind::COMMIT, &meta, &sealed.held)?;
+        writer.sync()?;
+        drop(writer);
+        let len_bytes = meta.len() as u64 + sealed.held.len_bytes();
+        writing.count(len_bytes);
+        sealed.batch.written(blobs);
+        let state = match sealed.snapshot.follows(&writing.base) {
+            true => LazyState::made(sealed.snapshot.clone()),
+            false => LazyState::over(parent, frame),
+        };
+        let protocol = sealed.protocol.clone();
         self.write()
-            .retain(commit, protocol.into(), draft.snapshot.clone());
+            .retain(commit, protocol, Some(frame), Arc::new(state));
         Ok(commit)
     }
 
@@ -319,11 +283,12 @@ impl Commits {
     /// # Errors
     /// [`CommitError::Lookup`] when it is unknown or ambiguous, [`CommitError::Write`].
     pub fn finalise(&self, wanted: CommitRef) -> Result<Commit, CommitError> {
-        let _writing = self.lock_writing();
+        let mut writing = self.lock_writing();
         let commit = self.read().only(wanted)?.commit;
         if self.read().finalised != Some(commit.id) {
-            self.store.finalize(&commit.id)?;
+            self.note(&mut writing, kind::FINALIZE, commit.id)?;
             self.write().finalise(commit.id);
+            self.checkpoint_if_due(&mut writing);
         }
         Ok(commit)
     }
@@ -333,182 +298,114 @@ impl Commits {
     /// # Errors
     /// [`CommitError::Lookup`], [`CommitError::Finalised`], [`CommitError::Write`].
     pub fn delete(&self, wanted: CommitRef) -> Result<Commit, CommitError> {
-        let _writing = self.lock_writing();
+        let mut writing = self.lock_writing();
         let commit = self.read().only(wanted)?.commit;
         if self.read().finalised == Some(commit.id) {
             return Err(CommitError::Finalised { id: commit.id });
         }
-        self.store.delete(&commit.id)?;
+        self.note(&mut writing, kind::DELETE, commit.id)?;
         self.write().delete(commit.id);
+        self.checkpoint_if_due(&mut writing);
         Ok(commit)
+    }
+
+    /// Makes a checkpoint now: what was finalised since the last one becomes the base that opening begins with, and
+    /// segments that hold nothing any more are given up.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the commits are as before.
+    pub fn checkpoint(&self) -> Result<(), CheckpointError> {
+        let mut writing = self.lock_writing();
+        self.make_checkpoint(&mut writing)
+    }
+
+    fn note(&self, writing: &mut Writing, kind: u8, id: CommitId) -> Result<(), WriteError> {
+        let mut writer = self.store.writer()?;
+        writer.write(kind, id.as_bytes(), &[], true)?;
+        writer.sync()?;
+        writing.count(0);
+        Ok(())
+    }
+
+    /// A checkpoint that fails takes nothing back: what was asked for is durable. If the disk refused to write, the
+    /// next change says so.
+    fn checkpoint_if_due(&self, writing: &mut Writing) {
+        let bytes = writing.bytes >= self.config.checkpoint_bytes;
+        if bytes || writing.frames >= self.config.checkpoint_entries {
+            let _ = self.make_checkpoint(writing);
+        }
+    }
+
+    fn make_checkpoint(&self, writing: &mut Writing) -> Result<(), CheckpointError> {
+        let (retained, finalised) = {
+            let held = self.read();
+            (held.by_age(), held.finalised)
+        };
+        let base = retained.iter().find(|one| Some(one.commit.id) == finalised);
+        let state = match base {
+            Some(base) => self.state(base)?,
+            None => self.genesis()?,
+        };
+        let pinned = retained.iter().filter_map(|one| one.frame);
+        let pinned = pinned.map(Place::segment).collect();
+        let mut writer = self.store.writer()?;
+        let victims = reclaim::victims(&self.store, &writing.live, &pinned, writing.bytes);
+        let state = reclaim::empty(&state, &victims, &mut writer)?;
+        let mut live = writing.live.clone();
+        checkpoint::forget_replaced(&writing.base, &state, &mut live)?;
+        let saved = checkpoint::save(&state, &mut writer, &mut live)?;
+        writer.sync()?;
+        let frames = retained
+            .iter()
+            .filter(|one| Some(one.commit.id) != finalised);
+        let mut next = Checkpoint {
+            base: base.map(|base| (base.commit, base.protocol.to_string())),
+            snapshot: saved.snapshot(&self.nodes),
+            retained: frames.filter_map(|one| one.frame).collect(),
+            live,
+        };
+        let place = writer.write(kind::CHECKPOINT, &next.encode(), &[], false)?;
+        writer.sync()?;
+        writer.set_start(place);
+        drop(writer);
+        self.store.retire(&next.unneeded(&self.store, place))?;
+        next.snapshot = saved.snapshot(&self.nodes);
+        *writing = Writing::at(&next);
+        let held = self.read().rebased(&next);
+        *self.write() = held;
+        Ok(())
     }
 
     // A panic while one of these locks was held would leave the tree as it was before or after the change,
     // never between: each change is one assignment. So a poisoned lock is still good.
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Held> {
+    fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Held> {
+    fn write(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_writing(&self) -> MutexGuard<'_, ()> {
+    fn lock_writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
-    fn matching(&self, wanted: CommitRef) -> Vec<Arc<Retained>> {
-        let mut found: Vec<Arc<Retained>> = match wanted {
-            CommitRef::Id(id) => self.commits.get(&id).cloned().into_iter().collect(),
-            CommitRef::Root(root) => self
-                .commits
-                .values()
-                .filter(|retained| retained.commit.root == root)
-                .cloned()
-                .collect(),
-        };
-        found.sort_by_key(|retained| retained.age);
-        found
-    }
-
-    fn only(&self, wanted: CommitRef) -> Result<Arc<Retained>, LookupError> {
-        let mut found = self.matching(wanted);
-        match (found.pop(), wanted) {
-            (None, _) => Err(LookupError::Unknown(wanted)),
-            (Some(one), CommitRef::Root(root)) if !found.is_empty() => {
-                found.push(one);
-                let ids = found.iter().map(|retained| retained.commit.id).collect();
-                Err(LookupError::Ambiguous { root, ids })
-            }
-            (Some(one), _) => Ok(one),
+impl Writing {
+    /// After this checkpoint.
+    pub fn at(checkpoint: &Checkpoint) -> Self {
+        Self {
+            base: checkpoint.snapshot.clone(),
+            live: checkpoint.live.clone(),
+            bytes: 0,
+            frames: 0,
         }
     }
 
-    /// Whether a commit may follow this parent: it is retained, or it is the genesis and nothing is final.
-    fn can_extend(&self, parent: &CommitId) -> bool {
-        match *parent == GENESIS {
-            true => self.finalised.is_none(),
-            false => self.commits.contains_key(parent),
-        }
+    /// Counts a frame.
+    pub fn count(&mut self, len_bytes: u64) {
+        self.bytes = self.bytes.saturating_add(len_bytes);
+        self.frames += 1;
     }
-
-    fn retain(&mut self, commit: Commit, protocol: Arc<str>, snapshot: Snapshot) {
-        self.clock += 1;
-        let retained = Retained {
-            commit,
-            protocol,
-            snapshot,
-            age: self.clock,
-        };
-        self.commits.insert(commit.id, Arc::new(retained));
-    }
-
-    fn finalise(&mut self, id: CommitId) {
-        let mut kept = self.descendants(id);
-        kept.insert(0, id);
-        self.commits.retain(|other, _| kept.contains(other));
-        self.finalised = Some(id);
-    }
-
-    fn delete(&mut self, id: CommitId) {
-        let dropped = self.descendants(id);
-        self.commits
-            .retain(|other, _| *other != id && !dropped.contains(other));
-    }
-
-    fn descendants(&self, id: CommitId) -> Vec<CommitId> {
-        let mut found = vec![id];
-        let mut next = 0;
-        while let Some(parent) = found.get(next).copied() {
-            let children = self.commits.values().map(|retained| retained.commit);
-            found.extend(
-                children
-                    .filter(|child| child.parent == parent)
-                    .map(|child| child.id),
-            );
-            next += 1;
-        }
-        found.split_off(1)
-    }
-
-    fn replay(&mut self, entry: Entry) -> Result<(), OpenStateError> {
-        match entry {
-            Entry::Commit(entry) => self.replay_commit(entry),
-            Entry::Finalize(id) if self.commits.contains_key(&id) => {
-                self.finalise(id);
-                Ok(())
-            }
-            Entry::Delete(id) if self.commits.contains_key(&id) => {
-                self.delete(id);
-                Ok(())
-            }
-            Entry::Finalize(id) | Entry::Delete(id) => Err(OpenStateError::UnknownCommit { id }),
-        }
-    }
-
-    fn replay_commit(&mut self, entry: CommitEntry) -> Result<(), OpenStateError> {
-        let (id, parent) = (entry.id, entry.parent);
-        if !self.can_extend(&parent) {
-            return Err(OpenStateError::UnknownCommit { id: parent });
-        }
-        let base = self.commits.get(&parent);
-        let base = base.map_or_else(Snapshot::default, |parent| parent.snapshot.clone());
-        let mut contracts = Vec::with_capacity(entry.contracts.len());
-        for change in &entry.contracts {
-            contracts.push(Arc::new(replay_contract(&base, change, id)?));
-        }
-        let snapshot = base.with(contracts)?;
-        let found = snapshot.root();
-        if found != entry.root || hash::commit_id(&parent, &found, &entry.tag) != id {
-            return Err(OpenStateError::Root { id, found });
-        }
-        let protocol = String::from_utf8(entry.protocol);
-        let protocol = protocol.map_err(|_| OpenStateError::Protocol { id })?;
-        let commit = Commit {
-            id,
-            parent,
-            root: found,
-            tag: entry.tag,
-        };
-        self.retain(commit, protocol.into(), snapshot);
-        Ok(())
-    }
-}
-
-fn replay_contract(
-    base: &Snapshot,
-    change: &ContractChange,
-    id: CommitId,
-) -> Result<ContractState, OpenStateError> {
-    let record = ContractRecord::decode(&change.record)
-        .map_err(|source| OpenStateError::Record { id, source })?;
-    let contract = record.contract;
-    let misfit = OpenStateError::Pages { id, contract };
-    let pages = match (change.fresh, base.get(&contract)?) {
-        (true, _) => Tree::new(page_tree_height(record.word_size), Arc::new(NoSource)),
-        (false, Some(old)) if old.record.word_size == record.word_size => old.pages.clone(),
-        (false, _) => return Err(misfit),
-    };
-    let mut updates: Vec<Change<()>> = change
-        .pages
-        .iter()
-        .map(|(page, leaf)| (u64::from(page.0), (*leaf != EMPTY).then_some((*leaf, ()))))
-        .collect();
-    updates.sort_by_key(|(position, _)| *position);
-    updates.dedup_by_key(|(position, _)| *position);
-    let bound = record.memory_wasm_pages.saturating_mul(16);
-    if updates
-        .last()
-        .is_some_and(|(position, _)| *position >= bound)
-    {
-        return Err(misfit);
-    }
-    let pages = pages.with(&updates)?;
-    if pages.root() != record.page_root {
-        return Err(misfit);
-    }
-    Ok(ContractState::new(record, pages))
 }

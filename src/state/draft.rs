@@ -7,11 +7,12 @@ use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize};
 use rayon::prelude::*;
 
+use super::batch::{Batch, Spot};
+use super::entry::{CommitEntry, ContractChange};
 use super::hashing::{BATCH, LeafHasher};
 use super::snapshot::{ContractState, Snapshot};
-use super::tree::{Change, NoSource, NodeError, Tree};
+use super::tree::{Change, NodeError, Tree};
 use crate::memory::{ContractMemory, MemoryError, Page};
-use crate::store::ContractChange;
 
 /// From this many pages on, hashing on several threads pays.
 const PARALLEL_PAGES_MIN: usize = 100;
@@ -49,14 +50,15 @@ pub enum DraftError {
 }
 
 /// A state that is not committed yet.
-#[derive(Debug)]
 pub struct Draft<'a> {
-    /// The state.
+    /// The state. Its new pages are where the session has them, and can not be read through it.
     pub snapshot: Snapshot,
     /// What changed in which contract.
     pub changes: Vec<ContractChange>,
-    /// Where the pages are that a commit must store: the hash of each, and the memory that holds it.
-    pages: Vec<(Hash, PageIndex, &'a ContractMemory)>,
+    /// What the snapshot's new pages are in.
+    pub(super) batch: Arc<Batch>,
+    /// Where the pages are that are not zeros, in the order of the changes.
+    pages: Vec<(PageIndex, &'a ContractMemory)>,
 }
 
 impl<'a> Draft<'a> {
@@ -64,31 +66,38 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// [`DraftError`] when a page or the state below can not be had.
-    pub fn new(base: &Snapshot, contracts: Vec<ContractDraft<'a>>) -> Result<Self, DraftError> {
+    pub fn new(base: &Snapshot, mut contracts: Vec<ContractDraft<'a>>) -> Result<Self, DraftError> {
+        contracts.sort_by_key(|contract| contract.contract);
         let mut draft = Self {
             snapshot: base.clone(),
             changes: Vec::new(),
+            batch: Arc::default(),
             pages: Vec::new(),
         };
         let mut states = Vec::new();
         for contract in contracts {
             states.extend(draft.apply(contract)?);
         }
-        draft
-            .changes
-            .sort_by(|one, other| one.record.cmp(&other.record));
         draft.snapshot = base.with(states)?;
         Ok(draft)
     }
 
-    /// The content of the pages that are new.
+    /// The content of the pages that are new, each content once, as the blobs of `entry` are.
     ///
     /// # Errors
     /// [`MemoryError`] when a page can not be had.
-    pub fn pages(&self) -> Result<Vec<(Hash, Box<Page>)>, MemoryError> {
-        let pages = self.pages.iter();
-        let contents = pages.map(|(leaf, page, memory)| Ok((*leaf, memory.page(*page)?)));
-        contents.collect()
+    pub(super) fn contents(&self, entry: &CommitEntry) -> Result<Vec<Page>, MemoryError> {
+        let (numbers, leaves) = entry.page_blobs();
+        let mut contents = Vec::with_capacity(leaves.len());
+        for ((page, memory), number) in self.pages.iter().zip(numbers) {
+            if number as usize == contents.len() {
+                contents.push([0; PAGE_BYTES]);
+                if let Some(content) = contents.last_mut() {
+                    memory.copy_page(*page, content)?;
+                }
+            }
+        }
+        Ok(contents)
     }
 
     /// Notes what changed in a contract; gives its new state if anything did.
@@ -96,12 +105,14 @@ impl<'a> Draft<'a> {
         &mut self,
         draft: ContractDraft<'a>,
     ) -> Result<Option<Arc<ContractState>>, DraftError> {
-        let empty = Tree::new(page_tree_height(draft.word_size), Arc::new(NoSource));
+        let height = page_tree_height(draft.word_size);
+        let empty = Tree::new(height, self.snapshot.nodes().source());
         let base = draft.base.as_ref().map_or(&empty, |base| &base.pages);
         let changed = changed_leaves(base, draft.memory)?;
-        let updates: Vec<Change<()>> = changed
+        let mut index = self.pages.len() as u32;
+        let updates: Vec<Change<Spot>> = changed
             .iter()
-            .map(|(page, leaf)| (u64::from(page.0), (*leaf != EMPTY).then_some((*leaf, ()))))
+            .map(|(page, leaf)| page_change(&self.batch, &mut index, *page, *leaf))
             .collect();
         let tree = base.with(&updates)?;
         let record = ContractRecord {
@@ -120,7 +131,7 @@ impl<'a> Draft<'a> {
         }
         let stored = changed.iter().filter(|(_, leaf)| *leaf != EMPTY);
         self.pages
-            .extend(stored.map(|(page, leaf)| (*leaf, *page, draft.memory)));
+            .extend(stored.map(|(page, _)| (*page, draft.memory)));
         self.changes.push(ContractChange {
             record: record.encode(),
             fresh,
@@ -130,9 +141,24 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// The change of a page tree that a page's new leaf is; the pages that are not zeros are those of the batch, in order.
+pub(super) fn page_change(
+    batch: &Arc<Batch>,
+    index: &mut u32,
+    page: PageIndex,
+    leaf: Hash,
+) -> Change<Spot> {
+    let new = (leaf != EMPTY).then(|| {
+        let spot = Spot::Fresh(batch.clone(), *index);
+        *index += 1;
+        (leaf, spot)
+    });
+    (u64::from(page.0), new)
+}
+
 /// The pages of `memory` whose hashes are not those that `base` holds, in rising order.
 fn changed_leaves(
-    base: &Tree<()>,
+    base: &Tree<Spot>,
     memory: &ContractMemory,
 ) -> Result<Vec<(PageIndex, Hash)>, DraftError> {
     let hasher = LeafHasher::new();
@@ -142,7 +168,7 @@ fn changed_leaves(
         let mut changed = Vec::with_capacity(pages.len());
         for (page, leaf) in pages.iter().zip(leaves) {
             let before = base.get(u64::from(page.0))?;
-            if before.map_or(EMPTY, |(before, ())| before) != leaf {
+            if before.map_or(EMPTY, |(before, _)| before) != leaf {
                 changed.push((*page, leaf));
             }
         }

@@ -4,19 +4,32 @@
 //! session's changes applied. [`Commits`] is the tree of commits, made durable by the store.
 //! What this module never does: execute anything, or map memory.
 
+mod batch;
+mod chain;
+mod checkpoint;
+mod code;
 mod commits;
+mod config;
 mod draft;
+mod entry;
 mod hashing;
+mod held;
+mod naming;
+mod nodes;
 mod pages;
+mod reader;
+mod reclaim;
+mod recovery;
 mod snapshot;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the store does not keep nodes yet")
-)]
 mod tree;
 
-pub use commits::{Commit, CommitError, CommitRef, Commits, LookupError, OpenStateError, Retained};
+pub use chain::StateError;
+pub use checkpoint::CheckpointError;
+pub use commits::{CommitError, Commits, SealedState};
+pub use config::LogConfig;
 pub use draft::{ContractDraft, Draft, DraftError};
+pub use naming::{Commit, CommitRef, LookupError};
 pub use pages::{CommittedPages, ReadPageError};
+pub use recovery::OpenStateError;
 pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
 pub use tree::NodeError;

@@ -1,15 +1,26 @@
-//! The committed pages of a contract, read from the store by the hash that the tree holds.
+//! The committed pages of a contract, read from where the tree says and checked against the hash that it holds.
 
 use std::sync::Arc;
 
 use crostata_abi::{PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
+use crostata_proof::{CodeHash, Hash, hash};
 
+use super::batch::Spot;
 use super::snapshot::ContractState;
 use super::tree::NodeError;
 use crate::memory::{Page, PageSource, PageSourceError};
 use crate::store::{ReadError, Store};
 
-/// Why a committed page can not be had.
+/// The pages of one contract at one moment, as a source for its memory.
+///
+/// It does not keep what it reads from being reclaimed: who reads holds the snapshot, or an older one.
+#[derive(Clone)]
+pub struct CommittedPages {
+    store: Arc<Store>,
+    contract: Arc<ContractState>,
+}
+
+/// Why a committed page, or code, can not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadPageError {
     /// The store can not give it.
@@ -18,13 +29,42 @@ pub enum ReadPageError {
     /// The tree above it can not be read.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// What is stored is another page.
+    #[error(
+        "{file} is damaged at byte {offset}: the page there does not have the leaf {}",
+        hex(leaf)
+    )]
+    DamagedPage {
+        /// The file.
+        file: String,
+        /// Where the page begins.
+        offset: u64,
+        /// The leaf it should have.
+        leaf: Hash,
+    },
+    /// What is stored is another code.
+    #[error("{file} is damaged at byte {offset}: the code there is not {code}")]
+    DamagedCode {
+        /// The file.
+        file: String,
+        /// Where the code begins.
+        offset: u64,
+        /// The hash it should have.
+        code: CodeHash,
+    },
+    /// The state has no such code.
+    #[error("the state has no code {code}")]
+    MissingCode {
+        /// The code's hash.
+        code: CodeHash,
+    },
+    /// It is part of a state that was only hashed, never sealed.
+    #[error("the state that it is part of was not sealed")]
+    NotWritten,
 }
 
-/// The pages of one contract at one moment, as a source for its memory.
-#[derive(Clone)]
-pub struct CommittedPages {
-    store: Arc<Store>,
-    contract: Arc<ContractState>,
+fn hex(bytes: &Hash) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl CommittedPages {
@@ -46,9 +86,23 @@ impl CommittedPages {
     fn find(&self, page: PageIndex) -> Result<Option<Box<Page>>, ReadPageError> {
         match self.contract.pages.get(u64::from(page.0))? {
             None => Ok(None),
-            Some((leaf, ())) => Ok(Some(self.store.page(&leaf)?)),
+            Some((leaf, spot)) => Ok(Some(read_page(&self.store, leaf, &spot)?)),
         }
     }
+}
+
+/// The page with this leaf.
+///
+/// # Errors
+/// [`ReadPageError`] when the store can not give it, or gives another.
+pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, ReadPageError> {
+    let page = spot.read_page(store)?;
+    if hash::page_leaf(&page) == leaf {
+        return Ok(page);
+    }
+    let place = spot.page_place().ok_or(ReadPageError::NotWritten)?;
+    let (file, offset) = store.file_of(place);
+    Err(ReadPageError::DamagedPage { file, offset, leaf })
 }
 
 impl PageSource for CommittedPages {

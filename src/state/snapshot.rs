@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, has_position, page_tree_height};
-use crostata_proof::{ContractRecord, Hash, PageOpening, RecordOpening, Root, hash};
+use crostata_proof::{CodeHash, ContractRecord, Hash, PageOpening, RecordOpening, Root, hash};
 
-use super::tree::{Change, NoSource, NodeError, Tree};
+use super::batch::Spot;
+use super::code::{self, CODE_TREE_HEIGHT, CodeBucket, StoredCode};
+use super::nodes::Nodes;
+use super::pages::ReadPageError;
+use super::tree::{Change, NodeError, Tree};
+use crate::store::Lease;
 
 /// One contract at one moment: its record, and the tree of its pages.
 #[derive(Debug, Clone)]
@@ -14,13 +19,13 @@ pub struct ContractState {
     /// What the contract tree commits to.
     pub record: ContractRecord,
     /// The leaves of the pages that are not zeros.
-    pub pages: Tree<()>,
+    pub pages: Tree<Spot>,
     record_hash: Hash,
 }
 
 impl ContractState {
     /// The state of a contract whose record names the root of `pages`.
-    pub fn new(record: ContractRecord, pages: Tree<()>) -> Self {
+    pub fn new(record: ContractRecord, pages: Tree<Spot>) -> Self {
         let record_hash = record.hash();
         Self {
             record,
@@ -28,21 +33,43 @@ impl ContractState {
             record_hash,
         }
     }
+
+    /// The same contract with the same pages, kept elsewhere.
+    pub fn with_pages(&self, pages: Tree<Spot>) -> Self {
+        debug_assert_eq!(pages.root(), self.pages.root());
+        Self {
+            record: self.record.clone(),
+            pages,
+            record_hash: self.record_hash,
+        }
+    }
 }
 
 /// The contracts at one position of the contract tree, sorted by id. Nearly always one.
 #[derive(Debug, Clone)]
-struct Bucket(Vec<Arc<ContractState>>);
+pub struct Bucket(Vec<Arc<ContractState>>);
 
 impl Bucket {
-    fn find(&self, contract: &ContractId) -> Option<Arc<ContractState>> {
+    /// The contracts, which are sorted by id.
+    pub fn of(contracts: Vec<Arc<ContractState>>) -> Self {
+        Self(contracts)
+    }
+
+    /// The contracts.
+    pub fn contracts(&self) -> &[Arc<ContractState>] {
+        &self.0
+    }
+
+    /// The contract with this id.
+    pub fn find(&self, contract: &ContractId) -> Option<Arc<ContractState>> {
         let mut states = self.0.iter();
         states
             .find(|state| state.record.contract == *contract)
             .cloned()
     }
 
-    fn hash(&self) -> Hash {
+    /// The leaf of the contract tree.
+    pub fn hash(&self) -> Hash {
         let entries: Vec<(ContractId, Hash)> = self
             .0
             .iter()
@@ -63,16 +90,22 @@ impl Bucket {
 }
 
 /// The whole state: immutable, shared, cheap to clone whatever its size.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Snapshot {
     contracts: Tree<Bucket>,
+    code: Tree<CodeBucket>,
+    nodes: Arc<Nodes>,
+    /// What the snapshot names in the log stays readable while it lives.
+    _lease: Lease,
+    /// The same in all snapshots made from one checkpoint's.
+    origin: Arc<()>,
 }
 
-impl Default for Snapshot {
-    fn default() -> Self {
-        Self {
-            contracts: Tree::new(CONTRACT_TREE_HEIGHT, Arc::new(NoSource)),
-        }
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("root", &self.root())
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,6 +144,115 @@ pub enum OpeningError {
 }
 
 impl Snapshot {
+    /// The state without contracts.
+    pub fn empty(nodes: Arc<Nodes>) -> Self {
+        Self {
+            contracts: Tree::new(CONTRACT_TREE_HEIGHT, nodes.source()),
+            code: Tree::new(CODE_TREE_HEIGHT, nodes.source()),
+            _lease: nodes.store().lease(),
+            origin: Arc::default(),
+            nodes,
+        }
+    }
+
+    /// The state with these trees, whose nodes are in the log now.
+    pub fn of(contracts: Tree<Bucket>, code: Tree<CodeBucket>, nodes: Arc<Nodes>) -> Self {
+        Self {
+            contracts,
+            code,
+            _lease: nodes.store().lease(),
+            origin: Arc::default(),
+            nodes,
+        }
+    }
+
+    /// Whether this was made from the same checkpoint's snapshot as the other, so that it names nothing that is
+    /// given up with it.
+    pub fn follows(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.origin, &other.origin)
+    }
+
+    /// The contract tree.
+    pub fn contracts(&self) -> &Tree<Bucket> {
+        &self.contracts
+    }
+
+    /// The tree of code.
+    pub fn code_tree(&self) -> &Tree<CodeBucket> {
+        &self.code
+    }
+
+    /// The same state with the same trees, of which other nodes are in memory.
+    pub fn with_trees(&self, contracts: Tree<Bucket>, code: Tree<CodeBucket>) -> Self {
+        Self {
+            contracts,
+            code,
+            ..self.clone()
+        }
+    }
+
+    /// The nodes of the trees.
+    pub fn nodes(&self) -> &Arc<Nodes> {
+        &self.nodes
+    }
+
+    /// Whether the state has this code.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the state can not be read.
+    pub fn has_code(&self, hash: &CodeHash) -> Result<bool, NodeError> {
+        Ok(self.find_code(hash)?.is_some())
+    }
+
+    /// The bytes of a code of the state, read and checked.
+    ///
+    /// # Errors
+    /// [`ReadPageError`] when it can not be had.
+    pub fn code(&self, hash: &CodeHash) -> Result<Vec<u8>, ReadPageError> {
+        let Some(code) = self.find_code(hash)? else {
+            return Err(ReadPageError::MissingCode { code: *hash });
+        };
+        let store = self.nodes.store();
+        let bytes = code.spot.read_code(store, code.len_bytes)?;
+        if hash::code_hash(&bytes) == *hash {
+            return Ok(bytes);
+        }
+        let place = code.spot.code_place().ok_or(ReadPageError::NotWritten)?;
+        let (file, offset) = store.file_of(place);
+        let code = *hash;
+        Err(ReadPageError::DamagedCode { file, offset, code })
+    }
+
+    /// Where a code of the state is.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the state can not be read.
+    pub fn find_code(&self, hash: &CodeHash) -> Result<Option<StoredCode>, NodeError> {
+        let bucket = self.code.get(code::position(hash))?;
+        Ok(bucket.and_then(|(_, bucket)| bucket.find(hash).cloned()))
+    }
+
+    /// This state with code that it does not have.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the state can not be read.
+    pub fn with_code(
+        &self,
+        codes: impl IntoIterator<Item = StoredCode>,
+    ) -> Result<Self, NodeError> {
+        let mut next = self.clone();
+        for new in codes {
+            let position = code::position(&new.hash);
+            let bucket = next.code.get(position)?;
+            let bucket = bucket.map_or_else(CodeBucket::default, |(_, bucket)| bucket);
+            let bucket = bucket.with(new);
+            next.code = next
+                .code
+                .with(&[(position, Some((bucket.hash(), bucket)))])?;
+        }
+        Ok(next)
+    }
+
     /// The state root.
     pub fn root(&self) -> Root {
         Root::from_bytes(self.contracts.root())
@@ -144,6 +286,7 @@ impl Snapshot {
             .collect();
         Ok(Self {
             contracts: self.contracts.with(&changes?)?,
+            ..self.clone()
         })
     }
 

@@ -1,17 +1,20 @@
-//! A frame of the log: its header, its checksum and where its parts lie.
+//! A frame of the log: its header, its checksums and where its parts lie.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 8 | `crosfram` |
-//! | 8 | 1 | kind: 1 commit, 2 finalise, 3 delete |
-//! | 9 | 1 | frame version: 1 |
+//! | 8 | 1 | kind, the caller's |
+//! | 9 | 1 | frame version: 2 |
 //! | 10 | 6 | zeros |
-//! | 16 | 8 | epoch of the log |
-//! | 24 | 8 | sequence number: 1, 2, 3, ... |
-//! | 32 | 8 | length of the entry |
+//! | 16 | 8 | epoch of the segment |
+//! | 24 | 8 | sequence number: 1, 2, 3, ... through all segments |
+//! | 32 | 8 | length of the meta |
 //! | 40 | 8 | length of the blobs |
-//! | 48 | 32 | keyed hash (kind `LogFrame`) of bytes 0 to 47 and the entry |
-//! | 80 | | the entry, zeros up to a block's end, the blobs, zeros up to a block's end |
+//! | 48 | 8 | durable: the number of the last frame known to be synced when this one was written |
+//! | 56 | 8 | zeros |
+//! | 64 | 32 | keyed hash (kind `LogFrame`) of the blobs; zeros if the caller vouches for them |
+//! | 96 | 32 | keyed hash (kind `LogFrame`) of bytes 0 to 95 and the meta |
+//! | 128 | | the meta, zeros up to a block's end, the blobs, zeros up to a block's end |
 //!
 //! A frame begins at a block: writing one never writes to a block of another.
 
@@ -19,25 +22,37 @@ use crostata_abi::PAGE_BYTES;
 use crostata_proof::hash::KeyedHasher;
 use crostata_proof::{Hash, hash};
 
+use super::place::Place;
+
 /// What frames and their blobs are aligned to: the page of the state, and of most disks.
 pub(super) const BLOCK_BYTES: usize = PAGE_BYTES;
 /// [`BLOCK_BYTES`] as a file offset.
 pub(super) const BLOCK: u64 = BLOCK_BYTES as u64;
 /// The length of a frame's header.
-pub(super) const HEADER_LEN: usize = 80;
+pub(super) const HEADER_LEN: usize = 128;
 /// How a frame begins.
 pub(super) const MAGIC: [u8; 8] = *b"crosfram";
+/// Stands for the hash of blobs that the caller vouches for.
+pub(super) const VOUCHED: Hash = [0; 32];
 
-const VERSION: u8 = 1;
-const FIELDS_LEN: usize = 48;
+const VERSION: u8 = 2;
+const FIELDS_LEN: usize = 96;
 
-/// What a frame records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Kind {
-    Commit = 1,
-    Finalize = 2,
-    Delete = 3,
+/// A frame as it was written: what its caller gave, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Where the frame begins.
+    pub place: Place,
+    /// What the caller says it is.
+    pub kind: u8,
+    /// Its number: one more than that of the frame before.
+    pub sequence: u64,
+    /// The caller's bytes that are checked and read with the frame.
+    pub meta: Vec<u8>,
+    /// Where the blobs begin.
+    pub blobs: Place,
+    /// The length of all blobs together.
+    pub blobs_len: u64,
 }
 
 /// The fields of a frame's header but its checksum.
@@ -48,17 +63,12 @@ pub(super) struct Fields {
     pub sequence: u64,
     pub meta_len: u64,
     pub blobs_len: u64,
+    pub durable: u64,
+    pub blobs_hash: Hash,
 }
 
 impl Fields {
-    /// What the frame records, if this build knows it.
-    pub fn kind(&self) -> Option<Kind> {
-        [Kind::Commit, Kind::Finalize, Kind::Delete]
-            .into_iter()
-            .find(|kind| *kind as u8 == self.kind)
-    }
-
-    /// The header of a frame with this entry.
+    /// The header of a frame with this meta.
     pub fn encode(&self, meta: &[u8]) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
         let (fields, checksum) = bytes.split_at_mut(FIELDS_LEN);
@@ -69,7 +79,9 @@ impl Fields {
         fields[24..32].copy_from_slice(&self.sequence.to_le_bytes());
         fields[32..40].copy_from_slice(&self.meta_len.to_le_bytes());
         fields[40..48].copy_from_slice(&self.blobs_len.to_le_bytes());
-        checksum.copy_from_slice(&seal(fields, meta));
+        fields[48..56].copy_from_slice(&self.durable.to_le_bytes());
+        fields[64..96].copy_from_slice(&self.blobs_hash);
+        checksum.copy_from_slice(&hash_of(&[fields, meta]));
         bytes
     }
 
@@ -88,26 +100,14 @@ impl Fields {
             sequence: word(24)?,
             meta_len: word(32)?,
             blobs_len: word(40)?,
+            durable: word(48)?,
+            blobs_hash: *bytes.get(64..)?.first_chunk()?,
         })
     }
 
-    /// Where the parts of the frame lie if it begins at `offset`; `None` beyond `u64`.
+    /// Where the parts of the frame lie if it begins at `offset`.
     pub fn extent(&self, offset: u64) -> Option<Extent> {
-        let meta_end = offset
-            .checked_add(HEADER_LEN as u64)?
-            .checked_add(self.meta_len)?;
-        let blobs_at = meta_end.checked_next_multiple_of(BLOCK)?;
-        let blobs_end = blobs_at.checked_add(self.blobs_len)?;
-        Some(Extent {
-            offset,
-            blobs_at,
-            content_end: if self.blobs_len == 0 {
-                meta_end
-            } else {
-                blobs_end
-            },
-            end: blobs_end.checked_next_multiple_of(BLOCK)?,
-        })
+        Extent::of(offset, self.meta_len, self.blobs_len)
     }
 }
 
@@ -124,14 +124,33 @@ pub(super) struct Extent {
     pub end: u64,
 }
 
-/// The checksum of a header and an entry that is read in parts.
+impl Extent {
+    /// Of a frame that begins at `offset`; `None` beyond what a [`Place`] can say.
+    pub fn of(offset: u64, meta_len: u64, blobs_len: u64) -> Option<Self> {
+        let meta_end = offset
+            .checked_add(HEADER_LEN as u64)?
+            .checked_add(meta_len)?;
+        let blobs_at = meta_end.checked_next_multiple_of(BLOCK)?;
+        let blobs_end = blobs_at.checked_add(blobs_len)?;
+        let end = blobs_end.checked_next_multiple_of(BLOCK)?;
+        Place::new(0, end)?;
+        Some(Self {
+            offset,
+            blobs_at,
+            content_end: if blobs_len == 0 { meta_end } else { blobs_end },
+            end,
+        })
+    }
+}
+
+/// The checksum of a header and a meta that is read in parts.
 pub(super) struct Checksum<'a> {
     hasher: KeyedHasher,
     stated: &'a [u8],
 }
 
 impl<'a> Checksum<'a> {
-    /// Of a frame with this header, before its entry.
+    /// Of a frame with this header, before its meta.
     pub fn new(header: &'a [u8; HEADER_LEN]) -> Self {
         let (fields, stated) = header.split_at(FIELDS_LEN);
         let mut hasher = hash::hasher(hash::Kind::LogFrame);
@@ -139,7 +158,7 @@ impl<'a> Checksum<'a> {
         Self { hasher, stated }
     }
 
-    /// Adds the next bytes of the entry.
+    /// Adds the next bytes of the meta.
     pub fn update(&mut self, part: &[u8]) {
         self.hasher.update(part);
     }
@@ -150,9 +169,11 @@ impl<'a> Checksum<'a> {
     }
 }
 
-fn seal(fields: &[u8], meta: &[u8]) -> Hash {
+/// The hash of bytes that come in parts.
+pub(super) fn hash_of(parts: &[&[u8]]) -> Hash {
     let mut hasher = hash::hasher(hash::Kind::LogFrame);
-    hasher.update(fields);
-    hasher.update(meta);
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finalize()
 }

@@ -1,217 +1,262 @@
-//! The store: commits, pages and code kept in one append-only log of a directory, durably.
+//! The store: an append-only log of frames in a directory, durably.
 //!
-//! [`Store`] appends commits, finalisations and deletions, each as one frame and one sync, and
-//! gives pages and code back by their hash. It never interprets what a commit means: which parents
-//! exist, whether a root is right and which commits are alive is the business of its caller, who
-//! gets every entry back, in order, from [`Store::open`].
+//! [`Store`] appends frames, syncs them, and reads any of their bytes back by their [`Place`]. The
+//! log is cut into segments, files of 64 MiB; what is in a segment that its caller gave up is gone when
+//! the last reader that may know of it is. What a frame means is its caller's business, who gets
+//! every frame back, in order, from [`Store::open`].
 //!
 //! What holds:
-//! * a function that writes returns `Ok` only when the entry is on the disk, with every page and
-//!   every code that it brought;
-//! * opening after a crash gives every acknowledged entry, and at most one that was not;
-//! * bytes are checked against their hash each time they are read; damage is an error with file
-//!   and offset, never wrong data, and what opening dropped is in the [`RecoveryReport`];
-//! * after a failed write the handle refuses to write until the store is opened again.
+//! * after [`Writer::sync`] returned `Ok`, everything that was written before is on the disk;
+//! * opening after a crash gives every frame that was synced, and of those that were not, the first
+//!   few or none, each of them whole;
+//! * a frame that is broken although it was synced is an error with file and offset; what opening
+//!   dropped is in the [`RecoveryReport`];
+//! * after a failed write or sync the handle refuses to write until the store is opened again;
+//! * what was live when a [`Lease`] was taken can be read as long as it is held.
+//!
+//! Blobs are checked by their caller, who knows their hashes, when they are read; the store checks
+//! them only where a crash may have torn them.
 //!
 //! The format is in `docs/format.md`, "Store files".
 
-mod blobs;
-mod codec;
-mod entry;
+mod append;
 mod error;
 pub mod files;
 mod frame;
 mod header;
-mod log;
+mod lease;
+mod open;
+mod open_files;
+mod place;
+mod reader;
 mod recovery;
 mod replay;
+mod segments;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crostata_abi::PAGE_BYTES;
-use crostata_proof::{CodeHash, CommitId, EMPTY, Hash, hash};
+use self::append::Append;
+use self::files::{Files, LockGuard};
+use self::lease::Leases;
+use self::segments::{HeaderError, Segments};
 
-use self::blobs::{BlobList, Blobs, Body};
-use self::files::{File, Files, LockGuard};
-use self::log::Log;
-
-pub use self::entry::{CommitEntry, ContractChange, Entry};
 pub use self::error::{Damage, OpenError, ReadError, WriteError};
+pub use self::frame::Frame;
+pub use self::lease::Lease;
+pub use self::place::Place;
 pub use self::recovery::{DroppedTail, Recovery, RecoveryReport, TailCause};
+pub use self::replay::{Contents, ReadPlace};
+pub use self::segments::SegmentInfo;
+pub use self::writer::Writer;
 
-/// The bytes of one page.
-pub type Page = [u8; PAGE_BYTES];
+/// A segment is finished when the next frame would take it beyond this.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// The sizes that a store keeps to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// A segment is finished when the next frame would take it beyond this.
+    pub segment_bytes: u64,
+    /// A file grows by zeros up to a multiple of this. Little, so that opening has little to look
+    /// through; how the space came to be makes no difference to a sync.
+    pub growth_bytes: u64,
+    /// How many files are kept open.
+    pub open_files_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            segment_bytes: SEGMENT_BYTES,
+            growth_bytes: 1 << 20,
+            open_files_max: 512,
+        }
+    }
+}
 
 /// An open store. It holds the directory's lock until it is dropped.
 ///
-/// Reads and writes may come from any thread; writes wait for one another, reads do not wait for
+/// Reads and writes may come from any thread; writers wait for one another, reads do not wait for
 /// the disk work of a write.
 pub struct Store {
-    file: Arc<dyn File>,
-    blobs: RwLock<Blobs>,
-    log: Mutex<Log>,
+    segments: Arc<Segments>,
+    leases: Leases,
+    append: Mutex<Append>,
+    /// Files of segments that were never finished being made.
+    leftovers: Mutex<Vec<String>>,
     _lock: LockGuard,
 }
 
 impl Store {
     /// Opens the store in a directory, or makes one if the directory is empty.
     ///
-    /// Reads the entries of the log and the blobs of the last frame, but no other blobs.
-    /// What the log held, and whether its end was dropped, is in the [`Recovery`].
-    /// Everything in it is on the disk when this returns.
-    pub fn open(files: Arc<dyn Files>) -> Result<(Self, Recovery), OpenError> {
-        let opened = log::open(&*files)?;
+    /// Reads the frames from the start that the newest segment's header names to the end, without
+    /// their blobs, but for those of frames that nothing proves to be synced. What they were, and
+    /// whether the end was dropped, is in the [`Recovery`]. Everything in it is on the disk when
+    /// this returns.
+    pub fn open(
+        files: Arc<dyn Files>,
+        contents: &dyn Contents,
+        segment_bytes: u64,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let limits = Limits {
+            segment_bytes,
+            ..Limits::default()
+        };
+        Self::open_with(files, contents, limits)
+    }
+
+    /// [`open`](Self::open) with other sizes than the usual ones.
+    pub(crate) fn open_with(
+        files: Arc<dyn Files>,
+        contents: &dyn Contents,
+        limits: Limits,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let opened = open::open(files, contents, limits)?;
+        let start = opened.append.stated_start();
         let store = Self {
-            file: opened.log.file(),
-            blobs: RwLock::new(opened.blobs),
-            log: Mutex::new(opened.log),
+            leases: Leases::new(&opened.segments, start.segment()),
+            segments: opened.segments,
+            append: Mutex::new(opened.append),
+            leftovers: Mutex::new(opened.leftovers),
             _lock: opened.lock,
         };
         Ok((store, opened.recovery))
     }
 
-    /// Appends a commit with the pages and the code it brings; durable when this returns `Ok`.
+    /// The right to write, for one at a time: waits until no other writer is there.
+    pub fn writer(&self) -> Result<Writer<'_>, WriteError> {
+        // A thread that panicked while it wrote left the log marked as failed.
+        let append = self.append.lock().unwrap_or_else(PoisonError::into_inner);
+        Writer::new(self, append)
+    }
+
+    /// Fills the buffer with the bytes at a place, which may be written and not yet synced.
     ///
-    /// Pages and code that the store has already, and pages of zeros, are not written again.
-    /// Each page and code must hash to the hash given with it: a mismatch is found when it is read,
-    /// or, in the last frame, when the store is opened. Every page that `entry` names must be in
-    /// `pages` or in the store.
-    pub fn commit(
-        &self,
-        entry: &CommitEntry,
-        pages: &[(Hash, &Page)],
-        code: &[(CodeHash, &[u8])],
-    ) -> Result<(), WriteError> {
-        debug_assert!(
-            pages
-                .iter()
-                .all(|(leaf, page)| hash::page_leaf(page) == *leaf)
-        );
-        debug_assert!(code.iter().all(|(key, code)| hash::code_hash(code) == *key));
-        let mut log = self.log();
-        let body = Body::fresh(&self.blobs(), pages, code);
-        self.require_pages(entry, &body.list)?;
-        let meta = codec::encode_commit(entry, &body.list)?;
-        let blobs_at = log.append(frame::Kind::Commit, &meta, &body.parts)?;
-        self.blobs_mut().insert(&body.list, blobs_at);
+    /// They are not checked. A place in a segment that is gone is [`ReadError::Gone`]; hold a
+    /// [`Lease`] to be sure of those that were live when it was taken.
+    pub fn read(&self, place: Place, bytes: &mut [u8]) -> Result<(), ReadError> {
+        self.segments.read(place, bytes)
+    }
+
+    /// The frame that begins at this place, read again and checked.
+    pub fn frame(&self, place: Place) -> Result<Frame, ReadError> {
+        let reader = self.segments.reader(place.segment()).map_err(unversioned)?;
+        match reader.load(place.offset(), |_| true)? {
+            Ok(loaded) => Ok(loaded.frame),
+            Err(cause) => {
+                let what = Damage::NoFrame { cause };
+                Err(ReadError::damaged(place.segment(), place.offset(), what))
+            }
+        }
+    }
+
+    /// A lease of all that is live now.
+    pub fn lease(&self) -> Lease {
+        self.leases.take()
+    }
+
+    /// The segments that were not given up, by ascending number.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        self.segments.live()
+    }
+
+    /// Gives up segments: their files are removed when the last lease that was taken before is
+    /// dropped, at once if there is none.
+    ///
+    /// What is to be kept of them must have been written again and synced. A segment that the next
+    /// opening would read, since the newest segment's header has a start before it, is kept until a
+    /// segment with a later start was begun. Numbers of segments that were given up before are
+    /// ignored. A file that can not be removed is found by [`settle`](Self::settle) when the store
+    /// was opened again. The segment that is being written can not be given up.
+    pub fn retire(&self, segments: &[u32]) -> Result<(), WriteError> {
+        let current = self.segments.newest();
+        if segments.contains(&current) {
+            return Err(WriteError::InUse { segment: current });
+        }
+        let mut numbers = segments.to_vec();
+        numbers.retain(|number| self.segments.give_up(*number));
+        self.leases.give_up(numbers);
         Ok(())
     }
 
-    /// Appends that a commit became final; durable when this returns `Ok`.
-    pub fn finalize(&self, id: &CommitId) -> Result<(), WriteError> {
-        self.log()
-            .append(frame::Kind::Finalize, id.as_bytes(), &[])?;
-        Ok(())
-    }
-
-    /// Appends that a commit, and with it the branch above it, was deleted; durable when this
-    /// returns `Ok`.
-    pub fn delete(&self, id: &CommitId) -> Result<(), WriteError> {
-        self.log().append(frame::Kind::Delete, id.as_bytes(), &[])?;
-        Ok(())
-    }
-
-    /// The page with this leaf hash, read from the disk and checked. [`EMPTY`] gives zeros.
-    pub fn page(&self, leaf: &Hash) -> Result<Box<Page>, ReadError> {
-        let mut page = Box::new([0; PAGE_BYTES]);
-        if *leaf == EMPTY {
-            return Ok(page);
+    /// Removes what a crash left behind: every segment that is not in `live` and was not needed for
+    /// the frames that opening read. The names of the files that were removed.
+    ///
+    /// To be called once after opening. A member of `live` that is not there is damage; nothing is
+    /// removed then.
+    pub fn settle(&self, live: &BTreeSet<u32>) -> Result<Vec<String>, OpenError> {
+        if let Some(missing) = live.iter().find(|number| !self.segments.contains(**number)) {
+            return Err(OpenError::missing(*missing));
         }
-        let offset = self.blobs().page(leaf);
-        let offset = offset.ok_or(ReadError::MissingPage { leaf: *leaf })?;
-        self.read(&mut page[..], offset)?;
-        if hash::page_leaf(&page) != *leaf {
-            return Err(damaged(offset, Damage::Page { leaf: *leaf }));
+        let removed = self.remove_orphans(live);
+        removed.map_err(|source| OpenError::Io {
+            path: self.segments.files().path(),
+            source,
+        })
+    }
+
+    /// The name of the file in which a place is, and the offset in it in bytes: for messages.
+    pub fn file_of(&self, place: Place) -> (String, u64) {
+        (place::file_name(place.segment()), place.offset())
+    }
+
+    fn remove_orphans(&self, live: &BTreeSet<u32>) -> io::Result<Vec<String>> {
+        let mut removed = self.remove_leftovers()?;
+        let mut names = self.segments.files().names()?;
+        names.sort_unstable();
+        for name in names {
+            let Some(number) = place::number_of(&name) else {
+                continue;
+            };
+            let needed = number >= self.leases.read_from() || live.contains(&number);
+            if needed || self.segments.is_given_up(number) {
+                continue;
+            }
+            self.segments.remove(number)?;
+            removed.push(name);
         }
-        Ok(page)
+        Ok(removed)
     }
 
-    /// The code with this hash, read from the disk and checked.
-    pub fn code(&self, key: &CodeHash) -> Result<Vec<u8>, ReadError> {
-        let place = self.blobs().code(key);
-        let (offset, len_bytes) = place.ok_or(ReadError::MissingCode { code: *key })?;
-        let mut code = self.room(*key, offset, len_bytes)?;
-        self.read(&mut code, offset)?;
-        if hash::code_hash(&code) != *key {
-            return Err(damaged(offset, Damage::Code { code: *key }));
+    /// Removes the segments that were being made when the store was last closed.
+    fn remove_leftovers(&self) -> io::Result<Vec<String>> {
+        let mut leftovers = self
+            .leftovers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let names = std::mem::take(&mut *leftovers);
+        // Locked until they are gone: one may have the name of the segment that is made next.
+        for name in &names {
+            match self.segments.files().remove(name) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
-        Ok(code)
-    }
-
-    /// Whether the page is in the store, durably. True for [`EMPTY`].
-    pub fn has_page(&self, leaf: &Hash) -> bool {
-        *leaf == EMPTY || self.blobs().page(leaf).is_some()
-    }
-
-    /// Whether the code is in the store, durably.
-    pub fn has_code(&self, key: &CodeHash) -> bool {
-        self.blobs().code(key).is_some()
-    }
-
-    /// Zeros for the code's bytes: as many as the log says, if the file can hold them.
-    fn room(&self, code: CodeHash, offset: u64, len_bytes: u64) -> Result<Vec<u8>, ReadError> {
-        let file_len = self
-            .file
-            .len()
-            .map_err(|source| read_error(offset, source))?;
-        let end = offset.checked_add(len_bytes);
-        match usize::try_from(len_bytes) {
-            Ok(len) if end.is_some_and(|end| end <= file_len) => Ok(vec![0; len]),
-            _ => Err(damaged(offset, Damage::Code { code })),
-        }
-    }
-
-    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), ReadError> {
-        self.file
-            .read_exact_at(buffer, offset)
-            .map_err(|source| read_error(offset, source))
-    }
-
-    fn require_pages(&self, entry: &CommitEntry, brought: &BlobList) -> Result<(), WriteError> {
-        let mut brought = brought.pages.clone();
-        brought.sort_unstable();
-        let blobs = self.blobs();
-        let mut leaves = entry.contracts.iter().flat_map(|change| &change.pages);
-        let missing = leaves.find(|(_, leaf)| {
-            *leaf != EMPTY && blobs.page(leaf).is_none() && brought.binary_search(leaf).is_err()
-        });
-        match missing {
-            Some((_, leaf)) => Err(WriteError::MissingPage { leaf: *leaf }),
-            None => Ok(()),
-        }
-    }
-
-    // A thread that panicked while it held one of these locks left nothing half-made: the index
-    // changes only after an append, and the log marks itself as failed before it begins one.
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn blobs(&self) -> RwLockReadGuard<'_, Blobs> {
-        self.blobs.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn blobs_mut(&self) -> RwLockWriteGuard<'_, Blobs> {
-        self.blobs.write().unwrap_or_else(PoisonError::into_inner)
+        Ok(names)
     }
 }
 
-fn damaged(offset: u64, what: Damage) -> ReadError {
-    let file = log::FILE_NAME.to_owned();
-    ReadError::Damaged { file, offset, what }
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The directory's lock is released next: leases that are dropped later leave its files alone.
+        self.segments.close();
+    }
 }
 
-/// An end of file inside bytes that the log listed is damage; the rest is the disk's own error.
-fn read_error(offset: u64, source: std::io::Error) -> ReadError {
-    if source.kind() == std::io::ErrorKind::UnexpectedEof {
-        return damaged(offset, Damage::Truncated);
-    }
-    let file = log::FILE_NAME.to_owned();
-    ReadError::Io {
-        file,
-        offset,
-        source,
+/// The segment is not one of this version; its name says that it is.
+fn unversioned(error: HeaderError) -> ReadError {
+    match error {
+        HeaderError::Read(error) => error,
+        HeaderError::Version { file, .. } => ReadError::Damaged {
+            file,
+            offset: 0,
+            what: Damage::SegmentHeader,
+        },
     }
 }

@@ -1,12 +1,12 @@
-//! What opening found: the entries of the log and a report of what it dropped.
+//! What opening found: the frames of the log and a report of what it dropped.
 
-use super::entry::Entry;
+use super::frame::Frame;
 
 /// The log's contents, and how opening went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// All entries, in the order they were written.
-    pub entries: Vec<Entry>,
+    /// The frames from the log's start to its end, in the order they were written.
+    pub frames: Vec<Frame>,
     /// How opening went.
     pub report: RecoveryReport,
 }
@@ -16,18 +16,28 @@ pub struct Recovery {
 pub struct RecoveryReport {
     /// Valid frames read.
     pub frames: u64,
-    /// Where the last valid frame ends, in bytes from the beginning of the log.
-    pub end: u64,
+    /// Segments that the directory holds.
+    pub segments: u64,
+    /// The file in which the last valid frame ends.
+    pub end_file: String,
+    /// Where it ends there, in bytes from the beginning.
+    pub end_offset: u64,
     /// What lies behind the last valid frame and was not counted, if anything.
     ///
-    /// A write that a crash cut short looks like this, and is nothing to worry about: it was never
-    /// acknowledged. The bytes stay where they are, and are reported again, until the next write.
+    /// Writes that a crash cut short look like this, and are nothing to worry about: they were
+    /// never acknowledged. The bytes stay where they are, and are reported again, until the next
+    /// write.
     pub dropped_tail: Option<DroppedTail>,
+    /// Files that a crash left behind and that mean nothing. Those found by opening itself are
+    /// there until the next write or [`settle`](super::Store::settle).
+    pub orphans: Vec<String>,
 }
 
 /// Bytes at the end of the log that are no valid frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DroppedTail {
+    /// The file they are in.
+    pub file: String,
     /// Where they begin.
     pub offset: u64,
     /// How many bytes there are, up to the last one that is not zero.
@@ -46,14 +56,11 @@ pub enum TailCause {
     /// The lengths in the frame header reach beyond the end of the file.
     #[error("the frame is longer than the file")]
     Length,
-    /// The header and the entry do not match their checksum.
+    /// The header and the meta do not match their checksum.
     #[error("the frame does not match its checksum")]
     Checksum,
-    /// The entry is whole; a page or a code that it brought does not match its hash. If the disk is
-    /// sound, this commit was never acknowledged.
-    #[error("a page or code at byte {offset} does not match its hash")]
-    Blob {
-        /// Where the page or code begins.
-        offset: u64,
-    },
+    /// The header and the meta are whole; the blobs are not those that were to be written. If the
+    /// disk is sound, this frame was never acknowledged.
+    #[error("the frame's contents do not match their hashes")]
+    Blobs,
 }

@@ -1,254 +1,294 @@
-//! Reading a log from its beginning: its entries, its index, and what is wrong with its end.
+//! Reading a log from its start to its end: its frames, and what is wrong with its end.
 //!
-//! Only reads. The walk stops at the first place where the next frame is not; then the rest of the
-//! file decides: a later valid frame means damage, anything else is a dropped tail.
-//! Reads the entries, and of the blobs only those of the last frame.
+//! Only reads. In every segment but the newest each frame up to the next segment's first was synced
+//! before that segment was made: whatever is wrong there is damage. In the newest the walk stops at the first
+//! place where the next frame is not; then the rest of the file decides: a later valid frame that
+//! was written when the missing one was known to be synced means damage, anything else is a
+//! dropped tail.
 
-use std::io;
-
-use crostata_abi::PAGE_BYTES;
-use crostata_proof::hash;
-
-use super::blobs::{Blob, BlobList, Blobs};
-use super::codec;
-use super::entry::Entry;
-use super::error::Damage;
-use super::files::File;
-use super::frame::{self, BLOCK, BLOCK_BYTES, Checksum, Extent, Fields, HEADER_LEN};
+use super::error::{Damage, ReadError};
+use super::frame::{self, BLOCK, BLOCK_BYTES, Extent, Frame, VOUCHED};
+use super::header::SegmentHeader;
+use super::place::{Place, file_name};
+use super::reader::{Loaded, SegmentReader};
 use super::recovery::{DroppedTail, TailCause};
+use super::segments::{HeaderError, Segments};
 
 /// How much of the file's end is looked through at once. A multiple of [`BLOCK_BYTES`].
 const SCAN_BYTES: usize = 64 * BLOCK_BYTES;
 
 const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 
+/// Fills a buffer with the bytes at a place.
+pub type ReadPlace<'a> = &'a mut dyn FnMut(Place, &mut [u8]) -> Result<(), ReadError>;
+
+/// What the store asks about frames that it can not judge.
+pub trait Contents {
+    /// Whether the blobs of a frame that was written with `vouched` are those that its meta names.
+    ///
+    /// Asked while the store is opened, of frames that a crash may have torn. `read` gives the
+    /// bytes of any place; its errors are to be handed on. `false` drops the frame, and all behind it.
+    fn whole(&self, frame: &Frame, read: ReadPlace<'_>) -> Result<bool, ReadError>;
+}
+
 /// What a log holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Replay {
-    pub entries: Vec<Entry>,
-    pub blobs: Blobs,
-    /// The last valid frame.
-    pub last: Option<Extent>,
+    pub frames: Vec<Frame>,
+    /// The header of the newest segment.
+    pub newest: SegmentHeader,
+    /// Where the next frame begins in the newest segment.
+    pub end: u64,
+    /// The number of the next frame.
+    pub sequence: u64,
+    /// The frames that nothing proves to be on the disk.
+    pub unproven: Vec<Extent>,
     pub dropped_tail: Option<DroppedTail>,
 }
 
-/// Why a log could not be read.
-#[derive(Debug)]
-pub(super) enum ReplayError {
-    Io(io::Error),
-    Damaged { offset: u64, what: Damage },
-}
-
-impl From<io::Error> for ReplayError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-/// A frame whose checksum holds, not yet decoded.
-struct Loaded {
-    fields: Fields,
-    extent: Extent,
-    meta: Vec<u8>,
-}
-
-/// A whole frame, without its blobs.
-struct Frame {
-    extent: Extent,
-    entry: Entry,
-    list: BlobList,
-}
-
-/// Reads a log whose header gave this epoch.
-pub(super) fn replay(file: &dyn File, epoch: u64) -> Result<Replay, ReplayError> {
-    let log = LogReader {
-        file,
-        epoch,
-        len: file.len()?,
-    };
+/// Reads the log.
+pub(super) fn replay(segments: &Segments, contents: &dyn Contents) -> Result<Replay, HeaderError> {
+    let newest = segments.header(segments.newest())?;
+    let (first, mut offset, mut wanted) = beginning(&newest)?;
     let mut frames = Vec::new();
-    let mut cause = log.walk(&mut frames)?;
-    if let Some(offset) = log.broken_blob(frames.last())? {
-        frames.pop();
-        cause = TailCause::Blob { offset };
+    for number in first..newest.number {
+        let until = segments.header(number + 1)?.first_sequence;
+        let finished = Finished {
+            reader: segments.reader(number)?,
+            until,
+        };
+        finished.walk(offset, wanted, &mut frames)?;
+        (offset, wanted) = (BLOCK, Some(until));
     }
-    let end = frames.last().map_or(BLOCK, |frame| frame.extent.end);
-    let dropped_tail = log.tail(end, frames.len() as u64 + 1, cause)?;
-    Ok(collect(frames, dropped_tail))
-}
-
-fn collect(frames: Vec<Frame>, dropped_tail: Option<DroppedTail>) -> Replay {
-    let mut replay = Replay {
-        dropped_tail,
-        ..Replay::default()
+    if wanted != Some(newest.first_sequence) {
+        // Of the first segment there is.
+        return Err(ReadError::damaged(newest.number, 0, Damage::SegmentHeader).into());
+    }
+    let reader = segments.reader(newest.number)?;
+    let end = End {
+        segments,
+        contents,
+        reader,
+        newest,
     };
-    for frame in frames {
-        replay.blobs.insert(&frame.list, frame.extent.blobs_at);
-        replay.entries.push(frame.entry);
-        replay.last = Some(frame.extent);
+    Ok(end.read(frames)?)
+}
+
+/// Where reading begins: segment, offset, and the number of the frame there, if it is known.
+fn beginning(newest: &SegmentHeader) -> Result<(u32, u64, Option<u64>), ReadError> {
+    let start = newest.start;
+    if start == Place::NONE {
+        return Ok((1, BLOCK, Some(1)));
     }
-    replay
+    if start.segment() == 0 || start.segment() >= newest.number {
+        return Err(ReadError::damaged(newest.number, 0, Damage::SegmentHeader));
+    }
+    Ok((start.segment(), start.offset(), None))
 }
 
-/// A log that is being read.
-struct LogReader<'a> {
-    file: &'a dyn File,
-    epoch: u64,
-    len: u64,
+/// A segment behind which there is another.
+struct Finished {
+    reader: SegmentReader,
+    /// The number of the next segment's first frame.
+    until: u64,
 }
 
-impl LogReader<'_> {
-    /// Reads frames until one is missing or broken; why the last one is no frame.
-    fn walk(&self, frames: &mut Vec<Frame>) -> Result<TailCause, ReplayError> {
+impl Finished {
+    /// Reads the frames from an offset on; the first has this number, if it is known.
+    fn walk(
+        &self,
+        mut offset: u64,
+        mut wanted: Option<u64>,
+        frames: &mut Vec<Frame>,
+    ) -> Result<(), ReadError> {
+        while wanted != Some(self.until) {
+            let fits = |found| found < self.until && wanted.is_none_or(|wanted| wanted == found);
+            let loaded = self.reader.load(offset, fits)?;
+            let loaded = loaded.map_err(|cause| self.damaged(offset, cause))?;
+            offset = loaded.extent.end;
+            wanted = Some(loaded.frame.sequence + 1);
+            frames.push(loaded.frame);
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, offset: u64, cause: TailCause) -> ReadError {
+        let number = self.reader.segment;
+        let what = Damage::Frame {
+            cause,
+            later_sequence: self.until,
+            later: Place::new(number + 1, BLOCK).unwrap_or(Place::NONE),
+        };
+        ReadError::damaged(number, offset, what)
+    }
+}
+
+/// The newest segment.
+struct End<'a> {
+    segments: &'a Segments,
+    contents: &'a dyn Contents,
+    reader: SegmentReader,
+    newest: SegmentHeader,
+}
+
+/// What lies behind the frames that were walked over.
+struct Tail {
+    /// Behind the last byte that is not zero.
+    used_end: u64,
+    /// The frame there that was written when the most frames were known to be synced.
+    witness: Option<Loaded>,
+}
+
+impl End<'_> {
+    fn read(&self, mut frames: Vec<Frame>) -> Result<Replay, ReadError> {
+        let mut walked = Vec::new();
+        let mut cause = self.walk(&mut walked)?;
+        let mut end = walked.last().map_or(BLOCK, |last| last.extent.end);
+        let tail = self.tail(end, self.newest.first_sequence + walked.len() as u64)?;
+        self.refuse_damage(&tail, end, walked.len() as u64, cause)?;
+
+        let durable = self.durable(&walked, &tail);
+        let mut used_end = tail.used_end;
+        if let Some(broken) = self.first_torn(&walked, durable)? {
+            used_end = used_end.max(walked.last().map_or(0, |last| last.extent.content_end));
+            end = walked[broken].extent.offset;
+            walked.truncate(broken);
+            cause = TailCause::Blobs;
+        }
+        let dropped_tail = (used_end > end).then(|| DroppedTail {
+            file: file_name(self.newest.number),
+            offset: end,
+            len_bytes: used_end - end,
+            cause,
+        });
+        let unproven = walked.iter().filter(|l| l.frame.sequence > durable);
+        let unproven = unproven.map(|loaded| loaded.extent).collect();
+        let sequence = self.newest.first_sequence + walked.len() as u64;
+        frames.extend(walked.into_iter().map(|loaded| loaded.frame));
+        Ok(Replay {
+            frames,
+            newest: self.newest,
+            end,
+            sequence,
+            unproven,
+            dropped_tail,
+        })
+    }
+
+    /// Reads frames until one is missing or broken; why what is there is no frame.
+    fn walk(&self, walked: &mut Vec<Loaded>) -> Result<TailCause, ReadError> {
         let mut offset = BLOCK;
         loop {
-            let sequence = frames.len() as u64 + 1;
-            let loaded = match self.load(offset, |found| found == sequence)? {
-                Ok(loaded) => loaded,
+            let sequence = self.newest.first_sequence + walked.len() as u64;
+            match self.reader.load(offset, |found| found == sequence)? {
+                Ok(loaded) => {
+                    offset = loaded.extent.end;
+                    walked.push(loaded);
+                }
                 Err(cause) => return Ok(cause),
-            };
-            let frame = decode(&loaded).ok_or(ReplayError::Damaged {
-                offset,
-                what: Damage::Meta,
-            })?;
-            offset = frame.extent.end;
-            frames.push(frame);
+            }
         }
     }
 
-    /// The frame at `offset`, if its sequence number is wanted and its checksum holds.
-    fn load(
+    /// Looks through everything behind `end`, where frame `sequence` should begin.
+    fn tail(&self, end: u64, sequence: u64) -> Result<Tail, ReadError> {
+        let mut tail = Tail {
+            used_end: end,
+            witness: None,
+        };
+        let mut buffer = vec![0; SCAN_BYTES];
+        let mut offset = end;
+        while offset < self.reader.len {
+            let len = (self.reader.len - offset).min(SCAN_BYTES as u64);
+            let chunk = &mut buffer[..len as usize];
+            self.reader.read(chunk, offset)?;
+            let blocks = chunk.chunks(BLOCK_BYTES);
+            for (block, at) in blocks.zip((offset..).step_by(BLOCK_BYTES)) {
+                self.look_at(block, at, sequence, &mut tail)?;
+            }
+            offset += len;
+        }
+        Ok(tail)
+    }
+
+    fn look_at(
         &self,
-        offset: u64,
-        wanted: impl Fn(u64) -> bool,
-    ) -> io::Result<Result<Loaded, TailCause>> {
-        let Some(header) = self.header(offset)? else {
-            return Ok(Err(TailCause::Header));
-        };
-        let fields = Fields::decode(&header)
-            .filter(|fields| fields.epoch == self.epoch && wanted(fields.sequence));
-        let Some(fields) = fields else {
-            return Ok(Err(TailCause::Header));
-        };
-        let extent = fields
-            .extent(offset)
-            .filter(|extent| extent.content_end <= self.len);
-        let Some(extent) = extent else {
-            return Ok(Err(TailCause::Length));
-        };
-        let meta_at = offset + HEADER_LEN as u64;
-        if !self.checksum_holds(&header, meta_at, fields.meta_len)? {
-            return Ok(Err(TailCause::Checksum));
+        block: &[u8],
+        at: u64,
+        sequence: u64,
+        tail: &mut Tail,
+    ) -> Result<(), ReadError> {
+        let used = used_len(block);
+        if used > 0 {
+            tail.used_end = at + used;
         }
-        let meta = self.bytes(meta_at, fields.meta_len)?;
-        Ok(Ok(Loaded {
-            fields,
-            extent,
-            meta,
-        }))
+        if !block.starts_with(&frame::MAGIC) {
+            return Ok(());
+        }
+        if let Ok(later) = self.reader.load(at, |found| found > sequence)? {
+            let known = tail.witness.as_ref().map_or(0, durable_at);
+            if tail.witness.is_none() || durable_at(&later) > known {
+                tail.witness = Some(later);
+            }
+        }
+        Ok(())
     }
 
-    fn header(&self, offset: u64) -> io::Result<Option<[u8; HEADER_LEN]>> {
-        if self.len.saturating_sub(offset) < HEADER_LEN as u64 {
-            return Ok(None);
-        }
-        let mut header = [0; HEADER_LEN];
-        self.file.read_exact_at(&mut header, offset)?;
-        Ok(Some(header))
-    }
-
-    /// Reads the entry in small parts: until its checksum holds, its length may be anything up to
-    /// the file's, and nothing is allocated for it.
-    fn checksum_holds(
+    /// A frame behind the first broken one that was written when that one was known to be synced
+    /// shows that it broke later.
+    fn refuse_damage(
         &self,
-        header: &[u8; HEADER_LEN],
-        meta_at: u64,
-        meta_len: u64,
-    ) -> io::Result<bool> {
-        let mut checksum = Checksum::new(header);
-        let mut buffer = [0; BLOCK_BYTES];
-        let mut done = 0;
-        while done < meta_len {
-            let part = &mut buffer[..(meta_len - done).min(BLOCK) as usize];
-            self.file.read_exact_at(part, meta_at + done)?;
-            checksum.update(part);
-            done += part.len() as u64;
+        tail: &Tail,
+        end: u64,
+        walked: u64,
+        cause: TailCause,
+    ) -> Result<(), ReadError> {
+        let broken = self.newest.first_sequence + walked;
+        match &tail.witness {
+            Some(later) if durable_at(later) >= broken => {
+                let what = Damage::Frame {
+                    cause,
+                    later_sequence: later.frame.sequence,
+                    later: later.frame.place,
+                };
+                Err(ReadError::damaged(self.newest.number, end, what))
+            }
+            _ => Ok(()),
         }
-        Ok(checksum.holds())
     }
 
-    fn bytes(&self, offset: u64, len_bytes: u64) -> io::Result<Vec<u8>> {
-        let len = usize::try_from(len_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let mut bytes = vec![0; len];
-        self.file.read_exact_at(&mut bytes, offset)?;
-        Ok(bytes)
+    /// The number of the last frame that is known to be synced.
+    fn durable(&self, walked: &[Loaded], tail: &Tail) -> u64 {
+        let before = self.newest.first_sequence - 1;
+        let told = walked.iter().chain(&tail.witness).map(durable_at);
+        told.fold(before, u64::max)
     }
 
-    /// The offset of the frame's first blob that does not match its hash.
-    fn broken_blob(&self, frame: Option<&Frame>) -> io::Result<Option<u64>> {
-        let Some(frame) = frame else {
-            return Ok(None);
-        };
-        for (blob, offset, len_bytes) in frame.list.places(frame.extent.blobs_at) {
-            let bytes = self.bytes(offset, len_bytes)?;
-            if !matches(blob, &bytes) {
-                return Ok(Some(offset));
+    /// The first frame behind the durable ones whose blobs are not whole, counted in the segment.
+    fn first_torn(&self, walked: &[Loaded], durable: u64) -> Result<Option<usize>, ReadError> {
+        for (at, loaded) in walked.iter().enumerate() {
+            if loaded.frame.sequence > durable && !self.is_whole(loaded)? {
+                return Ok(Some(at));
             }
         }
         Ok(None)
     }
 
-    /// What lies behind the valid frames, which end at `end`, where frame `sequence` should begin.
-    fn tail(
-        &self,
-        end: u64,
-        sequence: u64,
-        cause: TailCause,
-    ) -> Result<Option<DroppedTail>, ReplayError> {
-        let mut buffer = vec![0; SCAN_BYTES];
-        let mut used_end = end;
-        let mut offset = end;
-        while offset < self.len {
-            let len = (self.len - offset).min(SCAN_BYTES as u64);
-            let chunk = &mut buffer[..len as usize];
-            self.file.read_exact_at(chunk, offset)?;
-            for (block, at) in chunk
-                .chunks(BLOCK_BYTES)
-                .zip((offset..).step_by(BLOCK_BYTES))
-            {
-                let used = used_len(block);
-                if used > 0 {
-                    used_end = at + used;
-                }
-                if let Some(later) = self.later_frame(block, at, sequence)? {
-                    let what = broken(cause, &later);
-                    return Err(ReplayError::Damaged { offset: end, what });
-                }
-            }
-            offset += len;
+    fn is_whole(&self, loaded: &Loaded) -> Result<bool, ReadError> {
+        if loaded.fields.blobs_len == 0 {
+            return Ok(true);
         }
-        Ok((used_end > end).then_some(DroppedTail {
-            offset: end,
-            len_bytes: used_end - end,
-            cause,
-        }))
-    }
-
-    /// The frame that begins with this block, if it is valid and its number is above `sequence`.
-    fn later_frame(&self, block: &[u8], at: u64, sequence: u64) -> io::Result<Option<Loaded>> {
-        if !block.starts_with(&frame::MAGIC) {
-            return Ok(None);
+        if loaded.fields.blobs_hash == VOUCHED {
+            let mut read = |place, bytes: &mut [u8]| self.segments.read(place, bytes);
+            return self.contents.whole(&loaded.frame, &mut read);
         }
-        Ok(self.load(at, |found| found > sequence)?.ok())
+        self.reader.blobs_match(loaded)
     }
 }
 
-fn broken(cause: TailCause, later: &Loaded) -> Damage {
-    Damage::Frame {
-        cause,
-        later_sequence: later.fields.sequence,
-        later_offset: later.extent.offset,
-    }
+/// What a frame says of the frames before it.
+fn durable_at(loaded: &Loaded) -> u64 {
+    loaded.fields.durable
 }
 
 /// The length of a block without the zeros at its end.
@@ -259,23 +299,4 @@ fn used_len(block: &[u8]) -> u64 {
     }
     let last = block.iter().rposition(|byte| *byte != 0);
     last.map_or(0, |last| last as u64 + 1)
-}
-
-fn decode(loaded: &Loaded) -> Option<Frame> {
-    let (entry, list) = codec::decode(loaded.fields.kind()?, &loaded.meta)?;
-    (list.len_bytes()? == loaded.fields.blobs_len).then_some(Frame {
-        extent: loaded.extent,
-        entry,
-        list,
-    })
-}
-
-fn matches(blob: Blob, bytes: &[u8]) -> bool {
-    match blob {
-        Blob::Page(leaf) => {
-            let page = <&[u8; PAGE_BYTES]>::try_from(bytes);
-            page.is_ok_and(|page| hash::page_leaf(page) == leaf)
-        }
-        Blob::Code(key) => hash::code_hash(bytes) == key,
-    }
 }

@@ -1,6 +1,7 @@
 //! How a VM is opened.
 
 use crate::engine::{Backend, Protocol};
+use crate::state::LogConfig;
 
 /// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
 #[derive(Debug, Clone)]
@@ -10,6 +11,8 @@ pub struct Config {
     /// The protocols this node knows. The first is the one that sessions without a base run under; the others
     /// are for commits made under them. An empty list means the default protocol.
     pub protocols: Vec<Protocol>,
+    /// How the log is kept.
+    pub log: LogConfig,
     /// Bytes of committed pages kept in memory for sessions to come; sessions alive keep what they map.
     pub image_cache_bytes: u64,
 }
@@ -19,6 +22,7 @@ impl Default for Config {
         Self {
             backend: Backend::Native,
             protocols: vec![Protocol::default()],
+            log: LogConfig::default(),
             image_cache_bytes: 512 << 20,
         }
     }

@@ -4,9 +4,8 @@ use std::io;
 
 use crate::engine::{EngineError, Fingerprint};
 use crate::state::{
-    LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError,
+    LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
 };
-use crate::store::ReadError;
 
 /// Why a VM did not open.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +33,9 @@ pub enum OpenVmError {
 /// Why a session did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The base's state can not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The base is not retained.
     #[error(transparent)]
     Base(#[from] LookupError),
@@ -61,10 +63,13 @@ pub enum ProofError {
     Opening(#[from] OpeningError),
     /// The page can not be had.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(ReadPageError),
     /// The state tree can not be read.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The commit's state can not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 impl From<OpenPageError> for ProofError {
@@ -79,8 +84,8 @@ impl From<OpenPageError> for ProofError {
 impl From<ReadPageError> for ProofError {
     fn from(error: ReadPageError) -> Self {
         match error {
-            ReadPageError::Store(error) => Self::Read(error),
             ReadPageError::Node(error) => Self::Node(error),
+            error => Self::Read(error),
         }
     }
 }

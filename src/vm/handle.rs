@@ -11,10 +11,10 @@ use super::config::Config;
 use super::error::{OpenVmError, ProofError, SessionError};
 use crate::engine::{Fault, Fingerprint, HostQuery, Protocol};
 use crate::memory::Images;
-use crate::session::{HostQueries, Runtime, Session, SessionData};
-use crate::state::{Commit, CommitError, CommitRef, Commits, CommittedPages, Retained};
+use crate::session::{Base, HostQueries, Runtime, Session, SessionData};
+use crate::state::{CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages};
 use crate::store::RecoveryReport;
-use crate::store::files::OsFiles;
+use crate::store::files::{Files, OsFiles};
 
 /// A contract VM over a directory.
 ///
@@ -81,11 +81,27 @@ impl VM {
         Self::open(Directory::Ephemeral(Arc::new(directory)), config)
     }
 
+    /// Opens a VM over files of the embedder's own: in memory, for a test, or failing on purpose, for a simulation.
+    ///
+    /// # Errors
+    /// As [`with_config`](Self::with_config).
+    pub fn with_files(files: Arc<dyn Files>, config: Config) -> Result<Self, OpenVmError> {
+        Self::open_files(Directory::Kept(files.path()), files, config)
+    }
+
     fn open(directory: Directory, config: Config) -> Result<Self, OpenVmError> {
         let path = directory.path().to_path_buf();
         let files =
             OsFiles::open(&path).map_err(|source| OpenVmError::Directory { path, source })?;
-        let (commits, recovery) = Commits::open(Arc::new(files))?;
+        Self::open_files(directory, Arc::new(files), config)
+    }
+
+    fn open_files(
+        directory: Directory,
+        files: Arc<dyn Files>,
+        config: Config,
+    ) -> Result<Self, OpenVmError> {
+        let (commits, recovery) = Commits::open(files, config.log)?;
         let commits = Arc::new(commits);
         let images = Images::new(config.image_cache_bytes).map_err(OpenVmError::Memory)?;
         let images = Arc::new(images);
@@ -118,9 +134,25 @@ impl VM {
     /// [`SessionError`] when the base is not retained or its protocol is not configured.
     pub fn session(&self, data: impl Into<SessionData>) -> Result<Session, SessionError> {
         let data = data.into();
-        let base = data.base.map(|base| self.commits.any(base)).transpose()?;
-        let runtime = self.runtime(base.as_deref(), data.protocol.as_ref())?;
-        let session = Session::new(runtime, base.as_deref(), data, self.queries.clone());
+        let (base, snapshot, protocol) = match &data.base {
+            None => (None, self.commits.genesis()?, None),
+            Some(Base::Commit(wanted)) => {
+                let retained = self.commits.any(*wanted)?;
+                let snapshot = self.commits.state(&retained)?;
+                (
+                    Some(retained.commit.id),
+                    snapshot,
+                    Some(retained.protocol.clone()),
+                )
+            }
+            Some(Base::Sealed(sealed)) => {
+                let state = &sealed.state;
+                let protocol = state.protocol().clone();
+                (Some(sealed.id()), state.snapshot().clone(), Some(protocol))
+            }
+        };
+        let runtime = self.runtime(protocol, data.protocol.as_ref())?;
+        let session = Session::new(runtime, base, snapshot, data, self.queries.clone());
         Ok(match &self.directory {
             Directory::Kept(_) => session,
             Directory::Ephemeral(directory) => session.keeping(directory.clone()),
@@ -129,12 +161,12 @@ impl VM {
 
     fn runtime(
         &self,
-        base: Option<&Retained>,
+        base: Option<Arc<str>>,
         wanted: Option<&Protocol>,
     ) -> Result<Arc<Runtime>, SessionError> {
         let text: Arc<str> = match (wanted, base) {
             (Some(protocol), _) => protocol.text().into(),
-            (None, Some(base)) => base.protocol.clone(),
+            (None, Some(base)) => base,
             (None, None) => return Ok(self.first().clone()),
         };
         let mut known = self.runtimes.iter();
@@ -177,6 +209,17 @@ impl VM {
         self.commits.delete(commit.into())
     }
 
+    /// Makes a checkpoint of the finalised state now: opening reads nothing before it, and segments of the log that hold
+    /// nothing retained are given up. It happens by itself, in [`finalize_commit`](Self::finalize_commit) and
+    /// [`delete_commit`](Self::delete_commit), whenever 16 MiB or 1,024 entries were written since the last one; a node
+    /// may choose a quieter moment.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; the commits are as before.
+    pub fn checkpoint(&self) -> Result<(), CheckpointError> {
+        self.commits.checkpoint()
+    }
+
     /// Offers a query to the contracts of sessions opened from here on.
     pub fn register_host_query(
         &mut self,
@@ -212,9 +255,10 @@ impl VM {
         page: PageIndex,
     ) -> Result<PageOpening, ProofError> {
         let retained = self.commits.any(commit.into())?;
-        let state = retained.snapshot.checked_page(&contract, page)?;
+        let snapshot = self.commits.state(&retained)?;
+        let state = snapshot.checked_page(&contract, page)?;
         let bytes = CommittedPages::new(self.commits.store().clone(), state).read(page)?;
-        Ok(retained.snapshot.page_opening(&contract, page, bytes)?)
+        Ok(snapshot.page_opening(&contract, page, bytes)?)
     }
 
     /// A proof of a contract's record (owner, code hash, memory size) at a commit.
@@ -227,7 +271,8 @@ impl VM {
         contract: ContractId,
     ) -> Result<RecordOpening, ProofError> {
         let retained = self.commits.any(commit.into())?;
-        Ok(retained.snapshot.record_opening(&contract)?)
+        let snapshot = self.commits.state(&retained)?;
+        Ok(snapshot.record_opening(&contract)?)
     }
 
     /// Forgets the compiled form of some code; it is compiled again when next needed. `true` if there was one.
@@ -247,13 +292,14 @@ impl VM {
         contract: ContractId,
     ) -> Result<Result<(), Fault>, ProofError> {
         let retained = self.commits.any(commit.into())?;
-        let state = retained.snapshot.get(&contract)?;
+        let snapshot = self.commits.state(&retained)?;
+        let state = snapshot.get(&contract)?;
         let state = state.ok_or(crate::state::OpeningError::NoContract { contract })?;
         self.remove_module(&state.record.code_hash);
         Ok(self
             .runtimes
             .iter()
-            .try_for_each(|runtime| runtime.module_of(&state).map(|_| ())))
+            .try_for_each(|runtime| runtime.module_of(&snapshot, &state).map(|_| ())))
     }
 }
 

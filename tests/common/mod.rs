@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub const LIMIT: u64 = 100_000_000;
 
 /// The log of a store, inside the VM's directory.
-pub const LOG: &str = "log-00000001";
+pub const LOG: &str = "log-0000000000000001";
 
 /// A contract that does what its argument says with its memory of three pages, at first all zeros.
 ///
@@ -84,7 +84,7 @@ pub fn fresh(vm: &VM) -> Session {
 }
 
 /// A session over a commit.
-pub fn over(vm: &VM, base: impl Into<crostata::CommitRef>) -> Session {
+pub fn over(vm: &VM, base: impl Into<crostata::Base>) -> Session {
     vm.session(SessionData::builder().base(base)).unwrap()
 }
 

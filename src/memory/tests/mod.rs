@@ -61,7 +61,7 @@ impl PageSource for Arc<Committed> {
 fn image(committed: &Arc<Committed>) -> Arc<CommittedImage> {
     let images = Images::new(1 << 30).unwrap();
     let key = ([0; 32], committed.size_bytes);
-    images.get(key, || Box::new(committed.clone())).unwrap()
+    images.get(key, Arc::new(committed.clone())).unwrap()
 }
 
 /// A memory over `wasm_pages` committed pages.

@@ -16,8 +16,10 @@
 mod change;
 mod fold;
 mod leaves;
+mod load;
 mod node;
 mod path;
+mod replaced;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -26,25 +28,32 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use crostata_proof::tree::lift;
 use crostata_proof::{EMPTY, Hash};
 
 pub use self::change::Change;
 pub use self::node::{Children, Link, Node};
+pub use self::replaced::Gone;
 pub use self::save::Keeper;
 
 use self::node::{Entry, contains, slot};
 
 /// Where a node source keeps a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodePlace(pub u64);
+pub struct NodePlace {
+    /// Where it begins.
+    pub at: u64,
+    /// How long it is.
+    pub len_bytes: u32,
+}
 
 /// What keeps nodes that are not in a tree's own memory.
 pub trait NodeSource<L>: Send + Sync {
-    /// The node at a place. The tree checks that it has the hash it should have.
+    /// The node at a place, of a tree of this height. The tree checks that it has the hash it should have.
     ///
     /// # Errors
     /// When it can not be had.
-    fn node(&self, at: NodePlace) -> Result<Arc<Node<L>>, NodeReason>;
+    fn node(&self, at: NodePlace, tree_height: u32) -> Result<Arc<Node<L>>, NodeReason>;
 }
 
 /// Why a node source has no node, in its own words.
@@ -54,7 +63,7 @@ pub type NodeReason = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// It could not be read.
-    #[error("a node of the state tree, kept at {}, can not be had", place.0)]
+    #[error("a node of the state tree, kept at {:#x}, can not be had", place.at)]
     Unreadable {
         /// Where it should be.
         place: NodePlace,
@@ -63,21 +72,11 @@ pub enum NodeError {
         reason: NodeReason,
     },
     /// What was read is not the node that the one above it names.
-    #[error("the node of the state tree kept at {} does not have the hash it should have", place.0)]
+    #[error("the node of the state tree kept at {:#x} does not have the hash it should have", place.at)]
     Mismatch {
         /// Where it is.
         place: NodePlace,
     },
-}
-
-/// The source of trees that are in memory whole.
-#[derive(Debug)]
-pub struct NoSource;
-
-impl<L> NodeSource<L> for NoSource {
-    fn node(&self, _at: NodePlace) -> Result<Arc<Node<L>>, NodeReason> {
-        Err("nothing keeps nodes here".into())
-    }
 }
 
 /// A Merkle tree over `4^height` positions, most of them empty.
@@ -118,6 +117,39 @@ impl<L: Clone> Tree<L> {
             root: EMPTY,
             source,
         }
+    }
+
+    /// The tree of this height and root whose highest link this is; none if they can not belong together.
+    pub fn from_top(
+        height: u32,
+        root: Hash,
+        top: Option<Link<L>>,
+        source: Arc<dyn NodeSource<L>>,
+    ) -> Option<Self> {
+        let fits = match &top {
+            None => root == EMPTY,
+            Some(Link::Leaf { at, hash, .. }) => lift(*hash, *at, 0, height) == root,
+            Some(_) => root != EMPTY,
+        };
+        let hash = root;
+        let top = top.map(|link| Entry { hash, height, link });
+        fits.then_some(Self {
+            height,
+            top,
+            root,
+            source,
+        })
+    }
+
+    /// The tree without leaves, of the same height and source.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self::new(self.height, self.source.clone())
+    }
+
+    /// The highest link: a leaf, or the node that all leaves are below.
+    pub fn top(&self) -> Option<&Link<L>> {
+        self.top.as_ref().map(|top| &top.link)
     }
 
     /// The root, [`EMPTY`] for a tree without leaves. It was computed when the tree was made.
@@ -161,9 +193,12 @@ impl<L: Clone> Tree<L> {
             Link::Node(node) => return Ok(node.clone()),
             Link::Stored { place, .. } => *place,
             // INVARIANT: who calls has looked at leaves already; no source keeps a node at this place.
-            Link::Leaf { .. } => NodePlace(u64::MAX),
+            Link::Leaf { .. } => NodePlace {
+                at: u64::MAX,
+                len_bytes: 0,
+            },
         };
-        let node = self.source.node(place);
+        let node = self.source.node(place, self.height);
         let node = node.map_err(|reason| NodeError::Unreadable { place, reason })?;
         match node.entry_hash(height) == hash && link.level() == Some(node.level()) {
             true => Ok(node),

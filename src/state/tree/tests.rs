@@ -109,7 +109,10 @@ impl Keeper<Hash> for Kept {
             Children::Leaves(leaves) => Children::Leaves(leaves.clone()),
             Children::Links(links) => Children::Links(links.clone()),
         })));
-        Ok(NodePlace(kept.len() as u64 - 1))
+        Ok(NodePlace {
+            at: kept.len() as u64 - 1,
+            len_bytes: 0,
+        })
     }
 
     fn leaf(&mut self, leaf: &Hash) -> Result<Hash, NodeReason> {
@@ -118,9 +121,9 @@ impl Keeper<Hash> for Kept {
 }
 
 impl NodeSource<Hash> for Kept {
-    fn node(&self, at: NodePlace) -> Result<Arc<Node<Hash>>, NodeReason> {
+    fn node(&self, at: NodePlace, _tree_height: u32) -> Result<Arc<Node<Hash>>, NodeReason> {
         let kept = self.0.lock().unwrap();
-        kept.get(at.0 as usize)
+        kept.get(at.at as usize)
             .cloned()
             .ok_or("no such place".into())
     }
@@ -185,6 +188,15 @@ fn config() -> Config {
         cases: 48,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..Config::default()
+    }
+}
+
+/// The source of trees that are in memory whole.
+struct NoSource;
+
+impl NodeSource<Hash> for NoSource {
+    fn node(&self, _at: NodePlace, _tree_height: u32) -> Result<Arc<Node<Hash>>, NodeReason> {
+        Err("nothing keeps nodes here".into())
     }
 }
 

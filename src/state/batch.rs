@@ -1,0 +1,182 @@
+//! The pages and the code that one state brings: in memory until a commit has written them, in its frame from then on.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use crostata_abi::PAGE_BYTES;
+
+use super::entry::CommitEntry;
+use super::pages::ReadPageError;
+use crate::memory::Page;
+use crate::store::{Place, Store};
+
+/// What codes in a frame are aligned to.
+pub const CODE_ALIGNMENT: u64 = 16;
+
+/// Where a page's or a code's bytes are.
+#[derive(Clone)]
+pub enum Spot {
+    /// In the log.
+    Stored(Place),
+    /// In a batch: which of its pages, in the order in which its entry names them, or which of its codes.
+    Fresh(Arc<Batch>, u32),
+}
+
+impl fmt::Debug for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(place) => write!(f, "Stored({place:?})"),
+            Self::Fresh(_, index) => write!(f, "Fresh({index})"),
+        }
+    }
+}
+
+/// What one state brings.
+#[derive(Default)]
+pub struct Batch {
+    layout: OnceLock<Layout>,
+    held: RwLock<Option<Arc<Held>>>,
+    stored: OnceLock<Place>,
+}
+
+/// Which blob is what.
+struct Layout {
+    /// The blob of each page that the entry names.
+    numbers: Vec<u32>,
+    /// Where each code begins, counted from the first blob.
+    code: Vec<u64>,
+}
+
+/// The bytes of a batch that is not written yet.
+#[derive(Default)]
+pub struct Held {
+    /// The pages, each content once.
+    pub pages: Vec<Page>,
+    /// The codes.
+    pub code: Vec<Arc<[u8]>>,
+}
+
+impl Held {
+    /// The length of the blobs.
+    pub fn len_bytes(&self) -> u64 {
+        let code = self
+            .code
+            .iter()
+            .map(|code| (code.len() as u64).next_multiple_of(CODE_ALIGNMENT));
+        self.pages.len() as u64 * PAGE_BYTES as u64 + code.sum::<u64>()
+    }
+}
+
+impl Batch {
+    /// A batch that is in the log: the entry's blobs begin at `blobs`.
+    pub fn stored(entry: &CommitEntry, blobs: Place) -> Self {
+        let batch = Self::default();
+        batch.lay_out(entry);
+        let _ = batch.stored.set(blobs); // new, so nothing is set
+        batch
+    }
+
+    /// Gives the batch its bytes, which are those that `entry` names.
+    pub fn hold(&self, entry: &CommitEntry, held: Arc<Held>) {
+        self.lay_out(entry);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+
+    /// The bytes, until they are written.
+    pub fn held(&self) -> Option<Arc<Held>> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    /// The bytes are in the log from `blobs` on, and need no memory any more.
+    pub fn written(&self, blobs: Place) {
+        if self.stored.set(blobs).is_ok() {
+            *self.held.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    fn lay_out(&self, entry: &CommitEntry) {
+        let (numbers, leaves) = entry.page_blobs();
+        let mut next = leaves.len() as u64 * PAGE_BYTES as u64;
+        let code = entry.code.iter().map(|(_, len_bytes)| {
+            let at = next;
+            next = next.saturating_add(len_bytes.next_multiple_of(CODE_ALIGNMENT));
+            at
+        });
+        let layout = Layout {
+            code: code.collect(),
+            numbers,
+        };
+        let _ = self.layout.set(layout); // the same entry gives the same layout
+    }
+
+    /// Where a page is in the log, if it is.
+    fn page_place(&self, index: u32) -> Option<Place> {
+        let number = *self.layout.get()?.numbers.get(index as usize)?;
+        let first = self.stored.get()?;
+        first.plus(u64::from(number) * PAGE_BYTES as u64)
+    }
+
+    fn code_place(&self, index: u32) -> Option<Place> {
+        let at = *self.layout.get()?.code.get(index as usize)?;
+        self.stored.get()?.plus(at)
+    }
+
+    fn held_page(&self, index: u32) -> Option<Box<Page>> {
+        let number = *self.layout.get()?.numbers.get(index as usize)?;
+        let held = self.held()?;
+        held.pages.get(number as usize).map(|page| Box::new(*page))
+    }
+}
+
+impl Spot {
+    /// Where the page is in the log; none if it is not written.
+    pub fn page_place(&self) -> Option<Place> {
+        match self {
+            Self::Stored(place) => Some(*place),
+            Self::Fresh(batch, index) => batch.page_place(*index),
+        }
+    }
+
+    /// Where the code is in the log; none if it is not written.
+    pub fn code_place(&self) -> Option<Place> {
+        match self {
+            Self::Stored(place) => Some(*place),
+            Self::Fresh(batch, index) => batch.code_place(*index),
+        }
+    }
+
+    /// The page's bytes, not checked.
+    ///
+    /// # Errors
+    /// [`ReadPageError`] when the store can not give them.
+    pub fn read_page(&self, store: &Store) -> Result<Box<Page>, ReadPageError> {
+        if let Self::Fresh(batch, index) = self
+            && let Some(page) = batch.held_page(*index)
+        {
+            return Ok(page);
+        }
+        let mut page = Box::new([0; PAGE_BYTES]);
+        let place = self.page_place().ok_or(ReadPageError::NotWritten)?;
+        store.read(place, &mut page[..])?;
+        Ok(page)
+    }
+
+    /// The code's bytes, not checked.
+    ///
+    /// # Errors
+    /// [`ReadPageError`] when the store can not give them.
+    pub fn read_code(&self, store: &Store, len_bytes: u64) -> Result<Vec<u8>, ReadPageError> {
+        if let Self::Fresh(batch, index) = self
+            && let Some(held) = batch.held()
+            && let Some(code) = held.code.get(*index as usize)
+        {
+            return Ok(code.to_vec());
+        }
+        let place = self.code_place().ok_or(ReadPageError::NotWritten)?;
+        let len = usize::try_from(len_bytes).map_err(|_| ReadPageError::NotWritten)?;
+        let mut code = vec![0; len];
+        store.read(place, &mut code)?;
+        Ok(code)
+    }
+}

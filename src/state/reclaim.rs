@@ -1,0 +1,287 @@
+//! Reclaiming segments: what is live in one of which little is, is written anew, so that its file can go.
+//!
+//! Pages and code go into frames of their own (kind `MOVED`), which are laid out as commits are, with zeros for id,
+//! parent, root and tag. Nodes are taken into memory, from where the checkpoint saves them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_proof::{CodeHash, CommitId, ContractRecord, EMPTY, Hash, Root};
+
+use super::batch::{Batch, Held, Spot};
+use super::chain::brought_code;
+use super::checkpoint::{CheckpointError, LiveBytes, kind, write_entry};
+use super::draft::page_change;
+use super::entry::{CommitEntry, ContractChange};
+use super::nodes::{TreeId, nodes_in, read_node_head};
+use super::pages::read_page;
+use super::snapshot::Snapshot;
+use super::tree::{NodePlace, Tree};
+use crate::memory::Page;
+use crate::store::{Frame, Place, Store, Writer};
+
+/// A segment is worth emptying when less than this part of it is live.
+const LIVE_PART_MAX: u64 = 2;
+/// Pages in one frame at most.
+const FRAME_PAGES: usize = 4_096;
+
+/// The segments to empty: those of which the least is live, as much as `budget_bytes` of live bytes.
+pub fn victims(
+    store: &Store,
+    live: &LiveBytes,
+    pinned: &BTreeSet<u32>,
+    budget_bytes: u64,
+) -> Vec<u32> {
+    let segments = store.segments();
+    let mut found: Vec<(u64, u32)> = segments
+        .iter()
+        .filter(|segment| !segment.is_current && !pinned.contains(&segment.number))
+        .filter_map(|segment| {
+            let bytes = *live.0.get(&segment.number)?;
+            (bytes < segment.len_bytes / LIVE_PART_MAX).then_some((bytes, segment.number))
+        })
+        .collect();
+    found.sort_unstable();
+    let mut sum = 0;
+    let fitting = found.into_iter().take_while(|(bytes, _)| {
+        sum += bytes;
+        sum <= budget_bytes
+    });
+    fitting.map(|(_, number)| number).collect()
+}
+
+/// Writes what `state` has in these segments anew, as far as it is pages and code; the state that has it there, and
+/// its nodes of these segments in memory. Not durable yet.
+///
+/// # Errors
+/// [`CheckpointError`] when something can not be read or written.
+pub fn empty(
+    state: &Snapshot,
+    segments: &[u32],
+    writer: &mut Writer<'_>,
+) -> Result<Snapshot, CheckpointError> {
+    let store = state.nodes().store().clone();
+    let mut state = state.clone();
+    for segment in segments {
+        let segments = store.segments();
+        let info = segments.iter().find(|info| info.number == *segment);
+        let end = info.map_or(0, |info| info.len_bytes);
+        let mut next = Place::new(*segment, PAGE_BYTES as u64);
+        while let Some(place) = next.filter(|place| place.offset() < end) {
+            let frame = store.frame(place)?;
+            state = match frame.kind {
+                kind::COMMIT | kind::MOVED => move_content(state, &frame, writer)?,
+                kind::NODES => load_nodes(state, &frame)?,
+                _ => state,
+            };
+            let len_bytes = frame.blobs_len.next_multiple_of(PAGE_BYTES as u64);
+            next = frame.blobs.plus(len_bytes);
+        }
+    }
+    Ok(state)
+}
+
+/// Moves what is still live of a frame's pages and code.
+fn move_content(
+    state: Snapshot,
+    frame: &Frame,
+    writer: &mut Writer<'_>,
+) -> Result<Snapshot, CheckpointError> {
+    let Some(entry) = CommitEntry::decode(&frame.meta) else {
+        return Ok(state); // what nobody can read, nobody names
+    };
+    let segment = frame.place.segment();
+    let mut state = state;
+    let mut moving = Moving::new();
+    for change in &entry.contracts {
+        let Ok(record) = ContractRecord::decode(&change.record) else {
+            continue;
+        };
+        for (page, leaf) in &change.pages {
+            if *leaf != EMPTY {
+                moving.page(&state, segment, record.contract, *page)?;
+            }
+            if moving.held.pages.len() >= FRAME_PAGES {
+                state = std::mem::replace(&mut moving, Moving::new()).finish(state, writer)?;
+            }
+        }
+    }
+    for (hash, _) in &entry.code {
+        moving.code(&state, segment, *hash)?;
+    }
+    moving.finish(state, writer)
+}
+
+/// A frame in the making.
+struct Moving {
+    pages: BTreeMap<ContractId, Vec<(PageIndex, Hash)>>,
+    code: Vec<(CodeHash, u64)>,
+    contents: BTreeMap<Hash, Box<Page>>,
+    held: Held,
+}
+
+impl Moving {
+    fn new() -> Self {
+        Self {
+            pages: BTreeMap::new(),
+            code: Vec::new(),
+            contents: BTreeMap::new(),
+            held: Held::default(),
+        }
+    }
+
+    /// Takes a page, if the state has it in the segment.
+    fn page(
+        &mut self,
+        state: &Snapshot,
+        segment: u32,
+        contract: ContractId,
+        page: PageIndex,
+    ) -> Result<(), CheckpointError> {
+        let Some(found) = state.get(&contract)? else {
+            return Ok(());
+        };
+        let Some((leaf, spot)) = found.pages.get(u64::from(page.0))? else {
+            return Ok(());
+        };
+        if !matches!(&spot, Spot::Stored(place) if place.segment() == segment) {
+            return Ok(());
+        }
+        let content = read_page(state.nodes().store(), leaf, &spot)?;
+        self.contents.entry(leaf).or_insert(content);
+        self.pages.entry(contract).or_default().push((page, leaf));
+        Ok(())
+    }
+
+    /// Takes a code, if the state has it in the segment.
+    fn code(
+        &mut self,
+        state: &Snapshot,
+        segment: u32,
+        hash: CodeHash,
+    ) -> Result<(), CheckpointError> {
+        let found = state.find_code(&hash)?;
+        let place = found.and_then(|code| match code.spot {
+            Spot::Stored(place) => Some(place),
+            Spot::Fresh(..) => None,
+        });
+        if place.is_some_and(|place| place.segment() == segment) {
+            let code = state.code(&hash)?;
+            self.code.push((hash, code.len() as u64));
+            self.held.code.push(code.into());
+        }
+        Ok(())
+    }
+
+    /// Writes the frame; the state that names it.
+    fn finish(
+        mut self,
+        state: Snapshot,
+        writer: &mut Writer<'_>,
+    ) -> Result<Snapshot, CheckpointError> {
+        if self.pages.is_empty() && self.code.is_empty() {
+            return Ok(state);
+        }
+        let mut contracts = Vec::new();
+        for (contract, pages) in &mut self.pages {
+            pages.sort_unstable_by_key(|(page, _)| *page);
+            pages.dedup();
+            if let Some(found) = state.get(contract)? {
+                contracts.push(ContractChange {
+                    record: found.record.encode(),
+                    fresh: false,
+                    pages: pages.clone(),
+                });
+            }
+        }
+        let entry = CommitEntry {
+            id: CommitId::from_bytes([0; 32]),
+            parent: CommitId::from_bytes([0; 32]),
+            root: Root::from_bytes([0; 32]),
+            tag: [0; 32],
+            protocol: Vec::new(),
+            contracts,
+            code: self.code,
+        };
+        for leaf in entry.page_blobs().1 {
+            if let Some(content) = self.contents.remove(&leaf) {
+                self.held.pages.push(*content);
+            }
+        }
+        let (_, blobs) = write_entry(writer, kind::MOVED, &entry.encode(), &self.held)?;
+        let batch = Arc::new(Batch::stored(&entry, blobs));
+        let mut index = 0;
+        let mut moved = Vec::new();
+        for (contract, pages) in &self.pages {
+            let Some(found) = state.get(contract)? else {
+                continue;
+            };
+            let changes: Vec<_> = pages
+                .iter()
+                .map(|(page, leaf)| page_change(&batch, &mut index, *page, *leaf))
+                .collect();
+            moved.push(Arc::new(found.with_pages(found.pages.with(&changes)?)));
+        }
+        Ok(state.with(moved)?.with_code(brought_code(&entry, &batch))?)
+    }
+}
+
+/// Takes what is still live of a frame's nodes into memory.
+fn load_nodes(mut state: Snapshot, frame: &Frame) -> Result<Snapshot, CheckpointError> {
+    let store = state.nodes().store().clone();
+    for place in nodes_in(&store, frame)? {
+        let Some((tree, level, position)) = read_node_head(&store, place)? else {
+            continue;
+        };
+        state = match tree {
+            TreeId::Contracts => load_contracts(state, place, level, position)?,
+            TreeId::Code => load_code(state, place, level, position)?,
+            TreeId::Pages(contract) => load_pages(state, contract, place, level, position)?,
+        };
+    }
+    Ok(state)
+}
+
+fn load_contracts(
+    state: Snapshot,
+    place: NodePlace,
+    level: u32,
+    position: u64,
+) -> Result<Snapshot, CheckpointError> {
+    let tree = state.contracts().with_node_loaded(place, level, position)?;
+    Ok(match tree {
+        Some(contracts) => state.with_trees(contracts, state.code_tree().clone()),
+        None => state,
+    })
+}
+
+fn load_code(
+    state: Snapshot,
+    place: NodePlace,
+    level: u32,
+    position: u64,
+) -> Result<Snapshot, CheckpointError> {
+    let tree = state.code_tree().with_node_loaded(place, level, position)?;
+    Ok(match tree {
+        Some(code) => state.with_trees(state.contracts().clone(), code),
+        None => state,
+    })
+}
+
+fn load_pages(
+    state: Snapshot,
+    contract: ContractId,
+    place: NodePlace,
+    level: u32,
+    position: u64,
+) -> Result<Snapshot, CheckpointError> {
+    let Some(found) = state.get(&contract)? else {
+        return Ok(state);
+    };
+    let pages: Option<Tree<Spot>> = found.pages.with_node_loaded(place, level, position)?;
+    Ok(match pages {
+        Some(pages) => state.with([Arc::new(found.with_pages(pages))])?,
+        None => state,
+    })
+}

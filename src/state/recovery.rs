@@ -1,0 +1,262 @@
+//! Opening: the commits that the log's frames make, from its last checkpoint on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crostata_abi::PAGE_BYTES;
+use crostata_proof::{CommitId, hash};
+
+use super::batch::CODE_ALIGNMENT;
+use super::chain::LazyState;
+use super::checkpoint::{Checkpoint, LiveBytes, kind};
+use super::commits::Writing;
+use super::config::LogConfig;
+use super::entry::CommitEntry;
+use super::held::Held;
+use super::naming::Commit;
+use super::nodes::Nodes;
+use super::snapshot::Snapshot;
+use crate::store::files::Files;
+use crate::store::{Contents, Frame, OpenError, Place, ReadError, RecoveryReport, Store};
+
+/// Why a directory's commits could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenStateError {
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A frame that the last checkpoint names can not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A frame of the log matches its checksum and makes no sense.
+    #[error("the frame at byte {offset} of {file} can not be read: its kind is {kind}")]
+    Frame {
+        /// The file.
+        file: String,
+        /// Where the frame begins.
+        offset: u64,
+        /// What it says it is.
+        kind: u8,
+    },
+    /// An entry of the log names a commit that is not retained at that point.
+    #[error("the log refers to commit {id}, which is not retained there")]
+    UnknownCommit {
+        /// The commit's id.
+        id: CommitId,
+    },
+    /// A commit's id is not that of its parent, root and tag.
+    #[error("commit {id} does not have the id of its parent, root and tag")]
+    Id {
+        /// The commit's id.
+        id: CommitId,
+    },
+    /// The commit's protocol is not text.
+    #[error("the protocol of commit {id} is not text")]
+    Protocol {
+        /// The commit's id.
+        id: CommitId,
+    },
+}
+
+/// What opening gives.
+pub struct Recovered {
+    pub store: Arc<Store>,
+    pub nodes: Arc<Nodes>,
+    pub held: Held,
+    pub writing: Writing,
+    pub report: RecoveryReport,
+}
+
+/// Opens the store in `files` and reads its commits.
+///
+/// # Errors
+/// [`OpenStateError`].
+pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, OpenStateError> {
+    let (store, recovery) = Store::open(files, &CommitContents, config.segment_bytes)?;
+    let store = Arc::new(store);
+    let nodes = Nodes::new(store.clone(), config.node_cache_bytes);
+    let genesis = Snapshot::empty(nodes.clone());
+    let mut replay = Replay {
+        store: store.clone(),
+        held: Held::new(Arc::new(LazyState::made(genesis.clone()))),
+        writing: Writing {
+            base: genesis,
+            live: LiveBytes::default(),
+            bytes: 0,
+            frames: 0,
+        },
+        needed: store
+            .segments()
+            .iter()
+            .map(|segment| segment.number)
+            .collect(),
+        protocols: HashMap::new(),
+        nodes,
+    };
+    for frame in &recovery.frames {
+        replay.frame(frame)?;
+    }
+    let mut report = recovery.report;
+    report.orphans.extend(store.settle(&replay.needed)?);
+    Ok(Recovered {
+        store,
+        nodes: replay.nodes,
+        held: replay.held,
+        writing: replay.writing,
+        report,
+    })
+}
+
+/// The commits as they were after each frame.
+struct Replay {
+    store: Arc<Store>,
+    nodes: Arc<Nodes>,
+    held: Held,
+    writing: Writing,
+    /// The segments that something is in.
+    needed: BTreeSet<u32>,
+    protocols: HashMap<Vec<u8>, Arc<str>>,
+}
+
+impl Replay {
+    fn frame(&mut self, frame: &Frame) -> Result<(), OpenStateError> {
+        let len_bytes = frame.meta.len() as u64 + frame.blobs_len;
+        match frame.kind {
+            kind::COMMIT => self.commit(frame)?,
+            kind::FINALIZE => {
+                let id = self.known(frame)?;
+                self.held.finalise(id);
+            }
+            kind::DELETE => {
+                let id = self.known(frame)?;
+                self.held.delete(id);
+            }
+            kind::CHECKPOINT => return self.checkpoint(frame),
+            kind::NODES | kind::MOVED => {}
+            _ => return Err(self.unreadable(frame)),
+        }
+        self.writing.count(len_bytes);
+        Ok(())
+    }
+
+    fn commit(&mut self, frame: &Frame) -> Result<(), OpenStateError> {
+        let Some(head) = CommitEntry::decode_head(&frame.meta) else {
+            return Err(self.unreadable(frame));
+        };
+        let commit = Commit {
+            id: head.id,
+            parent: head.parent,
+            root: head.root,
+            tag: head.tag,
+        };
+        let id = commit.id;
+        if hash::commit_id(&commit.parent, &commit.root, &commit.tag) != id {
+            return Err(OpenStateError::Id { id });
+        }
+        let Some(below) = self.held.parent_state(&commit.parent) else {
+            return Err(OpenStateError::UnknownCommit { id: commit.parent });
+        };
+        let protocol = self.protocol(id, head.protocol)?;
+        let state = LazyState::over(below, frame.place);
+        self.held
+            .retain(commit, protocol, Some(frame.place), Arc::new(state));
+        Ok(())
+    }
+
+    /// One text for all commits of a protocol.
+    fn protocol(&mut self, id: CommitId, bytes: &[u8]) -> Result<Arc<str>, OpenStateError> {
+        if let Some(known) = self.protocols.get(bytes) {
+            return Ok(known.clone());
+        }
+        let text = str::from_utf8(bytes).map_err(|_| OpenStateError::Protocol { id })?;
+        let text: Arc<str> = text.into();
+        self.protocols.insert(bytes.to_vec(), text.clone());
+        Ok(text)
+    }
+
+    fn known(&self, frame: &Frame) -> Result<CommitId, OpenStateError> {
+        let Ok(id) = <[u8; 32]>::try_from(&*frame.meta) else {
+            return Err(self.unreadable(frame));
+        };
+        let id = CommitId::from_bytes(id);
+        match self.held.commits.contains_key(&id) {
+            true => Ok(id),
+            false => Err(OpenStateError::UnknownCommit { id }),
+        }
+    }
+
+    /// Begins anew with what a checkpoint says.
+    fn checkpoint(&mut self, frame: &Frame) -> Result<(), OpenStateError> {
+        let Some(checkpoint) = Checkpoint::decode(&frame.meta, &self.nodes) else {
+            return Err(self.unreadable(frame));
+        };
+        self.writing = Writing::at(&checkpoint);
+        self.needed = checkpoint.needed(&self.store, frame.place);
+        let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
+        self.held = Held::new(state.clone());
+        if let Some((commit, protocol)) = &checkpoint.base {
+            let protocol = self.protocol(commit.id, protocol.as_bytes())?;
+            self.held.retain(*commit, protocol, None, state);
+            self.held.finalised = Some(commit.id);
+        }
+        for place in &checkpoint.retained {
+            let frame = self.retained(*place)?;
+            self.commit(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn retained(&self, place: Place) -> Result<Frame, OpenStateError> {
+        let frame = self.store.frame(place)?;
+        match frame.kind {
+            kind::COMMIT => Ok(frame),
+            _ => Err(self.unreadable(&frame)),
+        }
+    }
+
+    fn unreadable(&self, frame: &Frame) -> OpenStateError {
+        let (file, offset) = self.store.file_of(frame.place);
+        let kind = frame.kind;
+        OpenStateError::Frame { file, offset, kind }
+    }
+}
+
+/// Tells whether the pages and the code of a commit are those that it names.
+struct CommitContents;
+
+impl Contents for CommitContents {
+    fn whole(
+        &self,
+        frame: &Frame,
+        read: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), ReadError>,
+    ) -> Result<bool, ReadError> {
+        if !matches!(frame.kind, kind::COMMIT | kind::MOVED) {
+            return Ok(frame.blobs_len == 0);
+        }
+        let Some(entry) = CommitEntry::decode(&frame.meta) else {
+            return Ok(false);
+        };
+        let mut next = Some(frame.blobs);
+        let mut page = [0; PAGE_BYTES];
+        for leaf in entry.page_blobs().1 {
+            let Some(place) = next else { return Ok(false) };
+            read(place, &mut page)?;
+            if hash::page_leaf(&page) != leaf {
+                return Ok(false);
+            }
+            next = place.plus(PAGE_BYTES as u64);
+        }
+        for (code_hash, len_bytes) in &entry.code {
+            let (Some(place), true) = (next, *len_bytes <= frame.blobs_len) else {
+                return Ok(false);
+            };
+            let mut code = vec![0; *len_bytes as usize];
+            read(place, &mut code)?;
+            if hash::code_hash(&code) != *code_hash {
+                return Ok(false);
+            }
+            next = place.plus(len_bytes.next_multiple_of(CODE_ALIGNMENT));
+        }
+        Ok(true)
+    }
+}
