@@ -1,15 +1,16 @@
 //! A state that is made when it is first needed: the one below it, and a commit's frame to apply.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crostata_abi::ContractId;
 use crostata_proof::tree::page_tree_height;
-use crostata_proof::{CommitId, ContractRecord, RecordError};
+use crostata_proof::{CommitId, ContractRecord, Hash, RecordError, Root};
 
 use super::batch::{Batch, Spot};
 use super::code::StoredCode;
 use super::draft::page_change;
-use super::entry::{CommitEntry, ContractChange};
+use super::entry::CommitEntry;
 use super::snapshot::{ContractState, Snapshot};
 use super::tree::{Change, NodeError, Tree};
 use crate::store::{Place, ReadError, Store};
@@ -59,6 +60,9 @@ pub enum StateError {
     },
 }
 
+/// States that are made from one another without those between.
+const GROUP: usize = 64;
+
 /// A state, made when it is first needed and kept from then on.
 pub struct LazyState {
     made: OnceLock<Snapshot>,
@@ -83,35 +87,40 @@ impl LazyState {
         }
     }
 
-    /// The state. Costs what changed in the commits below it that were not needed yet.
+    /// The state. Costs what the commits say that lie between it and the next one below that is made; of what they
+    /// changed several times, only the last is hashed.
     ///
     /// # Errors
     /// [`StateError`] when a frame can not be read, or makes no sense.
     pub fn get(self: &Arc<Self>, store: &Store) -> Result<Snapshot, StateError> {
-        let mut wanted = vec![self.clone()];
-        while let Some(state) = wanted.last() {
-            match state.below() {
-                Some((below, _)) if below.made.get().is_none() => wanted.push(below),
-                _ => {
-                    state.make(store)?;
-                    wanted.pop();
-                }
+        loop {
+            if let Some(made) = self.made.get() {
+                return Ok(made.clone());
+            }
+            // Another thread may make a state between meanwhile: then the way is shorter, and is walked anew.
+            for group in self.chain()?.chunks(GROUP) {
+                make(group, store)?;
             }
         }
-        // INVARIANT: every state that was wanted is made, and this one was wanted.
-        self.made.get().cloned().ok_or(StateError::NotMade)
     }
 
-    fn make(&self, store: &Store) -> Result<(), StateError> {
-        let Some((below, frame)) = self.below() else {
-            return Ok(());
-        };
-        if let Some(below) = below.made.get() {
-            let made = apply_frame(below, store, frame)?;
-            let _ = self.made.set(made); // another thread may have made it, the same
-            self.lock().take();
+    /// The states above the next one that is made, up to this one.
+    fn chain(self: &Arc<Self>) -> Result<Vec<Arc<Self>>, StateError> {
+        let mut chain = vec![self.clone()];
+        let mut next = self.below();
+        while let Some((below, _)) = next {
+            if below.made.get().is_some() {
+                chain.reverse();
+                return Ok(chain);
+            }
+            next = below.below();
+            chain.push(below);
         }
-        Ok(())
+        // A state without origin is made, or has just been.
+        match self.made.get().is_some() || chain.iter().any(|state| state.made.get().is_some()) {
+            true => Ok(Vec::new()),
+            false => Err(StateError::NotMade),
+        }
     }
 
     fn below(&self) -> Option<(Arc<Self>, Place)> {
@@ -133,37 +142,120 @@ impl Drop for LazyState {
     }
 }
 
-fn apply_frame(below: &Snapshot, store: &Store, place: Place) -> Result<Snapshot, StateError> {
-    let frame = store.frame(place)?;
-    let Some(entry) = CommitEntry::decode(&frame.meta) else {
-        let (file, offset) = store.file_of(place);
-        return Err(StateError::Entry { file, offset });
+/// Makes the last of a group of states, each over the one before it.
+fn make(group: &[Arc<LazyState>], store: &Store) -> Result<(), StateError> {
+    let (Some(first), Some(last)) = (group.first(), group.last()) else {
+        return Ok(());
     };
-    let batch = Arc::new(Batch::stored(&entry, frame.blobs));
-    apply(below, &entry, &batch)
+    let Some((below, _)) = first.below() else {
+        return Ok(()); // another thread has made it
+    };
+    let Some(below) = below.made.get() else {
+        return Err(StateError::NotMade);
+    };
+    let mut changes = Changes::default();
+    for state in group {
+        match state.below() {
+            Some((_, frame)) => changes.read(store, frame)?,
+            None => return Ok(()),
+        }
+    }
+    let _ = last.made.set(changes.apply(below)?); // another thread may have made it, the same
+    last.lock().take();
+    Ok(())
 }
 
-/// The state that a commit makes of another; what it brings is in the batch.
-///
-/// # Errors
-/// [`StateError`] when the entry does not fit the state.
-pub fn apply(
-    below: &Snapshot,
-    entry: &CommitEntry,
-    batch: &Arc<Batch>,
-) -> Result<Snapshot, StateError> {
-    let mut index = 0;
-    let mut contracts = Vec::with_capacity(entry.contracts.len());
-    for change in &entry.contracts {
-        let contract = apply_contract(below, change, entry.id, batch, &mut index)?;
-        contracts.push(Arc::new(contract));
+/// What several commits in a row change, the last change of everything.
+#[derive(Default)]
+struct Changes {
+    contracts: BTreeMap<ContractId, ContractChanges>,
+    code: Vec<StoredCode>,
+    /// The last commit's id and root.
+    last: Option<(CommitId, Root)>,
+}
+
+struct ContractChanges {
+    record: ContractRecord,
+    fresh: bool,
+    pages: BTreeMap<u64, Option<(Hash, Spot)>>,
+}
+
+impl Changes {
+    /// Adds the commit whose frame is at a place.
+    fn read(&mut self, store: &Store, place: Place) -> Result<(), StateError> {
+        let frame = store.frame(place)?;
+        let Some(entry) = CommitEntry::decode(&frame.meta) else {
+            let (file, offset) = store.file_of(place);
+            return Err(StateError::Entry { file, offset });
+        };
+        let batch = Arc::new(Batch::stored(&entry, frame.blobs));
+        self.add(&entry, &batch)
     }
-    let snapshot = below
-        .with(contracts)?
-        .with_code(brought_code(entry, batch))?;
-    match snapshot.root() == entry.root {
-        true => Ok(snapshot),
-        false => Err(StateError::Root { id: entry.id }),
+
+    fn add(&mut self, entry: &CommitEntry, batch: &Arc<Batch>) -> Result<(), StateError> {
+        let id = entry.id;
+        let mut index = 0;
+        for change in &entry.contracts {
+            let record = ContractRecord::decode(&change.record);
+            let record = record.map_err(|source| StateError::Record { id, source })?;
+            let contract = record.contract;
+            let changes = self.contracts.remove(&contract);
+            let mut changes = match changes.filter(|_| !change.fresh) {
+                Some(known) => ContractChanges { record, ..known },
+                None => ContractChanges {
+                    record,
+                    fresh: change.fresh,
+                    pages: BTreeMap::new(),
+                },
+            };
+            for (page, leaf) in &change.pages {
+                let (position, new) = page_change(batch, &mut index, *page, *leaf);
+                changes.pages.insert(position, new);
+            }
+            self.contracts.insert(contract, changes);
+        }
+        self.code.extend(brought_code(entry, batch));
+        self.last = Some((id, entry.root));
+        Ok(())
+    }
+
+    /// The state after the last commit.
+    fn apply(self, below: &Snapshot) -> Result<Snapshot, StateError> {
+        let Some((id, root)) = self.last else {
+            return Ok(below.clone());
+        };
+        let mut contracts = Vec::with_capacity(self.contracts.len());
+        for changes in self.contracts.into_values() {
+            contracts.push(Arc::new(changes.apply(below, id)?));
+        }
+        let snapshot = below.with(contracts)?.with_code(self.code)?;
+        match snapshot.root() == root {
+            true => Ok(snapshot),
+            false => Err(StateError::Root { id }),
+        }
+    }
+}
+
+impl ContractChanges {
+    fn apply(self, below: &Snapshot, id: CommitId) -> Result<ContractState, StateError> {
+        let record = self.record;
+        let contract = record.contract;
+        let misfit = StateError::Pages { id, contract };
+        let pages = match (self.fresh, below.get(&contract)?) {
+            (true, _) => Tree::new(page_tree_height(record.word_size), below.nodes().source()),
+            (false, Some(old)) if old.record.word_size == record.word_size => old.pages.clone(),
+            (false, _) => return Err(misfit),
+        };
+        let last = self.pages.last_key_value();
+        if last.is_some_and(|(position, _)| *position >= record.pages()) {
+            return Err(misfit);
+        }
+        let updates: Vec<Change<Spot>> = self.pages.into_iter().collect();
+        let pages = pages.with(&updates)?;
+        match pages.root() == record.page_root {
+            true => Ok(ContractState::new(record, pages)),
+            false => Err(misfit),
+        }
     }
 }
 
@@ -176,41 +268,4 @@ pub fn brought_code(entry: &CommitEntry, batch: &Arc<Batch>) -> Vec<StoredCode> 
         spot: Spot::Fresh(batch.clone(), index),
     });
     codes.collect()
-}
-
-fn apply_contract(
-    below: &Snapshot,
-    change: &ContractChange,
-    id: CommitId,
-    batch: &Arc<Batch>,
-    index: &mut u32,
-) -> Result<ContractState, StateError> {
-    let record = ContractRecord::decode(&change.record);
-    let record = record.map_err(|source| StateError::Record { id, source })?;
-    let contract = record.contract;
-    let misfit = StateError::Pages { id, contract };
-    let pages = match (change.fresh, below.get(&contract)?) {
-        (true, _) => Tree::new(page_tree_height(record.word_size), below.nodes().source()),
-        (false, Some(old)) if old.record.word_size == record.word_size => old.pages.clone(),
-        (false, _) => return Err(misfit),
-    };
-    let bound = record.pages();
-    let ascends = change.pages.is_sorted_by(|one, next| one.0 < next.0);
-    let fits = change
-        .pages
-        .last()
-        .is_none_or(|last| u64::from(last.0.0) < bound);
-    if !ascends || !fits {
-        return Err(misfit);
-    }
-    let updates: Vec<Change<Spot>> = change
-        .pages
-        .iter()
-        .map(|(page, leaf)| page_change(batch, index, *page, *leaf))
-        .collect();
-    let pages = pages.with(&updates)?;
-    match pages.root() == record.page_root {
-        true => Ok(ContractState::new(record, pages)),
-        false => Err(misfit),
-    }
 }

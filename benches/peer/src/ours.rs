@@ -1,5 +1,7 @@
 //! Crostata's side of the comparison.
 
+use std::time::Instant;
+
 use crostata::{Commit, ContractData, ContractId, SessionData, VM};
 use crostata_peer_cases::{Failure, Id, Machine};
 use tempfile::TempDir;
@@ -36,6 +38,14 @@ impl Machine for Crostata {
             None => data,
         };
         Ok(Session(self.vm.session(data)?))
+    }
+
+    fn reopen(self) -> Result<(Self, Instant), Failure> {
+        let Self { vm, _directory } = self;
+        drop(vm);
+        let closed = Instant::now();
+        let vm = VM::new(_directory.path())?;
+        Ok((Self { vm, _directory }, closed))
     }
 
     fn delete(&self, commit: Commit) -> Result<(), Failure> {

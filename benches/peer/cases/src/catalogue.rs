@@ -7,6 +7,7 @@ use crate::machine::{Failure, Machine};
 use crate::memory::Resident;
 use crate::open::{ColdCall, Spawn};
 use crate::seal::{Seal, What};
+use crate::store::{CommitAmong, DeployAgain, Reopen};
 use crate::threads::Threads;
 
 /// What a figure counts.
@@ -92,6 +93,11 @@ pub const ALL: &[Kind] = &[
     time("root_1024_dense"),
     time("commit_1024"),
     time("commit_1024_dense"),
+    time("commit_10_contracts"),
+    time("commit_10000_contracts"),
+    time("reopen_1000"),
+    time("reopen_10x300"),
+    time("deploy_again"),
     scaling("threads_2"),
     scaling("threads_2_fib"),
     bytes("rss_64mib"),
@@ -128,6 +134,11 @@ pub fn prepare<M: Machine>(name: &str) -> Result<Box<dyn Case>, Failure> {
         "root_1024_dense" => Seal::<M>::prepare(What::Root, PAGE_BYTES),
         "commit_1024" => Seal::<M>::prepare(What::Commit, PEER_PAGE_BYTES),
         "commit_1024_dense" => Seal::<M>::prepare(What::Commit, PAGE_BYTES),
+        "commit_10_contracts" => CommitAmong::<M>::prepare(10),
+        "commit_10000_contracts" => CommitAmong::<M>::prepare(10_000),
+        "reopen_1000" => Reopen::<M>::prepare(1, 1_000),
+        "reopen_10x300" => Reopen::<M>::prepare(10, 300),
+        "deploy_again" => DeployAgain::<M>::prepare(),
         "threads_2" => Threads::<M>::small(),
         "threads_2_fib" => Threads::<M>::fib(),
         "rss_64mib" => Resident::<M>::prepare(1),

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::machine::{Failure, Id, Machine, Session};
 
 const BENCH: &[u8] = include_bytes!("../../../../contracts/artifacts/bench.wasm");
-const COUNTER: &[u8] = include_bytes!("../../../../contracts/artifacts/counter.wasm");
+/// A counter's code.
+pub const COUNTER: &[u8] = include_bytes!("../../../../contracts/artifacts/counter.wasm");
 
 /// What tells the bytecode apart from another: two builds that hold different contracts must not be compared.
 pub fn fingerprint() -> u64 {
@@ -41,7 +42,8 @@ const fn id(number: u32) -> Id {
     id
 }
 
-const fn counter(number: u32) -> Id {
+/// The id of a counter.
+pub const fn counter(number: u32) -> Id {
     id(1_000 + number)
 }
 

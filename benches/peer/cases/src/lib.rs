@@ -12,6 +12,7 @@ mod memory;
 mod open;
 mod seal;
 mod serve;
+mod store;
 mod threads;
 
 pub use catalogue::{ALL, Group, Kind, Unit};

@@ -1,6 +1,7 @@
 //! A VM as the cases see it.
 
 use std::error::Error;
+use std::time::Instant;
 
 /// Why something could not be measured.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -26,6 +27,12 @@ pub trait Machine: Sized + 'static {
     /// # Errors
     /// The VM's.
     fn session(&self, base: Option<&Self::Commit>) -> Result<Self::Session, Failure>;
+
+    /// Closes it and opens it again in the same directory; also when it was closed.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn reopen(self) -> Result<(Self, Instant), Failure>;
 
     /// Removes a commit.
     ///

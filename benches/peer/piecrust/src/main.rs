@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Instant;
 
 use crostata_peer_cases::{Failure, Id, Machine, serve};
 use piecrust::{ContractId, SessionData, VM};
@@ -38,6 +39,14 @@ impl Machine for Piecrust {
             None => data,
         };
         Ok(Session(self.vm.session(data).map_err(text)?))
+    }
+
+    fn reopen(self) -> Result<(Self, Instant), Failure> {
+        let Self { vm, _directory } = self;
+        drop(vm);
+        let closed = Instant::now();
+        let vm = VM::new(_directory.path()).map_err(text)?;
+        Ok((Self { vm, _directory }, closed))
     }
 
     fn delete(&self, commit: [u8; 32]) -> Result<(), Failure> {
