@@ -21,6 +21,7 @@ use crostata_proof::tree::CONTRACT_TREE_HEIGHT;
 use crostata_proof::{CommitId, EMPTY, Root};
 
 use super::batch::{CODE_ALIGNMENT, Held, Spot};
+use super::chain::LazyState;
 use super::code::{CODE_TREE_HEIGHT, CodeBucket};
 use super::naming::Commit;
 use super::nodes::{NODE_LEN_BYTES, Nodes, TreeId, decode_top, encode_node, encode_top};
@@ -159,6 +160,14 @@ impl Checkpoint {
 }
 
 impl Checkpoint {
+    /// The empty state. A new one: an older one would keep all segments that were given up since.
+    pub fn genesis(&self) -> Arc<LazyState> {
+        Arc::new(LazyState::made(match self.base {
+            Some(_) => Snapshot::empty(self.snapshot.nodes().clone()),
+            None => self.snapshot.clone(),
+        }))
+    }
+
     /// The segments that are needed: for the base, for the frames of retained commits, and from the checkpoint on.
     pub fn needed(&self, store: &Store, place: Place) -> BTreeSet<u32> {
         let live = self.live.0.keys().copied();

@@ -131,14 +131,8 @@ impl Held {
 
     /// The same commits over a checkpoint's state: states are made anew, from what the checkpoint keeps.
     pub fn rebased(&self, checkpoint: &Checkpoint) -> Self {
-        let empty = checkpoint.base.is_none();
         let base = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
-        let genesis = if empty {
-            base.clone()
-        } else {
-            self.genesis.clone()
-        };
-        let mut next = Self::new(genesis);
+        let mut next = Self::new(checkpoint.genesis());
         next.finalised = self.finalised;
         for retained in self.by_age() {
             let commit = retained.commit;

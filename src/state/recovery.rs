@@ -193,7 +193,7 @@ impl Replay {
         self.writing = Writing::at(&checkpoint);
         self.needed = checkpoint.needed(&self.store, frame.place);
         let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
-        self.held = Held::new(state.clone());
+        self.held = Held::new(checkpoint.genesis());
         if let Some((commit, protocol)) = &checkpoint.base {
             let protocol = self.protocol(commit.id, protocol.as_bytes())?;
             self.held.retain(*commit, protocol, None, state);
