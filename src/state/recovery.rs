@@ -93,7 +93,7 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
         protocols: HashMap::new(),
         nodes,
     };
-    for frame in &recovery.frames {
+    for frame in since_checkpoint(&recovery.frames) {
         replay.frame(frame)?;
     }
     let mut report = recovery.report;
@@ -105,6 +105,13 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
         writing: replay.writing,
         report,
     })
+}
+
+/// The frames from the last checkpoint on. What an earlier one names may be gone.
+fn since_checkpoint(frames: &[Frame]) -> &[Frame] {
+    let is_checkpoint = |frame: &Frame| frame.kind == kind::CHECKPOINT;
+    let begin = frames.iter().rposition(is_checkpoint).unwrap_or(0);
+    frames.get(begin..).unwrap_or_default()
 }
 
 /// The commits as they were after each frame.
