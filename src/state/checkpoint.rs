@@ -4,10 +4,12 @@
 //! |---|---|
 //! | 1 | 1 if a commit is finalised, else 0 and the base is the empty state |
 //! | 32 each | if so: its id, parent's id, root, tag |
-//! | 4 + n | if so: its protocol |
+//! | 32 | if so: the hash of its protocol |
 //! | | the top link of the contract tree (`nodes`) |
 //! | 32 | the root of the tree of code |
 //! | | its top link |
+//! | 4 | number of protocols of retained commits; for each: |
+//! | 4 + n | its text: length, bytes |
 //! | 4 | number of other retained commits; for each: |
 //! | 8 | the place of its frame; parents come before children |
 //! | 4 | number of segments that hold something of the base; for each: |
@@ -18,11 +20,12 @@ use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES};
 use crostata_proof::tree::CONTRACT_TREE_HEIGHT;
-use crostata_proof::{CommitId, EMPTY, Root};
+use crostata_proof::{CommitId, EMPTY, Hash, Root};
 
 use super::batch::{CODE_ALIGNMENT, Held, Spot};
 use super::chain::LazyState;
 use super::code::{CODE_TREE_HEIGHT, CodeBucket};
+use super::commits::protocol_hash;
 use super::naming::Commit;
 use super::nodes::{NODE_LEN_BYTES, Nodes, TreeId, decode_top, encode_node, encode_top};
 use super::pages::ReadPageError;
@@ -45,6 +48,8 @@ pub mod kind {
     pub const NODES: u8 = 4;
     /// A checkpoint.
     pub const CHECKPOINT: u8 = 5;
+    /// The text of a protocol, which later entries name by its hash.
+    pub const PROTOCOL: u8 = 7;
     /// Pages and code of the base, out of a segment that is given up (`reclaim`).
     pub const MOVED: u8 = 6;
 }
@@ -94,9 +99,11 @@ impl LiveBytes {
 /// What a checkpoint's frame says.
 pub struct Checkpoint {
     /// The finalised commit and its protocol.
-    pub base: Option<(Commit, String)>,
+    pub base: Option<(Commit, Arc<str>)>,
     /// The finalised state, or the empty one.
     pub snapshot: Snapshot,
+    /// The protocols of the retained commits.
+    pub protocols: Vec<Arc<str>>,
     /// The frames of the other retained commits.
     pub retained: Vec<Place>,
     /// What the segments hold of the state.
@@ -113,11 +120,15 @@ impl Checkpoint {
             out.extend_from_slice(commit.parent.as_bytes());
             out.extend_from_slice(commit.root.as_bytes());
             out.extend_from_slice(&commit.tag);
-            put_bytes(&mut out, protocol.as_bytes());
+            out.extend_from_slice(&protocol_hash(protocol));
         }
         encode_top(self.snapshot.contracts(), &mut out);
         out.extend_from_slice(&self.snapshot.code_tree().root());
         encode_top(self.snapshot.code_tree(), &mut out);
+        put_len(&mut out, self.protocols.len());
+        for protocol in &self.protocols {
+            put_bytes(&mut out, protocol.as_bytes());
+        }
         put_len(&mut out, self.retained.len());
         for place in &self.retained {
             out.extend_from_slice(&place.to_u64().to_le_bytes());
@@ -144,8 +155,21 @@ impl Checkpoint {
         let contracts = decode_top(&mut reader, CONTRACT_TREE_HEIGHT, root, nodes)?;
         let code_root = reader.array()?;
         let code = decode_top(&mut reader, CODE_TREE_HEIGHT, code_root, nodes)?;
+        let protocols = reader.list(4, |reader| {
+            let text = str::from_utf8(reader.bytes()?).ok()?;
+            Some(Arc::<str>::from(text))
+        })?;
+        let base = match base {
+            None => None,
+            Some((commit, wanted)) => {
+                let mut known = protocols.iter();
+                let protocol = known.find(|text| protocol_hash(text) == wanted)?;
+                Some((commit, protocol.clone()))
+            }
+        };
         let checkpoint = Self {
             base,
+            protocols,
             snapshot: Snapshot::of(contracts, code, nodes.clone()),
             retained: reader.list(8, |reader| reader.u64().map(Place::from_u64))?,
             live: LiveBytes(
@@ -185,15 +209,14 @@ impl Checkpoint {
     }
 }
 
-fn decode_base(reader: &mut Reader<'_>) -> Option<(Commit, String)> {
+fn decode_base(reader: &mut Reader<'_>) -> Option<(Commit, Hash)> {
     let commit = Commit {
         id: CommitId::from_bytes(reader.array()?),
         parent: CommitId::from_bytes(reader.array()?),
         root: Root::from_bytes(reader.array()?),
         tag: reader.array()?,
     };
-    let protocol = String::from_utf8(reader.bytes()?.to_vec()).ok()?;
-    Some((commit, protocol))
+    Some((commit, reader.array()?))
 }
 
 /// Writes the frame of an entry: where it is, and where its blobs are.

@@ -4,9 +4,11 @@
 //! state); finalising one folds the path to it and drops every other branch. A commit's state is made when it is first
 //! needed. From time to time a checkpoint puts the finalised state's nodes into the log, so that opening begins there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crostata_proof::{CodeHash, CommitId, hash};
+use crostata_proof::hash::Kind;
+use crostata_proof::{CodeHash, CommitId, Hash, hash};
 
 use super::batch::{Batch, Held as HeldBytes};
 use super::chain::{LazyState, StateError, brought_code};
@@ -84,6 +86,8 @@ pub(super) struct Writing {
     pub base: Snapshot,
     /// What the segments hold of it.
     pub live: LiveBytes,
+    /// The protocols whose texts the log has since then.
+    pub protocols: BTreeMap<Hash, Arc<str>>,
     /// How much was written since.
     pub bytes: u64,
     pub frames: u64,
@@ -220,7 +224,7 @@ impl Commits {
             parent,
             root,
             tag,
-            protocol: protocol.as_bytes().to_vec(),
+            protocol: protocol_hash(&protocol),
             contracts: draft.changes.clone(),
             code: lengths.collect(),
         };
@@ -261,11 +265,15 @@ impl Commits {
         };
         let meta = sealed.entry.encode();
         let mut writer = self.store.writer()?;
+        if !writing.protocols.contains_key(&sealed.entry.protocol) {
+            writer.write(kind::PROTOCOL, sealed.protocol.as_bytes(), &[], false)?;
+        }
         let (frame, blobs) = write_entry(&mut writer, kind::COMMIT, &meta, &sealed.held)?;
         writer.sync()?;
         drop(writer);
         let len_bytes = meta.len() as u64 + sealed.held.len_bytes();
         writing.count(len_bytes);
+        writing.know(sealed.protocol.clone());
         sealed.batch.written(blobs);
         let state = match sealed.snapshot.follows(&writing.base) {
             true => LazyState::made(sealed.snapshot.clone()),
@@ -358,10 +366,12 @@ impl Commits {
         let frames = retained
             .iter()
             .filter(|one| Some(one.commit.id) != finalised);
+        let protocols: BTreeSet<_> = retained.iter().map(|one| one.protocol.clone()).collect();
         let mut next = Checkpoint {
-            base: base.map(|base| (base.commit, base.protocol.to_string())),
+            base: base.map(|base| (base.commit, base.protocol.clone())),
             snapshot: saved.snapshot(&self.nodes),
             retained: frames.filter_map(|one| one.frame).collect(),
+            protocols: protocols.into_iter().collect(),
             live,
         };
         let place = writer.write(kind::CHECKPOINT, &next.encode(), &[], false)?;
@@ -398,9 +408,15 @@ impl Writing {
         Self {
             base: checkpoint.snapshot.clone(),
             live: checkpoint.live.clone(),
+            protocols: checkpoint.protocols.iter().cloned().map(hashed).collect(),
             bytes: 0,
             frames: 0,
         }
+    }
+
+    /// Notes that the log has a protocol's text.
+    pub fn know(&mut self, protocol: Arc<str>) {
+        self.protocols.extend([hashed(protocol)]);
     }
 
     /// Counts a frame.
@@ -408,4 +424,13 @@ impl Writing {
         self.bytes = self.bytes.saturating_add(len_bytes);
         self.frames += 1;
     }
+}
+
+/// What an entry names a protocol by.
+pub(super) fn protocol_hash(text: &str) -> Hash {
+    hash::keyed(Kind::Protocol, text.as_bytes())
+}
+
+fn hashed(protocol: Arc<str>) -> (Hash, Arc<str>) {
+    (protocol_hash(&protocol), protocol)
 }

@@ -3,7 +3,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 32 each | commit id, parent's id (zeros for the genesis), state root, tag |
-//! | 4 + n | protocol: length, bytes |
+//! | 32 | protocol: `H("protocol", text)`; an earlier frame has the text |
 //! | 4 | number of contracts that changed; for each: |
 //! | 4 + n | its record: length, bytes |
 //! | 1 | 1 if its pages replace all earlier ones, else 0 |
@@ -38,8 +38,8 @@ pub struct CommitEntry {
     pub root: Root,
     /// The embedder's tag.
     pub tag: [u8; 32],
-    /// The protocol it was made under, encoded.
-    pub protocol: Vec<u8>,
+    /// The hash of the protocol it was made under.
+    pub protocol: Hash,
     /// The contracts that changed.
     pub contracts: Vec<ContractChange>,
     /// The code that the commit brings, with lengths in bytes.
@@ -66,7 +66,7 @@ impl CommitEntry {
         }
         out.extend_from_slice(self.root.as_bytes());
         out.extend_from_slice(&self.tag);
-        put_bytes(&mut out, &self.protocol);
+        out.extend_from_slice(&self.protocol);
         put_len(&mut out, self.contracts.len());
         for change in &self.contracts {
             change.encode(&mut out);
@@ -80,7 +80,7 @@ impl CommitEntry {
     }
 
     /// What the bytes of an entry begin with.
-    pub fn decode_head(bytes: &[u8]) -> Option<Head<'_>> {
+    pub fn decode_head(bytes: &[u8]) -> Option<Head> {
         Head::decode(&mut Reader::new(bytes))
     }
 
@@ -93,7 +93,7 @@ impl CommitEntry {
             parent: head.parent,
             root: head.root,
             tag: head.tag,
-            protocol: head.protocol.to_vec(),
+            protocol: head.protocol,
             contracts: reader.list(CONTRACT_LEN_MIN, ContractChange::decode)?,
             code: reader.list(CODE_LEN, |reader| {
                 Some((CodeHash::from_bytes(reader.array()?), reader.u64()?))
@@ -123,22 +123,22 @@ impl CommitEntry {
 }
 
 /// What an entry begins with.
-pub struct Head<'a> {
+pub struct Head {
     pub id: CommitId,
     pub parent: CommitId,
     pub root: Root,
     pub tag: [u8; 32],
-    pub protocol: &'a [u8],
+    pub protocol: Hash,
 }
 
-impl<'a> Head<'a> {
-    fn decode(reader: &mut Reader<'a>) -> Option<Self> {
+impl Head {
+    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             id: CommitId::from_bytes(reader.array()?),
             parent: CommitId::from_bytes(reader.array()?),
             root: Root::from_bytes(reader.array()?),
             tag: reader.array()?,
-            protocol: reader.bytes()?,
+            protocol: reader.array()?,
         })
     }
 }

@@ -200,7 +200,7 @@ impl Moving {
             parent: CommitId::from_bytes([0; 32]),
             root: Root::from_bytes([0; 32]),
             tag: [0; 32],
-            protocol: Vec::new(),
+            protocol: EMPTY,
             contracts,
             code: self.code,
         };

@@ -1,6 +1,6 @@
 //! Opening: the commits that the log's frames make, from its last checkpoint on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crostata_abi::PAGE_BYTES;
@@ -17,7 +17,9 @@ use super::naming::Commit;
 use super::nodes::Nodes;
 use super::snapshot::Snapshot;
 use crate::store::files::Files;
-use crate::store::{Contents, Frame, OpenError, Place, ReadError, RecoveryReport, Store};
+use crate::store::{
+    Contents, Frame, Limits, OpenError, Place, ReadError, RecoveryReport, Store, WriteError,
+};
 
 /// Why a directory's commits could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum OpenStateError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store can not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// A frame that the last checkpoint names can not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -50,8 +55,8 @@ pub enum OpenStateError {
         /// The commit's id.
         id: CommitId,
     },
-    /// The commit's protocol is not text.
-    #[error("the protocol of commit {id} is not text")]
+    /// The log does not say what the commit's protocol is.
+    #[error("the log does not have the protocol of commit {id}")]
     Protocol {
         /// The commit's id.
         id: CommitId,
@@ -72,7 +77,11 @@ pub struct Recovered {
 /// # Errors
 /// [`OpenStateError`].
 pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, OpenStateError> {
-    let (store, recovery) = Store::open(files, &CommitContents, config.segment_bytes)?;
+    let limits = Limits {
+        segment_bytes: config.segment_bytes,
+        ..Limits::default()
+    };
+    let (store, recovery) = Store::open_with(files, &CommitContents, limits)?;
     let store = Arc::new(store);
     let nodes = Nodes::new(store.clone(), config.node_cache_bytes);
     let genesis = Snapshot::empty(nodes.clone());
@@ -82,6 +91,7 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
         writing: Writing {
             base: genesis,
             live: LiveBytes::default(),
+            protocols: BTreeMap::new(),
             bytes: 0,
             frames: 0,
         },
@@ -90,11 +100,17 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
             .iter()
             .map(|segment| segment.number)
             .collect(),
-        protocols: HashMap::new(),
         nodes,
     };
-    for frame in since_checkpoint(&recovery.frames) {
+    let frames = since_checkpoint(&recovery.frames);
+    for frame in frames {
         replay.frame(frame)?;
+    }
+    if let Some(first) = frames
+        .first()
+        .filter(|first| first.kind == kind::CHECKPOINT)
+    {
+        store.writer()?.set_start(first.place);
     }
     let mut report = recovery.report;
     report.orphans.extend(store.settle(&replay.needed)?);
@@ -122,7 +138,6 @@ struct Replay {
     writing: Writing,
     /// The segments that something is in.
     needed: BTreeSet<u32>,
-    protocols: HashMap<Vec<u8>, Arc<str>>,
 }
 
 impl Replay {
@@ -139,6 +154,10 @@ impl Replay {
                 self.held.delete(id);
             }
             kind::CHECKPOINT => return self.checkpoint(frame),
+            kind::PROTOCOL => match str::from_utf8(&frame.meta) {
+                Ok(text) => self.writing.know(text.into()),
+                Err(_) => return Err(self.unreadable(frame)),
+            },
             kind::NODES | kind::MOVED => {}
             _ => return Err(self.unreadable(frame)),
         }
@@ -163,22 +182,12 @@ impl Replay {
         let Some(below) = self.held.parent_state(&commit.parent) else {
             return Err(OpenStateError::UnknownCommit { id: commit.parent });
         };
-        let protocol = self.protocol(id, head.protocol)?;
+        let protocol = self.writing.protocols.get(&head.protocol);
+        let protocol = protocol.cloned().ok_or(OpenStateError::Protocol { id })?;
         let state = LazyState::over(below, frame.place);
         self.held
             .retain(commit, protocol, Some(frame.place), Arc::new(state));
         Ok(())
-    }
-
-    /// One text for all commits of a protocol.
-    fn protocol(&mut self, id: CommitId, bytes: &[u8]) -> Result<Arc<str>, OpenStateError> {
-        if let Some(known) = self.protocols.get(bytes) {
-            return Ok(known.clone());
-        }
-        let text = str::from_utf8(bytes).map_err(|_| OpenStateError::Protocol { id })?;
-        let text: Arc<str> = text.into();
-        self.protocols.insert(bytes.to_vec(), text.clone());
-        Ok(text)
     }
 
     fn known(&self, frame: &Frame) -> Result<CommitId, OpenStateError> {
@@ -202,8 +211,7 @@ impl Replay {
         let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
         self.held = Held::new(checkpoint.genesis());
         if let Some((commit, protocol)) = &checkpoint.base {
-            let protocol = self.protocol(commit.id, protocol.as_bytes())?;
-            self.held.retain(*commit, protocol, None, state);
+            self.held.retain(*commit, protocol.clone(), None, state);
             self.held.finalised = Some(commit.id);
         }
         for place in &checkpoint.retained {

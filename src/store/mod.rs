@@ -59,7 +59,7 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 
 /// The sizes that a store keeps to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// A segment is finished when the next frame would take it beyond this.
     pub segment_bytes: u64,
     /// A file grows by zeros up to a multiple of this. Little, so that opening has little to look
@@ -102,17 +102,12 @@ impl Store {
     pub fn open(
         files: Arc<dyn Files>,
         contents: &dyn Contents,
-        segment_bytes: u64,
     ) -> Result<(Self, Recovery), OpenError> {
-        let limits = Limits {
-            segment_bytes,
-            ..Limits::default()
-        };
-        Self::open_with(files, contents, limits)
+        Self::open_with(files, contents, Limits::default())
     }
 
     /// [`open`](Self::open) with other sizes than the usual ones.
-    pub(crate) fn open_with(
+    pub fn open_with(
         files: Arc<dyn Files>,
         contents: &dyn Contents,
         limits: Limits,
@@ -147,13 +142,25 @@ impl Store {
     /// The frame that begins at this place, read again and checked.
     pub fn frame(&self, place: Place) -> Result<Frame, ReadError> {
         let reader = self.segments.reader(place.segment()).map_err(unversioned)?;
-        match reader.load(place.offset(), |_| true)? {
-            Ok(loaded) => Ok(loaded.frame),
-            Err(cause) => {
-                let what = Damage::NoFrame { cause };
-                Err(ReadError::damaged(place.segment(), place.offset(), what))
-            }
-        }
+        Ok(reader.frame(place.offset(), |_| true)?.frame)
+    }
+
+    /// All blobs of a frame, read and checked against the hash that the frame states of them. Those
+    /// that were written with `vouched` have none, and are not checked.
+    pub fn blobs(&self, frame: &Frame) -> Result<Vec<u8>, ReadError> {
+        let segment = frame.place.segment();
+        let reader = self.segments.reader(segment).map_err(unversioned)?;
+        reader.blobs(&reader.frame(frame.place.offset(), |found| found == frame.sequence)?)
+    }
+
+    /// Every frame of a segment, in order, read again and checked, but not their blobs.
+    ///
+    /// For finding out what is in a segment, and whether it is whole: the cost is that of reading
+    /// all its frames.
+    pub fn frames(&self, segment: u32) -> Result<Vec<Frame>, ReadError> {
+        let header = self.segments.header(segment).map_err(unversioned)?;
+        let reader = self.segments.reader(segment).map_err(unversioned)?;
+        reader.frames(header.first_sequence)
     }
 
     /// A lease of all that is live now.

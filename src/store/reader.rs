@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use crostata_proof::hash;
 
-use super::error::ReadError;
+use super::error::{Damage, ReadError};
 use super::files::File;
-use super::frame::{BLOCK, BLOCK_BYTES, Checksum, Extent, Fields, Frame, HEADER_LEN};
+use super::frame::{
+    BLOCK, BLOCK_BYTES, Checksum, Extent, Fields, Frame, HEADER_LEN, VOUCHED, hash_of,
+};
 use super::place::Place;
 use super::recovery::TailCause;
 
 /// A segment that is being read.
+#[derive(Clone)]
 pub(super) struct SegmentReader {
     pub file: Arc<dyn File>,
     pub segment: u32,
@@ -61,7 +64,7 @@ impl SegmentReader {
         Ok(loaded.ok_or(TailCause::Length))
     }
 
-    /// The bytes of a run.
+    /// Fills the buffer with the bytes from `offset` on.
     pub fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), ReadError> {
         self.file
             .read_exact_at(buffer, offset)
@@ -116,6 +119,39 @@ impl SegmentReader {
         meta.reserve_exact(rest_len as usize);
         self.parts(rest_at, rest_len, |part| meta.extend_from_slice(part))?;
         Ok(Some(meta))
+    }
+
+    /// The frame at `offset`, which must be there.
+    pub fn frame(&self, offset: u64, wanted: impl Fn(u64) -> bool) -> Result<Loaded, ReadError> {
+        self.load(offset, wanted)?.map_err(|cause| {
+            let what = Damage::NoFrame { cause };
+            ReadError::damaged(self.segment, offset, what)
+        })
+    }
+
+    /// All frames up to the end, if the first has this number.
+    pub fn frames(&self, first_sequence: u64) -> Result<Vec<Frame>, ReadError> {
+        let mut frames = Vec::new();
+        let mut offset = BLOCK;
+        while offset < self.len {
+            let sequence = first_sequence + frames.len() as u64;
+            let loaded = self.frame(offset, |found| found == sequence)?;
+            offset = loaded.extent.end;
+            frames.push(loaded.frame);
+        }
+        Ok(frames)
+    }
+
+    /// All blobs of a frame, checked if it states a hash of them.
+    pub fn blobs(&self, loaded: &Loaded) -> Result<Vec<u8>, ReadError> {
+        let (at, len) = (loaded.extent.blobs_at, loaded.fields.blobs_len);
+        let mut blobs = vec![0; len as usize];
+        self.read(&mut blobs, at)?;
+        let stated = loaded.fields.blobs_hash;
+        if stated != VOUCHED && hash_of(&[&blobs]) != stated {
+            return Err(ReadError::damaged(self.segment, at, Damage::Blob));
+        }
+        Ok(blobs)
     }
 
     /// Whether the blobs match the hash that the frame states of them.

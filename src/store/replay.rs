@@ -133,7 +133,7 @@ struct End<'a> {
 
 /// What lies behind the frames that were walked over.
 struct Tail {
-    /// Behind the last byte that is not zero.
+    /// Behind the last byte that is not zero; 0 if all are.
     used_end: u64,
     /// The frame there that was written when the most frames were known to be synced.
     witness: Option<Loaded>,
@@ -193,7 +193,7 @@ impl End<'_> {
     /// Looks through everything behind `end`, where frame `sequence` should begin.
     fn tail(&self, end: u64, sequence: u64) -> Result<Tail, ReadError> {
         let mut tail = Tail {
-            used_end: end,
+            used_end: 0,
             witness: None,
         };
         let mut buffer = vec![0; SCAN_BYTES];

@@ -65,10 +65,11 @@ impl<'a> Writer<'a> {
         self.append.sync()
     }
 
-    /// From the next segment on, headers name this frame as the one where a reader begins. What is
-    /// known only from frames before it is not found when the store is opened.
+    /// From the next segment on, headers name this frame as the one where a reader begins: opening
+    /// then gives the frames from this one on.
     ///
-    /// Opening does not remember it if no segment was begun since.
+    /// It must be a frame that was written to this store. Opening knows only the start that the
+    /// newest segment's header names: if there is a later one, set it again.
     pub fn set_start(&mut self, checkpoint: Place) {
         self.append.set_start(checkpoint);
     }
