@@ -94,8 +94,8 @@ pub use session::{
     SessionDataBuilder, Undecodable,
 };
 pub use state::{
-    CheckpointError, Commit, CommitError, CommitRef, LogConfig, LookupError, NodeError,
-    OpenStateError, OpeningError, ReadPageError, StateError,
+    CheckpointError, Commit, CommitError, CommitRef, Finding, LogConfig, LookupError, NodeError,
+    OpenStateError, OpeningError, Problem, ReadPageError, StateError, VerifyProgress, VerifyReport,
 };
 pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
 

@@ -104,6 +104,18 @@ impl LazyState {
         }
     }
 
+    /// The frames that the state will be made from, if it is not made: those of the commits down to the next one
+    /// that is.
+    pub fn frames(&self) -> Vec<Place> {
+        let mut frames = Vec::new();
+        let mut next = self.below();
+        while let Some((below, frame)) = next {
+            frames.push(frame);
+            next = below.below();
+        }
+        frames
+    }
+
     /// The states above the next one that is made, up to this one.
     fn chain(self: &Arc<Self>) -> Result<Vec<Arc<Self>>, StateError> {
         let mut chain = vec![self.clone()];

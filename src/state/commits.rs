@@ -23,6 +23,7 @@ use super::reclaim;
 use super::recovery::{self, OpenStateError};
 use super::snapshot::Snapshot;
 use super::tree::NodeError;
+use super::verify::{self, VerifyProgress, VerifyReport};
 use crate::memory::MemoryError;
 use crate::store::files::Files;
 use crate::store::{Place, RecoveryReport, Store, WriteError};
@@ -82,6 +83,8 @@ pub struct Commits {
 
 /// What only who changes the commits needs.
 pub(super) struct Writing {
+    /// Where the last checkpoint is.
+    pub begin: Option<Place>,
     /// The state of the last checkpoint.
     pub base: Snapshot,
     /// What the segments hold of it.
@@ -327,6 +330,19 @@ impl Commits {
         self.make_checkpoint(&mut writing)
     }
 
+    /// Derives every retained commit's root from the bytes on disk. `told` hears of the progress, from any thread.
+    ///
+    /// Changes wait while the log is read from its last checkpoint on, and go on while the rest is.
+    pub fn verify(&self, told: &(dyn Fn(VerifyProgress) + Sync)) -> VerifyReport {
+        let (log, expected) = {
+            let writing = self.lock_writing();
+            let cache_bytes = self.config.node_cache_bytes;
+            let log = recovery::reread(&self.store, writing.begin, cache_bytes);
+            (log, verify::Names::of(&self.read()))
+        };
+        verify::verify(&self.store, log, &expected, told)
+    }
+
     fn note(&self, writing: &mut Writing, kind: u8, id: CommitId) -> Result<(), WriteError> {
         let mut writer = self.store.writer()?;
         writer.write(kind, id.as_bytes(), &[], true)?;
@@ -380,7 +396,7 @@ impl Commits {
         drop(writer);
         self.store.retire(&next.unneeded(&self.store, place))?;
         next.snapshot = saved.snapshot(&self.nodes);
-        *writing = Writing::at(&next);
+        *writing = Writing::at(&next, place);
         let held = self.read().rebased(&next);
         *self.write() = held;
         Ok(())
@@ -403,9 +419,10 @@ impl Commits {
 }
 
 impl Writing {
-    /// After this checkpoint.
-    pub fn at(checkpoint: &Checkpoint) -> Self {
+    /// After the checkpoint at a place.
+    pub fn at(checkpoint: &Checkpoint, place: Place) -> Self {
         Self {
+            begin: Some(place),
             base: checkpoint.snapshot.clone(),
             live: checkpoint.live.clone(),
             protocols: checkpoint.protocols.iter().cloned().map(hashed).collect(),

@@ -21,7 +21,10 @@ mod reader;
 mod reclaim;
 mod recovery;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod tree;
+mod verify;
 
 pub use chain::StateError;
 pub use checkpoint::CheckpointError;
@@ -33,3 +36,4 @@ pub use pages::{CommittedPages, ReadPageError};
 pub use recovery::OpenStateError;
 pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
 pub use tree::NodeError;
+pub use verify::{Finding, Problem, VerifyProgress, VerifyReport};

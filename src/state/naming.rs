@@ -8,7 +8,7 @@ use crostata_proof::{CommitId, Root};
 pub(super) const GENESIS: CommitId = CommitId::from_bytes([0; 32]);
 
 /// A retained commit: what names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Commit {
     /// Its id: keyed hash of parent id, root and tag.
     pub id: CommitId,

@@ -194,18 +194,19 @@ fn decode_node<L: Stored>(bytes: &[u8], height: u32, nodes: &Arc<Nodes>) -> Opti
         _ => {
             let links = hashes.iter().map(|hash| {
                 let link = decode_link(&mut reader, nodes)??;
-                is_below(&link, level, hash).then_some(link)
+                has_hash(&link, level, hash).then_some(link)
             });
             Children::Links(links.collect::<Option<_>>()?)
         }
     };
     let node = Node::new(height, level, position, mask, hashes.into(), children);
-    reader.end(node)
+    // Hashes do not tell where a node is, so a position that is not checked would hide what is there.
+    reader.end(node).filter(Node::has_children_below)
 }
 
 /// Whether a leaf that is the only one below a place of a node has the hash that is known there. Nodes are checked
 /// when they are read.
-fn is_below<L: Stored>(link: &Link<L>, level: u32, hash: &Hash) -> bool {
+fn has_hash<L: Stored>(link: &Link<L>, level: u32, hash: &Hash) -> bool {
     match link {
         Link::Leaf { at, hash: leaf, .. } => lift(*leaf, *at, 0, level) == *hash,
         _ => link.level() < Some(level),

@@ -6,6 +6,7 @@ use crostata_abi::{PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 use crostata_proof::{CodeHash, Hash, hash};
 
 use super::batch::Spot;
+use super::code::StoredCode;
 use super::snapshot::ContractState;
 use super::tree::NodeError;
 use crate::memory::{Page, PageSource, PageSourceError};
@@ -103,6 +104,21 @@ pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, Re
     let place = spot.page_place().ok_or(ReadPageError::NotWritten)?;
     let (file, offset) = store.file_of(place);
     Err(ReadPageError::DamagedPage { file, offset, leaf })
+}
+
+/// The bytes of a code.
+///
+/// # Errors
+/// [`ReadPageError`] when the store can not give them, or gives others.
+pub fn read_code(store: &Store, code: &StoredCode) -> Result<Vec<u8>, ReadPageError> {
+    let bytes = code.spot.read_code(store, code.len_bytes)?;
+    if hash::code_hash(&bytes) == code.hash {
+        return Ok(bytes);
+    }
+    let place = code.spot.code_place().ok_or(ReadPageError::NotWritten)?;
+    let (file, offset) = store.file_of(place);
+    let code = code.hash;
+    Err(ReadPageError::DamagedCode { file, offset, code })
 }
 
 impl PageSource for CommittedPages {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::{CodeHash, CommitId, ContractRecord, EMPTY, Hash, Root};
 
 use super::batch::{Batch, Held, Spot};
@@ -19,7 +19,7 @@ use super::pages::read_page;
 use super::snapshot::Snapshot;
 use super::tree::{NodePlace, Tree};
 use crate::memory::Page;
-use crate::store::{Frame, Place, Store, Writer};
+use crate::store::{Frame, Store, Writer};
 
 /// A segment is worth emptying when less than this part of it is live.
 const LIVE_PART_MAX: u64 = 2;
@@ -52,34 +52,40 @@ pub fn victims(
 }
 
 /// Writes what `state` has in these segments anew, as far as it is pages and code; the state that has it there, and
-/// its nodes of these segments in memory. Not durable yet.
+/// its nodes of these segments in memory. Not durable yet. A segment that is damaged stays as it is: what of it can be
+/// read is not lost with what can not.
 ///
 /// # Errors
-/// [`CheckpointError`] when something can not be read or written.
+/// [`CheckpointError::Write`].
 pub fn empty(
     state: &Snapshot,
     segments: &[u32],
     writer: &mut Writer<'_>,
 ) -> Result<Snapshot, CheckpointError> {
-    let store = state.nodes().store().clone();
     let mut state = state.clone();
     for segment in segments {
-        let segments = store.segments();
-        let info = segments.iter().find(|info| info.number == *segment);
-        let end = info.map_or(0, |info| info.len_bytes);
-        let mut next = Place::new(*segment, PAGE_BYTES as u64);
-        while let Some(place) = next.filter(|place| place.offset() < end) {
-            let frame = store.frame(place)?;
-            state = match frame.kind {
-                kind::COMMIT | kind::MOVED => move_content(state, &frame, writer)?,
-                kind::NODES => load_nodes(state, &frame)?,
-                _ => state,
-            };
-            let len_bytes = frame.blobs_len.next_multiple_of(PAGE_BYTES as u64);
-            next = frame.blobs.plus(len_bytes);
+        match empty_segment(&state, *segment, writer) {
+            Ok(next) => state = next,
+            Err(error @ CheckpointError::Write(_)) => return Err(error),
+            Err(_) => {}
         }
     }
     Ok(state)
+}
+
+fn empty_segment(
+    state: &Snapshot,
+    segment: u32,
+    writer: &mut Writer<'_>,
+) -> Result<Snapshot, CheckpointError> {
+    let frames = state.nodes().store().frames(segment)?;
+    frames
+        .iter()
+        .try_fold(state.clone(), |state, frame| match frame.kind {
+            kind::COMMIT | kind::MOVED => move_content(state, frame, writer),
+            kind::NODES => load_nodes(state, frame),
+            _ => Ok(state),
+        })
 }
 
 /// Moves what is still live of a frame's pages and code.

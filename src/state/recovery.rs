@@ -83,34 +83,12 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
     };
     let (store, recovery) = Store::open_with(files, &CommitContents, limits)?;
     let store = Arc::new(store);
-    let nodes = Nodes::new(store.clone(), config.node_cache_bytes);
-    let genesis = Snapshot::empty(nodes.clone());
-    let mut replay = Replay {
-        store: store.clone(),
-        held: Held::new(Arc::new(LazyState::made(genesis.clone()))),
-        writing: Writing {
-            base: genesis,
-            live: LiveBytes::default(),
-            protocols: BTreeMap::new(),
-            bytes: 0,
-            frames: 0,
-        },
-        needed: store
-            .segments()
-            .iter()
-            .map(|segment| segment.number)
-            .collect(),
-        nodes,
-    };
-    let frames = since_checkpoint(&recovery.frames);
-    for frame in frames {
+    let mut replay = Replay::new(&store, config.node_cache_bytes);
+    for frame in since_checkpoint(&recovery.frames) {
         replay.frame(frame)?;
     }
-    if let Some(first) = frames
-        .first()
-        .filter(|first| first.kind == kind::CHECKPOINT)
-    {
-        store.writer()?.set_start(first.place);
+    if let Some(begin) = replay.writing.begin {
+        store.writer()?.set_start(begin);
     }
     let mut report = recovery.report;
     report.orphans.extend(store.settle(&replay.needed)?);
@@ -120,6 +98,41 @@ pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, Open
         held: replay.held,
         writing: replay.writing,
         report,
+    })
+}
+
+/// What the log says, read again while the store is open.
+pub struct Reread {
+    /// The state of the last checkpoint.
+    pub base: Snapshot,
+    /// What the segments hold of it.
+    pub live: LiveBytes,
+    pub held: Held,
+}
+
+/// Reads the log again from its last checkpoint on, which is at `begin`. Nobody may write meanwhile.
+///
+/// # Errors
+/// As [`open`].
+pub fn reread(
+    store: &Arc<Store>,
+    begin: Option<Place>,
+    node_cache_bytes: u64,
+) -> Result<Reread, OpenStateError> {
+    let mut replay = Replay::new(store, node_cache_bytes);
+    let first = begin.map_or(0, Place::segment);
+    let segments = store.segments().into_iter();
+    for segment in segments.filter(|segment| segment.number >= first) {
+        for frame in store.frames(segment.number)? {
+            if Some(frame.place) >= begin {
+                replay.frame(&frame)?;
+            }
+        }
+    }
+    Ok(Reread {
+        base: replay.writing.base,
+        live: replay.writing.live,
+        held: replay.held,
     })
 }
 
@@ -141,6 +154,27 @@ struct Replay {
 }
 
 impl Replay {
+    /// Before the first frame.
+    fn new(store: &Arc<Store>, node_cache_bytes: u64) -> Self {
+        let nodes = Nodes::new(store.clone(), node_cache_bytes);
+        let genesis = Snapshot::empty(nodes.clone());
+        let segments = store.segments().into_iter();
+        Self {
+            store: store.clone(),
+            held: Held::new(Arc::new(LazyState::made(genesis.clone()))),
+            writing: Writing {
+                begin: None,
+                base: genesis,
+                live: LiveBytes::default(),
+                protocols: BTreeMap::new(),
+                bytes: 0,
+                frames: 0,
+            },
+            needed: segments.map(|segment| segment.number).collect(),
+            nodes,
+        }
+    }
+
     fn frame(&mut self, frame: &Frame) -> Result<(), OpenStateError> {
         let len_bytes = frame.meta.len() as u64 + frame.blobs_len;
         match frame.kind {
@@ -206,7 +240,7 @@ impl Replay {
         let Some(checkpoint) = Checkpoint::decode(&frame.meta, &self.nodes) else {
             return Err(self.unreadable(frame));
         };
-        self.writing = Writing::at(&checkpoint);
+        self.writing = Writing::at(&checkpoint, frame.place);
         self.needed = checkpoint.needed(&self.store, frame.place);
         let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
         self.held = Held::new(checkpoint.genesis());

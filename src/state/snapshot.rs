@@ -9,7 +9,7 @@ use crostata_proof::{CodeHash, ContractRecord, Hash, PageOpening, RecordOpening,
 use super::batch::Spot;
 use super::code::{self, CODE_TREE_HEIGHT, CodeBucket, StoredCode};
 use super::nodes::Nodes;
-use super::pages::ReadPageError;
+use super::pages::{ReadPageError, read_code};
 use super::tree::{Change, NodeError, Tree};
 use crate::store::Lease;
 
@@ -212,15 +212,7 @@ impl Snapshot {
         let Some(code) = self.find_code(hash)? else {
             return Err(ReadPageError::MissingCode { code: *hash });
         };
-        let store = self.nodes.store();
-        let bytes = code.spot.read_code(store, code.len_bytes)?;
-        if hash::code_hash(&bytes) == *hash {
-            return Ok(bytes);
-        }
-        let place = code.spot.code_place().ok_or(ReadPageError::NotWritten)?;
-        let (file, offset) = store.file_of(place);
-        let code = *hash;
-        Err(ReadPageError::DamagedCode { file, offset, code })
+        read_code(self.nodes.store(), &code)
     }
 
     /// Where a code of the state is.

@@ -173,6 +173,18 @@ impl Store {
         self.segments.live()
     }
 
+    /// The segments that were not given up and whose names are not in the directory: others removed the files. What
+    /// is in them can be read until they are closed, and no longer.
+    pub fn missing(&self) -> Result<Vec<SegmentInfo>, ReadError> {
+        let listed = self.segments.files().names();
+        let names = listed.map_err(|source| ReadError::of_io(self.segments.newest(), 0, source))?;
+        let mut missing = self.segments.live();
+        missing.retain(|segment| !names.contains(&segment.file));
+        // A segment may have been given up between, with its last reader gone.
+        missing.retain(|segment| !self.segments.is_gone(segment.number));
+        Ok(missing)
+    }
+
     /// Gives up segments: their files are removed when the last lease that was taken before is
     /// dropped, at once if there is none.
     ///

@@ -124,6 +124,11 @@ impl Segments {
             .is_ok_and(|segment| segment.given_up.load(Ordering::Acquire))
     }
 
+    /// Whether the segment was given up, and perhaps removed.
+    pub fn is_gone(&self, number: u32) -> bool {
+        !self.contains(number) || self.is_given_up(number)
+    }
+
     /// Marks a segment as given up; whether it is there and was not before.
     pub fn give_up(&self, number: u32) -> bool {
         self.segment(number)

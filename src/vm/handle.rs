@@ -12,7 +12,10 @@ use super::error::{OpenVmError, ProofError, SessionError};
 use crate::engine::{Fault, Fingerprint, HostQuery, Protocol};
 use crate::memory::Images;
 use crate::session::{Base, HostQueries, Runtime, Session, SessionData};
-use crate::state::{CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages};
+use crate::state::{
+    CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, VerifyProgress,
+    VerifyReport,
+};
 use crate::store::RecoveryReport;
 use crate::store::files::{Files, OsFiles};
 
@@ -218,6 +221,27 @@ impl VM {
     /// [`CheckpointError`]; the commits are as before.
     pub fn checkpoint(&self) -> Result<(), CheckpointError> {
         self.commits.checkpoint()
+    }
+
+    /// Derives the root of every retained commit again from the bytes on disk, on all threads, and tells what is
+    /// damaged: file, offset, and the contract and page where it is one's.
+    ///
+    /// Reads everything that is retained; `told` hears how far it came, from any thread, about once a MiB. Sessions, commits
+    /// and checkpoints go on meanwhile, and nothing is changed or repaired.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let vm = crostata::VM::ephemeral()?;
+    /// let report = vm.verify(|progress| eprintln!("{} of {} bytes", progress.bytes, progress.bytes_total));
+    /// for finding in &report.findings {
+    ///     eprintln!("{finding}");
+    /// }
+    /// assert!(report.is_clean());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn verify(&self, told: impl Fn(VerifyProgress) + Sync) -> VerifyReport {
+        self.commits.verify(&told)
     }
 
     /// Offers a query to the contracts of sessions opened from here on.

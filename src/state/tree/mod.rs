@@ -23,18 +23,20 @@ mod replaced;
 mod save;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use crostata_proof::tree::lift;
+use crostata_proof::tree::{has_position, lift};
 use crostata_proof::{EMPTY, Hash};
 
 pub use self::change::Change;
 pub use self::node::{Children, Link, Node};
 pub use self::replaced::Gone;
 pub use self::save::Keeper;
+pub use self::visit::Visitor;
 
 use self::node::{Entry, contains, slot};
 
@@ -131,6 +133,10 @@ impl<L: Clone> Tree<L> {
             Some(Link::Leaf { at, hash, .. }) => lift(*hash, *at, 0, height) == root,
             Some(_) => root != EMPTY,
         };
+        let fits = fits
+            && top
+                .as_ref()
+                .is_none_or(|top| has_position(height, top.position()));
         let hash = root;
         let top = top.map(|link| Entry { hash, height, link });
         fits.then_some(Self {
@@ -200,7 +206,8 @@ impl<L: Clone> Tree<L> {
         };
         let node = self.source.node(place, self.height);
         let node = node.map_err(|reason| NodeError::Unreadable { place, reason })?;
-        match node.entry_hash(height) == hash && link.level() == Some(node.level()) {
+        let there = contains(node.level(), node.position(), link.position());
+        match there && node.entry_hash(height) == hash && link.level() == Some(node.level()) {
             true => Ok(node),
             false => Err(NodeError::Mismatch { place }),
         }

@@ -146,6 +146,18 @@ impl<L> Node<L> {
         &self.children
     }
 
+    /// Whether what the links say of their positions is below this node, each in its child's place.
+    pub fn has_children_below(&self) -> bool {
+        let Children::Links(links) = &self.children else {
+            return true;
+        };
+        let existing = (0..NODE_CHILDREN).filter(|slot| self.mask >> slot & 1 == 1);
+        let digits = 2 * self.level;
+        existing
+            .zip(links)
+            .all(|(slot, link)| (link.position() ^ self.child_position(slot)) >> digits == 0)
+    }
+
     /// The same node with children that have the same hashes.
     pub(super) fn with_children<C>(&self, children: Children<C>) -> Node<C> {
         Node {

@@ -1,0 +1,3 @@
+//! Tests that need to see the state from inside.
+
+mod nodes;
