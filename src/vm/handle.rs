@@ -196,18 +196,41 @@ impl VM {
     }
 
     /// Makes a commit final: every commit that neither is it nor descends from it is dropped, durably and at once.
-    /// Finalising it again does nothing. Sessions alive keep what they see.
+    ///
+    /// | the commit | result |
+    /// |---|---|
+    /// | retained, whether it has children or not | it is final; its descendants stay, all others are dropped |
+    /// | the finalised one | `Ok`, nothing happens |
+    /// | unknown: never made, dropped, or before the finalised one | [`LookupError::Unknown`](crate::LookupError::Unknown) |
+    /// | a root that several commits have | [`LookupError::Ambiguous`](crate::LookupError::Ambiguous), which lists their ids |
+    /// | the base of a live session | as any other; the session goes on, over what it is based on |
+    /// | another one is the base of a live session | that session keeps what it sees; its commit is [`CommitError::BaseDropped`] |
+    ///
+    /// After an error nothing has changed, [`CommitError::Write`] excepted: then the store must be opened again, and has the
+    /// commit finalised or not. It waits for other changes of the commits, never for sessions.
     ///
     /// # Errors
-    /// [`CommitError::Lookup`] if the commit is unknown, or a root names several; [`CommitError::Write`].
+    /// As in the table, and [`CommitError::Write`] when the disk fails.
     pub fn finalize_commit(&self, commit: impl Into<CommitRef>) -> Result<Commit, CommitError> {
         self.commits.finalise(commit.into())
     }
 
-    /// Drops a commit and all that descend from it, durably and at once. Sessions alive keep what they see.
+    /// Drops a commit and all that descend from it, durably and at once.
+    ///
+    /// | the commit | result |
+    /// |---|---|
+    /// | retained | it and all its descendants are dropped |
+    /// | the finalised one | [`CommitError::Finalised`] |
+    /// | unknown: never made, or dropped, by an earlier call of this for example | [`LookupError::Unknown`](crate::LookupError::Unknown) |
+    /// | a root that several commits have | [`LookupError::Ambiguous`](crate::LookupError::Ambiguous), which lists their ids |
+    /// | the base of a live session, or a descendant is | it is dropped; the session keeps what it sees; its commit is [`CommitError::BaseDropped`] |
+    ///
+    /// After an error nothing has changed, [`CommitError::Write`] excepted: then the store must be opened again, and has the
+    /// commit or not. It waits for other changes of the commits, never for sessions. Space on the disk is free when a
+    /// [`checkpoint`](Self::checkpoint) was made and no session sees what was in it.
     ///
     /// # Errors
-    /// [`CommitError::Lookup`], [`CommitError::Finalised`] for the finalised one, [`CommitError::Write`].
+    /// As in the table, and [`CommitError::Write`] when the disk fails.
     pub fn delete_commit(&self, commit: impl Into<CommitRef>) -> Result<Commit, CommitError> {
         self.commits.delete(commit.into())
     }

@@ -119,11 +119,21 @@ impl<M: Machine> World<M> {
         Ok(Self { machine, base })
     }
 
-    /// This many counters and nothing else.
+    /// This many counters and nothing else, deployed in sessions that are small enough for Piecrust, which maps code
+    /// anew for each contract of a session.
     pub fn counters(count: u32) -> Result<Self, Failure> {
-        Self::build(|session| {
-            (0..count).try_for_each(|number| session.deploy(COUNTER, counter(number)))
-        })
+        const BATCH: u32 = 500;
+        let deploy = |session: &mut M::Session, first: u32| {
+            let last = count.min(first + BATCH);
+            (first..last).try_for_each(|number| session.deploy(COUNTER, counter(number)))
+        };
+        let mut world = Self::build(|session| deploy(session, 0))?;
+        for first in (BATCH..count).step_by(BATCH as usize) {
+            let mut session = world.session()?;
+            deploy(&mut session, first)?;
+            world.base = session.commit()?;
+        }
+        Ok(world)
     }
 
     /// Driver, target, and one counter; nothing in them.
