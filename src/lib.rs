@@ -89,9 +89,9 @@ pub use engine::{
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
     Base, CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
-    ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Fatal, Feeder, HostQueries,
-    PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed, Session, SessionData,
-    SessionDataBuilder, Undecodable,
+    ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Estimate, Fatal, Feeder,
+    HostQueries, PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed, Session,
+    SessionData, SessionDataBuilder, Undecodable,
 };
 pub use state::{
     CheckpointError, Commit, CommitError, CommitRef, Finding, LogConfig, LookupError, NodeError,

@@ -9,5 +9,7 @@ mod bounds;
 mod codes;
 #[path = "gas/deploy.rs"]
 mod deploy;
+#[path = "gas/estimate.rs"]
+mod estimate;
 #[path = "gas/exact.rs"]
 mod exact;

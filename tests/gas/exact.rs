@@ -13,7 +13,7 @@ use crate::fixtures::{
 const ROUNDS: u32 = 1_000;
 
 /// Does `ROUNDS` rounds of work, then `end`.
-fn work(width: Width, end: &str) -> Vec<u8> {
+pub fn work(width: Width, end: &str) -> Vec<u8> {
     let body = format!(
         "(local $left i32) (local.set $left (i32.const {ROUNDS}))
          (loop $next
