@@ -1,4 +1,5 @@
-//! The ranks of `docs/design.md`: a module of `src/` uses lower ranks only, and the two of rank 2 never each other.
+//! The ranks of `docs/design.md`: a module of `src/` uses lower ranks only, and the two of rank 2 never each other. P1: no clock
+//! is read where blocks are executed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -129,4 +130,44 @@ fn unsafe_code_is_in_one_room() {
             inside.display()
         );
     }
+}
+
+/// What would let a result depend on when something runs.
+const CLOCKS: &[&str] = &[
+    "std::time",
+    "SystemTime",
+    "Instant",
+    "clock_gettime",
+    "gettimeofday",
+];
+
+fn clocks(source: &str) -> Vec<&'static str> {
+    let code = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.collect();
+    let named = CLOCKS.iter().copied();
+    named.filter(|clock| code.contains(clock)).collect()
+}
+
+/// P1: nothing that a block's execution runs through reads a clock.
+#[test]
+fn no_clock_is_read_below_serve() {
+    assert_eq!(
+        clocks("use std::time::Duration; // Instant"),
+        ["std::time", "Instant"]
+    );
+    assert!(clocks("// Instant\nlet instance = 1;").is_empty());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut seen = 0;
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).unwrap();
+        let room = inside.iter().next().unwrap().to_str().unwrap();
+        if rank(room) < rank("serve") {
+            let found = clocks(&fs::read_to_string(&path).unwrap());
+            assert!(found.is_empty(), "{} reads {found:?}", inside.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen} sources");
 }
