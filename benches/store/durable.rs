@@ -7,11 +7,11 @@ use crate::floor::Floor;
 use crate::report::{Report, alternate, timed};
 
 pub fn commit_1000(report: &Report) {
-    commit(report, "commit_1000", 1_000, 2.0);
+    commit(report, "durable_1000_pages", 1_000, 2.0);
 }
 
 pub fn commit_1(report: &Report) {
-    commit(report, "commit_1", 1, 1.5);
+    commit(report, "durable_1_page", 1, 1.5);
 }
 
 /// The pages lie 64 KiB apart. The commit is removed again, which is not timed.

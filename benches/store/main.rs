@@ -36,10 +36,10 @@ fn main() {
 type Case = fn(&Report);
 
 const CASES: &[(&str, Case)] = &[
-    ("commit_1000", durable::commit_1000),
-    ("commit_1", durable::commit_1),
-    ("written_1000", written::commits_of_1000),
-    ("written_1", written::commits_of_1),
+    ("durable_1000_pages", durable::commit_1000),
+    ("durable_1_page", durable::commit_1),
+    ("written_1000_pages", written::commits_of_1000),
+    ("written_1_page", written::commits_of_1),
     ("root_10000_contracts", growth::root),
     ("commit_10000_contracts", growth::commit),
     ("overlay_100000_pages", growth::overlay),

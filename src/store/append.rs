@@ -18,6 +18,9 @@ use super::{Limits, replay::Replay};
 /// How much is handed to the system at once.
 const WRITE_BYTES: usize = 256 * 1024;
 
+/// How much space the disk is asked for at once.
+const RESERVE_BYTES: u64 = 8 << 20;
+
 /// The end of the log, where frames are appended.
 pub(super) struct Append {
     limits: Limits,
@@ -30,6 +33,8 @@ pub(super) struct Append {
     /// Where the next frame begins.
     end: u64,
     file_len: u64,
+    /// Up to where the disk was asked for space.
+    reserved: u64,
     /// The bytes behind `end` are not all zeros.
     dirty: bool,
     /// Where a reader begins, for the headers of segments to come.
@@ -70,6 +75,7 @@ impl Append {
             durable: replay.sequence - 1,
             end: replay.end,
             file_len,
+            reserved: 0,
             dirty: replay.dropped_tail.is_some(),
             start: replay.newest.start,
             failed: false,
@@ -158,6 +164,7 @@ impl Append {
 
     fn put(&mut self, parts: &Parts<'_>, extent: Extent) -> io::Result<()> {
         self.clear_tail()?;
+        self.reserve(extent.end);
         if extent.end > self.file_len {
             let len = extent.end.next_multiple_of(self.limits.growth_bytes);
             self.file.set_len(len)?;
@@ -176,6 +183,15 @@ impl Append {
         self.sequence += 1;
         self.end = extent.end;
         Ok(())
+    }
+
+    /// Asks for space ahead, so that syncs need not find it.
+    fn reserve(&mut self, end: u64) {
+        if end > self.reserved {
+            let wanted = end.next_multiple_of(RESERVE_BYTES);
+            self.reserved = wanted.min(self.limits.segment_bytes.max(end));
+            self.file.reserve(self.reserved);
+        }
     }
 
     fn fields(&self, parts: &Parts<'_>) -> Fields {
@@ -208,6 +224,7 @@ impl Append {
     fn cut(&mut self) -> io::Result<()> {
         self.file.set_len(self.end)?;
         self.file_len = self.end;
+        self.reserved = self.end;
         self.file.sync_data()
     }
 
@@ -230,6 +247,7 @@ impl Append {
         self.segment = header;
         self.end = BLOCK;
         self.file_len = BLOCK;
+        self.reserved = BLOCK;
         Ok(())
     }
 }

@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 use super::{File, Files, LOCK_NAME, LockError, LockGuard};
 
 /// Digits of the largest process id, and then some: what is read of a lock file.
@@ -109,6 +111,11 @@ impl File for fs::File {
 
     fn set_len(&self, len_bytes: u64) -> io::Result<()> {
         fs::File::set_len(self, len_bytes)
+    }
+
+    fn reserve(&self, len_bytes: u64) {
+        // Where the file system can not, or has no space, writing says so or does without.
+        let _ = fallocate(self, FallocateFlags::KEEP_SIZE, 0, len_bytes);
     }
 
     fn sync_data(&self) -> io::Result<()> {
