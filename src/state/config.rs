@@ -3,7 +3,7 @@
 /// How the log is kept. None of it changes a root, gas or an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
-    /// A segment, which is a file, is finished when the next entry would take it beyond this many bytes. 64 MiB.
+    /// A segment, which is a file, is finished when the next entry would take it beyond this many bytes. 32 MiB.
     pub segment_bytes: u64,
     /// A checkpoint is made, when a commit is finalised or deleted, once this many bytes were written since the last
     /// one. 16 MiB. More makes opening slower and the log longer; less writes more.
@@ -17,7 +17,7 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            segment_bytes: 64 << 20,
+            segment_bytes: 32 << 20,
             checkpoint_bytes: 16 << 20,
             checkpoint_entries: 1_024,
             node_cache_bytes: 64 << 20,

@@ -1,6 +1,6 @@
 //! Writing: frames behind one another, and a new segment when one is full.
 //!
-//! A write goes into space that was zeros; no block of an earlier frame is written again. A frame is durable
+//! A write goes into space that was zeros, or that an earlier segment had; no block of an earlier frame is written again. A frame is durable
 //! after the next sync. A segment is synced before the next one's name appears.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -17,6 +17,9 @@ use super::{Limits, replay::Replay};
 
 /// How much is handed to the system at once.
 const WRITE_BYTES: usize = 256 * 1024;
+
+/// A frame that is no longer is small: a commit of a page, a finalise.
+const SMALL_FRAME_BYTES: u64 = 2 * BLOCK;
 
 /// How much space the disk is asked for at once.
 const RESERVE_BYTES: u64 = 8 << 20;
@@ -166,9 +169,7 @@ impl Append {
         self.clear_tail()?;
         self.reserve(extent.end);
         if extent.end > self.file_len {
-            let len = extent.end.next_multiple_of(self.limits.growth_bytes);
-            self.file.set_len(len)?;
-            self.file_len = len;
+            self.grow(extent)?;
         }
         let fields = self.fields(parts);
         let mut run = Run::new(&*self.file, extent);
@@ -182,6 +183,21 @@ impl Append {
         run.flush()?;
         self.sequence += 1;
         self.end = extent.end;
+        Ok(())
+    }
+
+    /// Lengthens the file for a frame; for a small one by zeros, so that those that follow find written space. Behind a
+    /// large one that would write much more than the frame.
+    fn grow(&mut self, extent: Extent) -> io::Result<()> {
+        let mut end = extent.end;
+        if end - extent.offset <= SMALL_FRAME_BYTES {
+            let len = end.next_multiple_of(self.limits.growth_bytes);
+            let mut zeros = Run::at(&*self.file, end, len - end);
+            zeros.pad(len)?;
+            zeros.flush()?;
+            end = len;
+        }
+        self.file_len = end;
         Ok(())
     }
 
@@ -241,20 +257,24 @@ impl Append {
         if number == self.segment.number {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let (header, file) = create(&**segments.files(), number, self.sequence, self.start)?;
+        let spare = segments.take_spare();
+        let files = &**segments.files();
+        let (header, file) = create(files, spare, number, self.sequence, self.start)?;
+        let file_len = file.len()?;
         segments.add(header, BLOCK, file.clone());
         self.file = file;
         self.segment = header;
         self.end = BLOCK;
-        self.file_len = BLOCK;
-        self.reserved = BLOCK;
+        self.file_len = file_len;
+        self.reserved = file_len;
         Ok(())
     }
 }
 
-/// Makes an empty segment. Its name appears only when its header is on the disk.
+/// Makes an empty segment, of a spare file if there is one. Its name appears only when its header is on the disk.
 pub(super) fn create(
     files: &dyn Files,
+    spare: Option<String>,
     number: u32,
     first_sequence: u64,
     start: Place,
@@ -264,9 +284,16 @@ pub(super) fn create(
         number,
         first_sequence,
         start,
+        recycled: spare.is_some(),
     };
     let name = new_name(number);
-    let file = files.create(&name)?;
+    let file = match spare {
+        None => files.create(&name)?,
+        Some(spare) => {
+            files.rename(&spare, &name)?;
+            files.open(&name)?
+        }
+    };
     file.write_all_at(&header.encode(), 0)?;
     file.sync_data()?;
     files.rename(&name, &file_name(number))?;
@@ -299,10 +326,15 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// The bytes of a frame.
     fn new(file: &'a dyn File, extent: Extent) -> Self {
-        let len = (extent.end - extent.offset).min(WRITE_BYTES as u64 + BLOCK);
+        Self::at(file, extent.offset, extent.end - extent.offset)
+    }
+
+    /// About so many bytes.
+    fn at(file: &'a dyn File, offset: u64, len_bytes: u64) -> Self {
+        let len = len_bytes.min(WRITE_BYTES as u64 + BLOCK);
         Self {
             file,
-            offset: extent.offset,
+            offset,
             gathered: Vec::with_capacity(len as usize),
         }
     }

@@ -8,7 +8,7 @@
 //! | 16 | 8 | epoch |
 //! | 24 | 32 | keyed hash (kind `LogFrame`) of bytes 0 to 23 |
 //! | 56 | 4 | number of the segment |
-//! | 60 | 4 | zeros |
+//! | 60 | 4 | 1 if the file was a segment before and may hold its frames behind this one's, else 0 |
 //! | 64 | 8 | sequence number of the segment's first frame |
 //! | 72 | 8 | start: the place of the frame where a reader of the log begins; 0: at frame 1 |
 //! | 80 | 32 | keyed hash (kind `LogFrame`) of bytes 0 to 79 |
@@ -45,6 +45,8 @@ pub(super) struct SegmentHeader {
     pub first_sequence: u64,
     /// As known when the segment was made.
     pub start: Place,
+    /// Whether what lies behind the frames may be another segment's, instead of zeros.
+    pub recycled: bool,
 }
 
 /// Why bytes are no header.
@@ -61,7 +63,7 @@ impl SegmentHeader {
     pub fn encode(&self) -> Vec<u8> {
         let mut block = common(VERSION, self.epoch);
         block.extend_from_slice(&self.number.to_le_bytes());
-        block.extend_from_slice(&[0; 4]);
+        block.extend_from_slice(&u32::from(self.recycled).to_le_bytes());
         block.extend_from_slice(&self.first_sequence.to_le_bytes());
         block.extend_from_slice(&self.start.to_u64().to_le_bytes());
         let checksum = keyed(Kind::LogFrame, &block);
@@ -95,11 +97,17 @@ impl SegmentHeader {
             Some(u64::from_le_bytes(*word))
         };
         let number = fields.get(56..)?.first_chunk::<4>()?;
+        let recycled = fields.get(60..)?.first_chunk::<4>()?;
         Some(Self {
             epoch: word(16)?,
             number: u32::from_le_bytes(*number),
             first_sequence: word(64)?,
             start: Place::from_u64(word(72)?),
+            recycled: match u32::from_le_bytes(*recycled) {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
         })
     }
 }

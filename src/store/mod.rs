@@ -1,7 +1,7 @@
 //! The store: an append-only log of frames in a directory, durably.
 //!
 //! [`Store`] appends frames, syncs them, and reads any of their bytes back by their [`Place`]. The
-//! log is cut into segments, files of 64 MiB; what is in a segment that its caller gave up is gone when
+//! log is cut into segments, files of 32 MiB; what is in a segment that its caller gave up is gone when
 //! the last reader that may know of it is. What a frame means is its caller's business, who gets
 //! every frame back, in order, from [`Store::open`].
 //!
@@ -55,26 +55,30 @@ pub use self::segments::SegmentInfo;
 pub use self::writer::Writer;
 
 /// A segment is finished when the next frame would take it beyond this.
-pub const SEGMENT_BYTES: u64 = 64 << 20;
+pub const SEGMENT_BYTES: u64 = 32 << 20;
 
 /// The sizes that a store keeps to.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// A segment is finished when the next frame would take it beyond this.
     pub segment_bytes: u64,
-    /// A file grows by zeros up to a multiple of this. Little, so that opening has little to look
-    /// through; how the space came to be makes no difference to a sync.
+    /// A file that small frames are written to grows by zeros up to a multiple of this, so that most syncs find space
+    /// that was written before. Little, so that opening has little to look through.
     pub growth_bytes: u64,
     /// How many files are kept open.
     pub open_files_max: usize,
+    /// How many files of segments that were given up are kept, for the next ones to take their space: a sync of what
+    /// overwrites written space is faster.
+    pub spares_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             segment_bytes: SEGMENT_BYTES,
-            growth_bytes: 1 << 20,
+            growth_bytes: 256 << 10,
             open_files_max: 512,
+            spares_max: 2,
         }
     }
 }

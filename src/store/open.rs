@@ -8,7 +8,7 @@ use super::append::{self, Append};
 use super::error::{OpenError, ReadError};
 use super::files::{Files, LOCK_NAME, LockError, LockGuard};
 use super::header::{self, NoHeader, SegmentHeader};
-use super::place::{Place, file_name, is_new_name, number_of};
+use super::place::{Place, file_name, is_new_name, is_spare_name, number_of};
 use super::recovery::{Recovery, RecoveryReport};
 use super::replay::{self, Contents, Replay};
 use super::segments::{HeaderError, Segments};
@@ -42,7 +42,10 @@ pub(super) fn open(
     // Also when the names are old: the process that made them may have been killed before its sync.
     directory.io(files.sync_dir())?;
 
-    let segments = Segments::new(files.clone(), &found.segments, limits.open_files_max);
+    let segments = Segments::new(files.clone(), &found.segments, &limits);
+    for name in &found.spares {
+        directory.io(segments.spare(name.clone()))?;
+    }
     let segments = Arc::new(segments);
     let replay = replay::replay(&segments, contents);
     let replay = replay.map_err(|error| directory.header_error(error))?;
@@ -78,6 +81,8 @@ struct Found {
     segments: Vec<u32>,
     /// The names of segments that were being made.
     leftovers: Vec<String>,
+    /// The names of spare files.
+    spares: Vec<String>,
 }
 
 /// A directory that is being opened.
@@ -94,10 +99,11 @@ impl Directory<'_> {
         if segments.is_empty() {
             self.refuse_foreign(&names)?;
         }
-        names.retain(|name| is_new_name(name));
+        let spares = names.iter().filter(|name| is_spare_name(name)).cloned();
         Ok(Found {
             segments,
-            leftovers: names,
+            spares: spares.collect(),
+            leftovers: names.into_iter().filter(|name| is_new_name(name)).collect(),
         })
     }
 
@@ -131,7 +137,7 @@ impl Directory<'_> {
 
     /// Makes the first segment.
     fn begin(&self, found: &mut Found) -> Result<(), OpenError> {
-        self.io(append::create(self.files, 1, 1, Place::NONE))?;
+        self.io(append::create(self.files, None, 1, 1, Place::NONE))?;
         *found = self.look()?;
         Ok(())
     }

@@ -84,6 +84,19 @@ pub(super) fn number_of(name: &str) -> Option<u32> {
     (number > 0 && file_name(number) == name).then_some(number)
 }
 
+/// The name of a segment that was given up and whose space the next one takes.
+pub(super) fn spare_name(segment: u32) -> String {
+    format!("spare-{segment:016x}")
+}
+
+/// Whether this is the name of a spare file.
+pub(super) fn is_spare_name(name: &str) -> bool {
+    let digits = name.strip_prefix("spare-");
+    digits.is_some_and(|digits| {
+        u32::from_str_radix(digits, 16).is_ok_and(|number| spare_name(number) == name)
+    })
+}
+
 /// Whether this is the name of a segment that was being made.
 pub(super) fn is_new_name(name: &str) -> bool {
     name.strip_suffix(".new").and_then(number_of).is_some()

@@ -7,7 +7,7 @@
 //! dropped tail.
 
 use super::error::{Damage, ReadError};
-use super::frame::{self, BLOCK, BLOCK_BYTES, Extent, Frame, VOUCHED};
+use super::frame::{BLOCK, BLOCK_BYTES, Extent, Fields, Frame, HEADER_LEN, VOUCHED};
 use super::header::SegmentHeader;
 use super::place::{Place, file_name};
 use super::reader::{Loaded, SegmentReader};
@@ -218,11 +218,15 @@ impl End<'_> {
         sequence: u64,
         tail: &mut Tail,
     ) -> Result<(), ReadError> {
-        let used = used_len(block);
-        if used > 0 {
-            tail.used_end = at + used;
+        let is_frame = self.is_of_this_epoch(block);
+        // Behind the frames of a recycled segment lies what an earlier one had there.
+        if is_frame || !self.newest.recycled {
+            let used = used_len(block);
+            if used > 0 {
+                tail.used_end = at + used;
+            }
         }
-        if !block.starts_with(&frame::MAGIC) {
+        if !is_frame {
             return Ok(());
         }
         if let Ok(later) = self.reader.load(at, |found| found > sequence)? {
@@ -232,6 +236,13 @@ impl End<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a frame of this segment begins with this block, whole or not.
+    fn is_of_this_epoch(&self, block: &[u8]) -> bool {
+        let header = block.first_chunk::<HEADER_LEN>();
+        let fields = header.and_then(Fields::decode);
+        fields.is_some_and(|fields| fields.epoch == self.newest.epoch)
     }
 
     /// A frame behind the first broken one that was written when that one was known to be synced

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
+use super::Limits;
 use super::error::{Damage, ReadError};
 use super::files::{File, Files};
 use super::header::{self, NoHeader, SegmentHeader};
 use super::open_files::OpenFiles;
-use super::place::{Place, file_name};
+use super::place::{Place, file_name, spare_name};
 use super::reader::SegmentReader;
 
 /// Stands for a length that nobody asked for yet.
@@ -70,19 +73,24 @@ pub(super) struct Segments {
     open: OpenFiles,
     /// Whether files may be removed: until the store is dropped, and with it the directory's lock.
     removing: Mutex<bool>,
+    spares_max: usize,
+    /// The names of files whose space the next segments take.
+    spares: Mutex<Vec<String>>,
 }
 
 impl Segments {
     /// The segments with these numbers, all live.
-    pub fn new(files: Arc<dyn Files>, numbers: &[u32], open_files_max: usize) -> Self {
+    pub fn new(files: Arc<dyn Files>, numbers: &[u32], limits: &Limits) -> Self {
         let table = numbers
             .iter()
             .map(|number| (*number, Arc::new(Segment::new())));
         Self {
             files,
             table: RwLock::new(table.collect()),
-            open: OpenFiles::new(open_files_max),
+            open: OpenFiles::new(limits.open_files_max),
             removing: Mutex::new(true),
+            spares_max: limits.spares_max,
+            spares: Mutex::default(),
         }
     }
 
@@ -202,6 +210,34 @@ impl Segments {
         })
     }
 
+    /// A file whose space is free for another segment. It is not offered again.
+    pub fn take_spare(&self) -> Option<String> {
+        self.spares().pop()
+    }
+
+    /// Keeps a file that is no segment any more as a spare one, or removes it if there are enough.
+    pub fn spare(&self, name: String) -> io::Result<()> {
+        let mut spares = self.spares();
+        if spares.len() >= self.spares_max {
+            drop(spares);
+            return absent_is_fine(self.files.remove(&name));
+        }
+        spares.push(name);
+        Ok(())
+    }
+
+    /// Makes the file of a segment that is gone a spare one, or removes it if there are enough.
+    fn retire_file(&self, number: u32) -> io::Result<()> {
+        if self.spares().len() >= self.spares_max {
+            return absent_is_fine(self.files.remove(&file_name(number)));
+        }
+        match self.files.rename(&file_name(number), &spare_name(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => self.spare(spare_name(number)),
+        }
+    }
+
     /// Removes a segment that nobody reads any more, and its file.
     pub fn remove(&self, number: u32) -> io::Result<()> {
         let removing = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -210,10 +246,7 @@ impl Segments {
         }
         self.table_mut().remove(&number);
         self.open.close(number);
-        match self.files.remove(&file_name(number)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.retire_file(number)
     }
 
     /// No file is removed any more once this returned.
@@ -258,13 +291,26 @@ impl Segments {
         segment.ok_or(ReadError::Gone { segment: number })
     }
 
-    // A thread that panicked while it held the table left it whole: it changes in one step.
+    // A thread that panicked while it held one of these locks left it whole: each changes in one step.
+
+    fn spares(&self) -> MutexGuard<'_, Vec<String>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn table(&self) -> RwLockReadGuard<'_, BTreeMap<u32, Arc<Segment>>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn table_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<u32, Arc<Segment>>> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is to go may be gone.
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

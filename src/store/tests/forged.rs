@@ -27,6 +27,7 @@ fn segment(number: u32, first_sequence: u64, start: u64, frame: &[u8]) -> (Strin
         number,
         first_sequence,
         start: Place::from_u64(start),
+        recycled: false,
     };
     let mut bytes = header.encode();
     bytes.extend_from_slice(frame);
@@ -148,7 +149,7 @@ proptest! {
 
     #[test]
     fn headers_have_one_encoding(epoch: u64, number: u32, first in 1..u64::MAX / 2, start: u64, at in 0..112usize, bit in 0..8) {
-        let header = SegmentHeader { epoch, number, first_sequence: first, start: Place::from_u64(start) };
+        let header = SegmentHeader { epoch, number, first_sequence: first, start: Place::from_u64(start), recycled: false };
         let mut bytes: [u8; 112] = *header.encode().first_chunk().unwrap();
         prop_assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
         bytes[at] ^= 1u8 << bit;

@@ -136,7 +136,7 @@ pub struct Keeper {
 impl Keeper {
     /// Opens, and removes what a crash left.
     pub fn open(files: &(impl Files + Clone + 'static)) -> Result<(Self, Recovery), OpenError> {
-        let (store, recovery) = Store::open_with(Arc::new(files.clone()), &Values, SMALL)?;
+        let (store, recovery) = Store::open_with(Arc::new(files.clone()), &Values, RECYCLING)?;
         let mut items = BTreeMap::new();
         let mut checkpoint = None;
         for frame in &recovery.frames {
@@ -308,7 +308,11 @@ pub fn check_and_go_on(files: &(impl Files + Clone + 'static), told: &Told) {
         .into_iter()
         .map(|s| s.file)
         .collect();
-    assert_eq!(log_names(files), names, "{:?}", recovery.report);
+    let (spares, logs): (Vec<_>, Vec<_>) = log_names(files)
+        .into_iter()
+        .partition(|name| name.starts_with("spare-"));
+    assert_eq!(logs, names, "{:?}", recovery.report);
+    assert!(spares.len() <= RECYCLING.spares_max, "{spares:?}");
     for step in more_steps() {
         keeper.step(&step, &mut told).unwrap();
     }

@@ -193,7 +193,7 @@ fn a_million_leases_and_epochs_do_not_overflow_the_stack() {
     let segments = Arc::new(crate::store::segments::Segments::new(
         Arc::new(files),
         &[],
-        1,
+        &SMALL,
     ));
     let leases = crate::store::lease::Leases::new(&segments, u32::MAX);
     let oldest = leases.take();

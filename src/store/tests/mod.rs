@@ -6,6 +6,7 @@ mod directory;
 mod forged;
 mod keeper;
 mod leases;
+mod recycling;
 mod round_trip;
 mod seeded;
 mod tails;
@@ -21,6 +22,13 @@ const SMALL: Limits = Limits {
     segment_bytes: 16 * 4096,
     growth_bytes: 4 * 4096,
     open_files_max: 3,
+    spares_max: 0,
+};
+
+/// The same, and segments take the files of those that were given up.
+const RECYCLING: Limits = Limits {
+    spares_max: 2,
+    ..SMALL
 };
 
 /// Segments as usual. Files grow in small steps: growing one in memory takes long without optimisation.
