@@ -94,10 +94,11 @@ pub use session::{
     SessionDataBuilder, Undecodable,
 };
 pub use state::{
-    CheckpointError, Commit, CommitError, CommitRef, LogConfig, LookupError, NodeError,
-    OpenStateError, OpeningError, ReadPageError, StateError,
+    CheckpointError, ChunkError, Commit, CommitError, CommitRef, Cursor, ExportError,
+    ExportedChunk, HeaderError, ImportError, LogConfig, LookupError, NodeError, OpenStateError,
+    OpeningError, ReadPageError, StateError, TransferHeader,
 };
-pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
+pub use vm::{Config, Export, Import, OpenVmError, ProofError, SessionError, VM};
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
 ///

@@ -21,6 +21,7 @@ mod reader;
 mod reclaim;
 mod recovery;
 mod snapshot;
+mod transfer;
 mod tree;
 
 pub use chain::StateError;
@@ -32,4 +33,8 @@ pub use naming::{Commit, CommitRef, LookupError};
 pub use pages::{CommittedPages, ReadPageError};
 pub use recovery::OpenStateError;
 pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
+pub use transfer::{
+    ACCEPTED_BYTES_MAX, ChunkError, Cursor, ExportError, ExportedChunk, HeaderError, ImportError,
+    ImportHandle, TransferHeader, Walk,
+};
 pub use tree::NodeError;

@@ -71,7 +71,7 @@ pub fn empty(
         while let Some(place) = next.filter(|place| place.offset() < end) {
             let frame = store.frame(place)?;
             state = match frame.kind {
-                kind::COMMIT | kind::MOVED => move_content(state, &frame, writer)?,
+                kind::COMMIT | kind::MOVED | kind::IMPORTED => move_content(state, &frame, writer)?,
                 kind::NODES => load_nodes(state, &frame)?,
                 _ => state,
             };
@@ -88,7 +88,7 @@ fn move_content(
     frame: &Frame,
     writer: &mut Writer<'_>,
 ) -> Result<Snapshot, CheckpointError> {
-    let Some(entry) = CommitEntry::decode(&frame.meta) else {
+    let Some(entry) = CommitEntry::of_frame(frame) else {
         return Ok(state); // what nobody can read, nobody names
     };
     let segment = frame.place.segment();
