@@ -134,3 +134,6 @@ fn node(children: &[(u64, Hash)]) -> (u64, Hash) {
     let above = children.first().map_or(0, |(at, _)| at >> 2);
     (above, hash::node(&present))
 }
+
+#[cfg(test)]
+mod tests;
