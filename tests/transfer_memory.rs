@@ -84,7 +84,6 @@ fn an_import_takes_memory_for_a_chunk() {
     };
     assert_eq!(other.import_from(commit, &mut input).unwrap(), commit);
     let more = input.most.saturating_sub(before);
-    eprintln!("more {more}");
     assert!(more < STATE_BYTES / 4, "{more} bytes more than before");
     let mut again = Vec::new();
     other.export(commit).unwrap().write_to(&mut again).unwrap();

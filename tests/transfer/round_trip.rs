@@ -207,7 +207,11 @@ fn colliding_contracts_arrive() {
     let mut session = fresh(&vm);
     for (number, contract) in ids.into_iter().enumerate() {
         let data = ContractData::builder().contract_id(contract);
-        session.deploy(code(CELLS), data, LIMIT).unwrap();
+        let text = CELLS.replace(
+            "(memory.size)",
+            &format!("(i32.shl (memory.size) (i32.const {number}))"),
+        );
+        session.deploy(code(&text), data, LIMIT).unwrap();
         for page in 1..=4 {
             store(
                 &mut session,

@@ -8,7 +8,7 @@ use crostata_proof::{CodeHash, CommitId, Root};
 use super::cursor::Cursor;
 use crate::state::chain::StateError;
 use crate::state::checkpoint::CheckpointError;
-use crate::state::naming::{Commit, CommitRef, LookupError};
+use crate::state::naming::{CommitRef, LookupError};
 use crate::state::pages::ReadPageError;
 use crate::state::tree::NodeError;
 use crate::store::WriteError;
@@ -164,12 +164,14 @@ pub enum ImportError {
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// The stream is of another commit.
-    #[error("the stream is of commit {}, root {}; {wanted} is wanted", found.id, found.root)]
+    #[error("the stream is of commit {found}, root {root}; {wanted} is wanted")]
     OtherCommit {
         /// What is wanted.
         wanted: CommitRef,
-        /// What the header is of.
-        found: Commit,
+        /// The commit that the header is of.
+        found: CommitId,
+        /// The root that the header is of.
+        root: Root,
     },
     /// This node does not know the protocol that the commit was made under.
     #[error("the commit was made under another protocol than this VM was configured with: {}", differences.join("; "))]

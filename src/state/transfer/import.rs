@@ -82,7 +82,6 @@ pub fn decode_next(bytes: &[u8; Cursor::BYTES]) -> Option<Option<Cursor>> {
 }
 
 /// Where the next chunk begins after that of a frame, and the bytes of its entry.
-#[expect(clippy::option_option, reason = "unreadable, nothing, or a cursor")]
 pub fn decode_frame(meta: &[u8]) -> Option<(Option<Cursor>, &[u8])> {
     let (next, entry) = meta.split_first_chunk()?;
     Some((decode_next(next)?, entry))
@@ -131,8 +130,12 @@ impl Commits {
     ) -> Result<(), ImportError> {
         let commit = header.commit;
         if !header.is_of(wanted) {
-            let found = commit;
-            return Err(ImportError::OtherCommit { wanted, found });
+            let (found, root) = (commit.id, commit.root);
+            return Err(ImportError::OtherCommit {
+                wanted,
+                found,
+                root,
+            });
         }
         let mut writing = self.lock_writing();
         let (commits, import) = {

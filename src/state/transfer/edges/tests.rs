@@ -67,7 +67,8 @@ proptest! {
         edges.encode(&mut bytes);
         prop_assert!(bytes.len() <= Edges::len_bytes_max(10));
         let mut reader = Reader::new(&bytes);
-        prop_assert_eq!(Edges::decode(&mut reader, 10).as_ref(), Some(&edges));
+        let decoded = Edges::decode(&mut reader, 10);
+        prop_assert_eq!(decoded.as_ref(), Some(&edges));
         prop_assert_eq!(reader.left(), 0);
 
         let chosen = chosen.index(run.len());
