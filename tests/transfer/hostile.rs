@@ -198,8 +198,8 @@ fn pages_are_all_there_once_and_in_order() {
             .iter()
             .position(|chunk| matches!(chunk.0, Cursor::Inside { .. }))
             .unwrap();
-        for (_, chunk) in scene.chunks[..at].to_vec() {
-            scene.import.accept(&chunk).unwrap();
+        for (_, chunk) in &scene.chunks[..at] {
+            scene.import.accept(chunk).unwrap();
         }
         (scene.chunks[at].1.clone(), scene)
     };
@@ -240,6 +240,74 @@ fn pages_are_all_there_once_and_in_order() {
     let mut zeros = with_pages(&all);
     zeros[first + 4..first + page].fill(0);
     assert!(matches!(scene.refused(&zeros), ChunkError::ZeroPage { .. }));
+    scene.ends_well();
+}
+
+/// A contract's pages may end early only where the chunk does.
+#[test]
+fn a_contract_is_whole_before_the_next_begins() {
+    let mut scene = Scene::new(1 << 20);
+    let whole = scene.chunks[0].1.clone();
+    let part = scene.export.chunk(&Cursor::Start, 24_000).unwrap();
+    let contract = id(4);
+    assert!(
+        matches!(part.next, Some(Cursor::Inside { contract: found, page: 34.. }) if found == contract)
+    );
+    let begin = fields(&whole).contents + 4;
+    let len = 1 + code_len(&part.bytes) + 4 + 4 * (4 + 4096) + 10;
+    let cut = &part.bytes[fields(&part.bytes).contents + 4..];
+    let spliced = [&whole[..begin], cut, &whole[begin + len..]].concat();
+    assert_eq!(
+        scene.refused(&spliced),
+        ChunkError::PagesMissing { contract }
+    );
+    let same = [
+        &whole[..begin],
+        &whole[begin..begin + len],
+        &whole[begin + len..],
+    ]
+    .concat();
+    scene.import.accept(&same).unwrap();
+    scene.ends_well();
+}
+
+/// Of several buckets at one position the tree would take the last only: there is one.
+#[test]
+fn buckets_have_a_position_each() {
+    let mut scene = Scene::new(1 << 20);
+    let chunk = scene.chunks[0].1.clone();
+    let Fields {
+        records, contents, ..
+    } = fields(&chunk);
+    let number = |at: usize| u32::from_le_bytes(chunk[at..at + 4].try_into().unwrap());
+    let bucket = &chunk[records..records + 8 + number(records + 4) as usize];
+    let mut forged = bucket.to_vec();
+    let len = forged.len();
+    forged[len - 32..].fill(0); // no pages
+    let with = |buckets: &[&[u8]], added: u32| {
+        let mut out = chunk[..records - 4].to_vec();
+        out.extend((number(records - 4) + buckets.len() as u32 - 1).to_le_bytes());
+        out.extend(buckets.concat());
+        out.extend(&chunk[records + len..contents]);
+        out.extend((number(contents) + added).to_le_bytes());
+        out.extend(vec![0; 5 * added as usize]); // no code, no pages
+        out.extend(&chunk[contents + 4..]);
+        out
+    };
+    assert!(with(&[bucket], 0) == chunk);
+    assert_eq!(
+        scene.refused(&with(&[&forged, bucket], 1)),
+        ChunkError::RecordOrder
+    );
+    let root = scene.import.commit().root;
+    assert_eq!(
+        scene.refused(&with(&[&forged], 0)),
+        ChunkError::Records { root }
+    );
+    let mut twice = bucket.to_vec();
+    twice[..4].copy_from_slice(&2_u32.to_le_bytes());
+    twice.extend(&bucket[4..]);
+    assert_eq!(scene.refused(&with(&[&twice], 1)), ChunkError::RecordOrder);
     scene.ends_well();
 }
 
