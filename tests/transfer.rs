@@ -5,6 +5,8 @@ mod common;
 
 #[path = "transfer/crash.rs"]
 mod crash;
+#[path = "transfer/generated.rs"]
+mod generated;
 #[path = "transfer/hostile.rs"]
 mod hostile;
 #[path = "transfer/refused.rs"]

@@ -42,6 +42,7 @@ fn nothing_is_committed_while_an_import_is_unfinished() {
     let mut import = other.import(commit, export.header()).unwrap();
     let refuses = |vm: &VM| {
         let mut session = fresh(vm);
+        assert_eq!(session.root().unwrap(), Root::from_bytes([0; 32]));
         deploy_cells(&mut session, 1);
         let error = session.commit().unwrap_err();
         assert!(
@@ -56,6 +57,8 @@ fn nothing_is_committed_while_an_import_is_unfinished() {
         Err(CommitError::Importing { .. })
     ));
     import.accept(&chunks(&export, 20_000)[0].1).unwrap();
+    refuses(&other);
+    other.checkpoint().unwrap();
     refuses(&other);
     drop(import);
     refuses(&other);
