@@ -1,9 +1,11 @@
 //! P1, P3, P4: what arrives is the state that was sent: same bytes when sent on, same roots when gone on from, and there
 //! after reopening.
 
+use std::thread;
+
 use crostata::store::files::{Files, MemoryFiles};
 use crostata::{
-    Base, CommitError, ContractData, Cursor, ExportError, LookupError, SessionData, VM,
+    Base, Commit, CommitError, ContractData, Cursor, ExportError, LookupError, SessionData, VM,
 };
 use crostata_proof::hash::{self, Kind, keyed};
 
@@ -160,16 +162,11 @@ fn an_export_outlives_its_commit() {
         |exports: &[crostata::Export; 3]| exports.each_ref().map(|export| chunks(export, 0));
     vm.delete_commit(one).unwrap();
     assert!(after(&exports) == before);
-    let mut last = two;
-    for value in 0..60 {
-        let mut session = over(&vm, last);
-        for page in 1..8 {
-            store(&mut session, id(1), page * 4096, value + page);
-        }
-        last = session.commit().unwrap();
-        vm.finalize_commit(last).unwrap();
-    }
-    vm.checkpoint().unwrap();
+    thread::scope(|scope| {
+        let exporting = scope.spawn(|| (0..30).all(|_| after(&exports) == before));
+        overwrite(&vm, two);
+        assert!(exporting.join().unwrap());
+    });
     assert!(after(&exports) == before);
     assert!(matches!(
         vm.export(one),
@@ -177,6 +174,19 @@ fn an_export_outlives_its_commit() {
     ));
     drop(vm);
     assert!(after(&exports) == before);
+}
+
+/// Commits, finalisations and checkpoints that leave nothing of the pages of a commit.
+fn overwrite(vm: &VM, mut last: Commit) {
+    for value in 0..60 {
+        let mut session = over(vm, last);
+        for page in 1..8 {
+            store(&mut session, id(1), page * 4096, value + page);
+        }
+        last = session.commit().unwrap();
+        vm.finalize_commit(last).unwrap();
+    }
+    vm.checkpoint().unwrap();
 }
 
 #[test]
