@@ -9,6 +9,8 @@ mod crash;
 mod generated;
 #[path = "transfer/hostile.rs"]
 mod hostile;
+#[path = "transfer/reference.rs"]
+mod reference;
 #[path = "transfer/refused.rs"]
 mod refused;
 #[path = "transfer/resumed.rs"]

@@ -93,7 +93,7 @@ fn refused(import: &mut Import, chunk: &[u8]) -> Result<(), TestCaseError> {
 }
 
 fn at(place: u16, len: usize) -> usize {
-    usize::from(place) * len >> 16
+    (usize::from(place) * len) >> 16
 }
 
 fn arrives(contracts: &[Contract], steps: &[(Step, u64)]) -> Result<(), TestCaseError> {

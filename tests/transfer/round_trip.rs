@@ -4,10 +4,8 @@
 use std::thread;
 
 use crostata::store::files::{Files, MemoryFiles};
-use crostata::{
-    Base, Commit, CommitError, ContractData, Cursor, ExportError, LookupError, SessionData, VM,
-};
-use crostata_proof::hash::{self, Kind, keyed};
+use crostata::{Base, Commit, CommitError, Cursor, ExportError, LookupError, SessionData, VM};
+use crostata_proof::hash::{Kind, keyed};
 
 use super::scene::*;
 use crate::common::*;
@@ -217,30 +215,7 @@ fn colliding_contracts_arrive() {
 }
 
 fn colliding_contracts_arrive_with(others: u64) {
-    let ids = [1_918_441_929_552_476_960, 738_965_214_712_665_620].map(id);
-    assert_eq!(hash::position(&ids[0]), hash::position(&ids[1]));
-    let vm = VM::ephemeral().unwrap();
-    let mut session = fresh(&vm);
-    for (number, contract) in ids.into_iter().enumerate() {
-        let data = ContractData::builder().contract_id(contract);
-        let text = CELLS.replace(
-            "(memory.size)",
-            &format!("(i32.shl (memory.size) (i32.const {number}))"),
-        );
-        session.deploy(code(&text), data, LIMIT).unwrap();
-        for page in 1..=4 {
-            store(
-                &mut session,
-                contract,
-                page * 4096,
-                page * 3 + number as u32,
-            );
-        }
-    }
-    for number in 0..others {
-        deploy_cells(&mut session, number);
-    }
-    let commit = session.commit().unwrap();
+    let (vm, commit) = colliding(others);
     let export = vm.export(commit).unwrap();
     let sizes = [0, 16_000, 24_000, 28_000, 1 << 20];
     for size in sizes {
@@ -249,7 +224,7 @@ fn colliding_contracts_arrive_with(others: u64) {
         let again = other.export(commit).unwrap();
         assert!(chunks(&again, 0) == chunks(&export, 0));
     }
-    let contract = ids.into_iter().min().unwrap();
+    let contract = COLLIDING.map(id).into_iter().min().unwrap();
     let mut begins = chunks(&export, 0).into_iter().map(|chunk| chunk.0);
     assert!(begins.any(|cursor| cursor == Cursor::Behind { contract }));
 }

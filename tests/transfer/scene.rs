@@ -7,6 +7,8 @@ use crostata::{
     Commit, Config, ContractData, Cursor, Export, Import, ImportError, LogConfig, Session, VM,
 };
 
+use crostata_proof::hash;
+
 use crate::common::*;
 
 /// Sizes of chunks: an item each, a few pages, several contracts, everything.
@@ -79,6 +81,36 @@ fn change(session: &mut Session) {
     store(session, id(2), 6 * 4096 + 8, 1000);
     store(session, id(3), 7 * 4096, 1001);
     store(session, id(3), 8 * 4096, 1001); // not the same page as the one before, but the same content
+}
+
+/// Two ids at one position of the contract tree (`docs/vectors/vectors.py`).
+pub const COLLIDING: [u64; 2] = [1_918_441_929_552_476_960, 738_965_214_712_665_620];
+
+/// The code of the contracts of [`colliding`], and of the others there.
+pub fn colliding_codes() -> [Vec<u8>; 2] {
+    let size = |shift: u32| format!("(i32.shl (memory.size) (i32.const {shift}))");
+    [0, 1].map(|shift| code(&CELLS.replace("(memory.size)", &size(shift))))
+}
+
+/// A VM with two contracts of different codes at one position, and some others with pages of zeros.
+pub fn colliding(others: u64) -> (VM, Commit) {
+    let ids = COLLIDING.map(id);
+    assert_eq!(hash::position(&ids[0]), hash::position(&ids[1]));
+    let vm = VM::ephemeral().unwrap();
+    let mut session = fresh(&vm);
+    for (contract, code) in ids.into_iter().zip(colliding_codes()) {
+        let data = ContractData::builder().contract_id(contract);
+        session.deploy(code, data, LIMIT).unwrap();
+        for page in 1..=4 {
+            store(&mut session, contract, page * 4096, page * 3);
+        }
+    }
+    for number in 1..=others {
+        deploy_cells(&mut session, number);
+    }
+    let commit = session.commit().unwrap();
+    drop(session);
+    (vm, commit)
 }
 
 /// Stores a word in a 64-bit contract.
