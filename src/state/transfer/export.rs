@@ -138,45 +138,49 @@ impl Made {
 impl Making<'_> {
     /// Adds what follows the cursor and fits; whether that is all there is.
     fn fill(&mut self) -> Result<bool, ExportError> {
-        let nothing = ExportError::NothingFollows {
-            cursor: self.cursor,
-        };
         let contracts = self.walk.snapshot.contracts().clone();
         let mut buckets = contracts.leaves_from(self.cursor.position())?;
-        let mut skipped = match self.cursor.contract() {
-            None => 0,
-            Some(contract) => match buckets.next().transpose()? {
-                Some((position, _, bucket)) if bucket.find(&contract).is_some() => {
-                    let skipped = self.skip(&contract, &bucket);
-                    self.show(position, &bucket);
-                    skipped
-                }
-                _ => return Err(nothing),
-            },
-        };
-        loop {
-            if let Some(bucket) = self.buckets.last().cloned() {
-                for (at, state) in bucket.contracts().iter().enumerate().skip(skipped) {
-                    if !self.contract(state, at == 0)? {
-                        return Ok(false);
-                    }
-                }
+        if let Some(contract) = self.cursor.contract() {
+            let first = buckets.next().transpose()?;
+            let first = first.filter(|(_, _, bucket)| bucket.find(&contract).is_some());
+            let (position, _, bucket) = first.ok_or_else(|| self.nothing())?;
+            self.show(position, &bucket);
+            if !self.contracts(&bucket, self.skip(&contract, &bucket))? {
+                return Ok(false);
             }
-            let Some((position, _, bucket)) = buckets.next().transpose()? else {
-                break;
-            };
-            skipped = 0;
+        }
+        for bucket in buckets {
+            let (position, _, bucket) = bucket?;
             if !self.contents.is_empty() && !self.begins(&bucket)? {
                 return Ok(false);
             }
             self.show(position, &bucket);
+            if !self.contracts(&bucket, 0)? {
+                return Ok(false);
+            }
         }
         match self.contents.is_empty() && self.cursor != Cursor::Start {
-            true => Err(nothing),
+            true => Err(self.nothing()),
             false => Ok(true),
         }
     }
 
+    /// Adds the contracts of a bucket but the first few; whether all of them fitted.
+    fn contracts(&mut self, bucket: &Bucket, skipped: usize) -> Result<bool, ExportError> {
+        for (at, state) in bucket.contracts().iter().enumerate().skip(skipped) {
+            if !self.contract(state, at == 0)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn nothing(&self) -> ExportError {
+        let cursor = self.cursor;
+        ExportError::NothingFollows { cursor }
+    }
+
+    /// How many contracts of the cursor's bucket are done with.
     fn skip(&self, contract: &ContractId, bucket: &Bucket) -> usize {
         let mut contracts = bucket.contracts().iter();
         let at = contracts.position(|state| state.record.contract == *contract);
@@ -206,9 +210,10 @@ impl Making<'_> {
         })
     }
 
-    /// Adds what fits of a contract; whether that is all.
-    fn contract(&mut self, state: &ContractState, is_shown: bool) -> Result<bool, ExportError> {
+    /// Adds what fits of a contract; whether that is all. The code of a bucket's first contract was seen to fit.
+    fn contract(&mut self, state: &ContractState, is_first: bool) -> Result<bool, ExportError> {
         let record = &state.record;
+        let contract = record.contract;
         let from = match self.cursor {
             Cursor::Inside { contract, page } if contract == record.contract => Some(page),
             _ => None,
@@ -216,34 +221,32 @@ impl Making<'_> {
         let mut made = Made::default();
         if from.is_none() {
             let code_len = self.code_len(record)?;
-            if !self.contents.is_empty() && !is_shown && code_len > self.left {
+            if !self.contents.is_empty() && !is_first && code_len > self.left {
                 return Ok(false);
             }
-            if self.walk.brings_code(record)? {
-                made.code = Some(self.walk.snapshot.code(&record.code_hash)?);
-            }
+            made.code = self.code(record)?;
             self.left = self.left.saturating_sub(code_len);
         }
         let is_all = self.pages(state, from, &mut made)?;
         if from.is_some() && made.pages.is_empty() {
-            return Err(ExportError::NothingFollows {
-                cursor: self.cursor,
-            });
+            return Err(self.nothing());
         }
-        let contract = record.contract;
-        let next = made
-            .pages
-            .last()
-            .map_or(0, |(page, _)| u64::from(page.0) + 1);
+        let last = made.pages.last();
+        let page = last.map_or(0, |(page, _)| u64::from(page.0) + 1);
         self.end = Some(match is_all {
             true => Cursor::Behind { contract },
-            false => Cursor::Inside {
-                contract,
-                page: next,
-            },
+            false => Cursor::Inside { contract, page },
         });
         self.contents.push(made);
         Ok(is_all)
+    }
+
+    /// The code of a contract, if no other has it before.
+    fn code(&self, record: &ContractRecord) -> Result<Option<Vec<u8>>, ExportError> {
+        Ok(match self.walk.brings_code(record)? {
+            true => Some(self.walk.snapshot.code(&record.code_hash)?),
+            false => None,
+        })
     }
 
     /// Adds the pages from one on that fit, one at least if the chunk begins with them; whether these are all.

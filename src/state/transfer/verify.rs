@@ -151,37 +151,44 @@ fn check_pages(
     begins: bool,
 ) -> Result<Cursor, ChunkError> {
     let contract = record.contract;
-    let Some((last, _)) = content.pages.last() else {
+    let Some((last, _)) = leaves.last() else {
         return match (record.page_root == EMPTY, begins) {
             (true, true) => Ok(Cursor::Behind { contract }),
             (false, true) => Ok(Cursor::Inside { contract, page: 0 }),
             (_, false) => Err(ChunkError::Contents),
         };
     };
-    let height = page_tree_height(record.word_size);
-    let mut least = from;
-    for (page, _) in &content.pages {
-        let number = u64::from(page.0);
-        if number < least || !has_position(height, number) || !record.has_page(*page) {
-            let page = *page;
-            return Err(ChunkError::PageOrder { contract, page });
-        }
-        least = number + 1;
-    }
-    if let Some(at) = leaves.iter().position(|(_, leaf)| *leaf == EMPTY) {
-        let page = content.pages[at].0;
-        return Err(ChunkError::ZeroPage { contract, page });
-    }
+    check_numbers(record, content, leaves, from)?;
     if content.edges.fold(from, leaves) != Some(record.page_root) {
         return Err(ChunkError::Pages { contract });
     }
+    let page = last + 1;
     Ok(match content.edges.end_there() {
         true => Cursor::Behind { contract },
-        false => Cursor::Inside {
-            contract,
-            page: u64::from(last.0) + 1,
-        },
+        false => Cursor::Inside { contract, page },
     })
+}
+
+/// The pages ascend from `from` on inside the memory, and none is zeros.
+fn check_numbers(
+    record: &ContractRecord,
+    content: &Content<'_>,
+    leaves: &[(u64, Hash)],
+    from: u64,
+) -> Result<(), ChunkError> {
+    let (contract, height) = (record.contract, page_tree_height(record.word_size));
+    let mut least = from;
+    for ((page, _), (number, leaf)) in content.pages.iter().zip(leaves) {
+        let (page, number) = (*page, *number);
+        if number < least || !has_position(height, number) || !record.has_page(page) {
+            return Err(ChunkError::PageOrder { contract, page });
+        }
+        if *leaf == EMPTY {
+            return Err(ChunkError::ZeroPage { contract, page });
+        }
+        least = number + 1;
+    }
+    Ok(())
 }
 
 /// The leaves of a content's pages.
