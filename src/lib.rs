@@ -94,10 +94,12 @@ pub use session::{
     SessionData, SessionDataBuilder, Undecodable,
 };
 pub use state::{
-    CheckpointError, Commit, CommitError, CommitRef, Finding, LogConfig, LookupError, NodeError,
-    OpenStateError, OpeningError, Problem, ReadPageError, StateError, VerifyProgress, VerifyReport,
+    CheckpointError, ChunkError, Commit, CommitError, CommitRef, Cursor, ExportError,
+    ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
+    OpenStateError, OpeningError, Problem, ReadPageError, StateError, TransferHeader,
+    VerifyProgress, VerifyReport,
 };
-pub use vm::{Config, OpenVmError, ProofError, SessionError, VM};
+pub use vm::{Config, Export, Import, OpenVmError, ProofError, SessionError, VM};
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
 ///

@@ -196,7 +196,7 @@ impl Changes {
     /// Adds the commit whose frame is at a place.
     fn read(&mut self, store: &Store, place: Place) -> Result<(), StateError> {
         let frame = store.frame(place)?;
-        let Some(entry) = CommitEntry::decode(&frame.meta) else {
+        let Some(entry) = CommitEntry::of_frame(&frame) else {
             let (file, offset) = store.file_of(place);
             return Err(StateError::Entry { file, offset });
         };

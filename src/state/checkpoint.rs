@@ -2,9 +2,10 @@
 //!
 //! | bytes | field of the frame |
 //! |---|---|
-//! | 1 | 1 if a commit is finalised, else 0 and the base is the empty state |
-//! | 32 each | if so: its id, parent's id, root, tag |
-//! | 32 | if so: the hash of its protocol |
+//! | 1 | 1 if a commit is finalised; 2 if one is being imported, and the base is what there is of its state; else 0, and the base is the empty state |
+//! | 32 each | if 1 or 2: its id, parent's id, root, tag |
+//! | 32 | if 1 or 2: the hash of its protocol |
+//! | 32 + 41 | if 2: the root of what there is, and where the next chunk begins (`transfer`) |
 //! | | the top link of the contract tree (`nodes`) |
 //! | 32 | the root of the tree of code |
 //! | | its top link |
@@ -31,6 +32,7 @@ use super::nodes::{NODE_LEN_BYTES, Nodes, TreeId, decode_top, encode_node, encod
 use super::pages::ReadPageError;
 use super::reader::{Reader, put_bytes, put_len};
 use super::snapshot::{Bucket, ContractState, Snapshot};
+use super::transfer::{ImportHead, Importing, decode_next, encode_next};
 use super::tree::{Gone, Keeper, Node, NodeError, NodePlace};
 use crate::memory::Page;
 use crate::store::{Place, ReadError, Store, WriteError, Writer};
@@ -52,7 +54,14 @@ pub mod kind {
     pub const PROTOCOL: u8 = 7;
     /// Pages and code of the base, out of a segment that is given up (`reclaim`).
     pub const MOVED: u8 = 6;
+    /// A chunk of a commit that is being imported (`transfer`).
+    pub const IMPORTED: u8 = 8;
 }
+
+/// What the base of a checkpoint is.
+const NOTHING: u8 = 0;
+const FINALISED: u8 = 1;
+const IMPORTING: u8 = 2;
 
 /// The most bytes of nodes in one frame.
 const NODES_FRAME_BYTES: u64 = 4 << 20;
@@ -100,7 +109,9 @@ impl LiveBytes {
 pub struct Checkpoint {
     /// The finalised commit and its protocol.
     pub base: Option<(Commit, Arc<str>)>,
-    /// The finalised state, or the empty one.
+    /// The import that is not finished, if there is one.
+    pub import: Option<ImportHead>,
+    /// The finalised state, what there is of the imported one, or the empty one.
     pub snapshot: Snapshot,
     /// The protocols of the retained commits.
     pub protocols: Vec<Arc<str>>,
@@ -114,13 +125,18 @@ impl Checkpoint {
     /// The bytes of the frame.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        out.push(u8::from(self.base.is_some()));
-        if let Some((commit, protocol)) = &self.base {
-            out.extend_from_slice(commit.id.as_bytes());
-            out.extend_from_slice(commit.parent.as_bytes());
-            out.extend_from_slice(commit.root.as_bytes());
-            out.extend_from_slice(&commit.tag);
-            out.extend_from_slice(&protocol_hash(protocol));
+        match (&self.base, &self.import) {
+            (Some((commit, protocol)), _) => {
+                out.push(FINALISED);
+                encode_base(commit, protocol, &mut out);
+            }
+            (None, Some(import)) => {
+                out.push(IMPORTING);
+                encode_base(&import.commit, &import.protocol, &mut out);
+                out.extend_from_slice(self.snapshot.root().as_bytes());
+                out.extend_from_slice(&encode_next(import.cursor.as_ref()));
+            }
+            (None, None) => out.push(NOTHING),
         }
         encode_top(self.snapshot.contracts(), &mut out);
         out.extend_from_slice(&self.snapshot.code_tree().root());
@@ -144,14 +160,18 @@ impl Checkpoint {
     /// The checkpoint with these bytes.
     pub fn decode(bytes: &[u8], nodes: &Arc<Nodes>) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        let base = match reader.u8()? {
-            0 => None,
-            1 => Some(decode_base(&mut reader)?),
+        let what = reader.u8()?;
+        let named = match what {
+            NOTHING => None,
+            FINALISED | IMPORTING => Some(decode_base(&mut reader)?),
             _ => return None,
         };
-        let root = base
-            .as_ref()
-            .map_or(EMPTY, |(commit, _)| commit.root.to_bytes());
+        let (mut root, mut cursor) = (EMPTY, None);
+        match (what, &named) {
+            (FINALISED, Some((commit, _))) => root = commit.root.to_bytes(),
+            (IMPORTING, _) => (root, cursor) = (reader.array()?, decode_next(&reader.array()?)?),
+            _ => {}
+        }
         let contracts = decode_top(&mut reader, CONTRACT_TREE_HEIGHT, root, nodes)?;
         let code_root = reader.array()?;
         let code = decode_top(&mut reader, CODE_TREE_HEIGHT, code_root, nodes)?;
@@ -159,7 +179,7 @@ impl Checkpoint {
             let text = str::from_utf8(reader.bytes()?).ok()?;
             Some(Arc::<str>::from(text))
         })?;
-        let base = match base {
+        let named = match named {
             None => None,
             Some((commit, wanted)) => {
                 let mut known = protocols.iter();
@@ -167,8 +187,20 @@ impl Checkpoint {
                 Some((commit, protocol.clone()))
             }
         };
+        let (base, import) = match (what, named) {
+            (IMPORTING, Some((commit, protocol))) => {
+                let head = ImportHead {
+                    commit,
+                    protocol,
+                    cursor,
+                };
+                (None, Some(head))
+            }
+            (_, base) => (base, None),
+        };
         let checkpoint = Self {
             base,
+            import,
             protocols,
             snapshot: Snapshot::of(contracts, code, nodes.clone()),
             retained: reader.list(8, |reader| reader.u64().map(Place::from_u64))?,
@@ -186,10 +218,16 @@ impl Checkpoint {
 impl Checkpoint {
     /// The empty state. A new one: an older one would keep all segments that were given up since.
     pub fn genesis(&self) -> Arc<LazyState> {
-        Arc::new(LazyState::made(match self.base {
-            Some(_) => Snapshot::empty(self.snapshot.nodes().clone()),
-            None => self.snapshot.clone(),
+        Arc::new(LazyState::made(match (&self.base, &self.import) {
+            (None, None) => self.snapshot.clone(),
+            _ => Snapshot::empty(self.snapshot.nodes().clone()),
         }))
+    }
+
+    /// The import that is not finished, at the checkpoint.
+    pub fn importing(&self) -> Option<Importing> {
+        let head = self.import.clone()?;
+        Some(Importing::at(head, self.snapshot.clone()))
     }
 
     /// The segments that are needed: for the base, for the frames of retained commits, and from the checkpoint on.
@@ -207,6 +245,14 @@ impl Checkpoint {
         let segments = store.segments().into_iter().map(|segment| segment.number);
         segments.filter(|number| !needed.contains(number)).collect()
     }
+}
+
+fn encode_base(commit: &Commit, protocol: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(commit.id.as_bytes());
+    out.extend_from_slice(commit.parent.as_bytes());
+    out.extend_from_slice(commit.root.as_bytes());
+    out.extend_from_slice(&commit.tag);
+    out.extend_from_slice(&protocol_hash(protocol));
 }
 
 fn decode_base(reader: &mut Reader<'_>) -> Option<(Commit, Hash)> {

@@ -5,7 +5,9 @@
 //! needed. From time to time a checkpoint puts the finalised state's nodes into the log, so that opening begins there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
 
 use crostata_proof::hash::Kind;
 use crostata_proof::{CodeHash, CommitId, Hash, hash};
@@ -55,6 +57,12 @@ pub enum CommitError {
         /// Its id.
         id: CommitId,
     },
+    /// A commit is being imported: nothing else can be committed until that is finished or given up.
+    #[error("commit {id} is being imported; finish that, or give it up")]
+    Importing {
+        /// The id of what is imported.
+        id: CommitId,
+    },
     /// A migration is running: its session can be committed when it ended.
     #[error("a migration is running; commit after it")]
     Migrating,
@@ -79,6 +87,8 @@ pub struct Commits {
     nodes: Arc<Nodes>,
     held: RwLock<Held>,
     writing: Mutex<Writing>,
+    /// Who imports has the other end.
+    pub(super) import: Mutex<Weak<()>>,
 }
 
 /// What only who changes the commits needs.
@@ -144,6 +154,7 @@ impl Commits {
             nodes: recovered.nodes,
             held: RwLock::new(recovered.held),
             writing: Mutex::new(recovered.writing),
+            import: Mutex::default(),
         };
         Ok((commits, recovered.report))
     }
@@ -151,6 +162,11 @@ impl Commits {
     /// The store behind the commits.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The nodes of their trees.
+    pub(super) fn nodes(&self) -> &Arc<Nodes> {
+        &self.nodes
     }
 
     /// The retained commits, oldest first.
@@ -256,6 +272,10 @@ impl Commits {
         let sealed = &*sealed.0;
         let commit = sealed.commit;
         let mut writing = self.lock_writing();
+        if let Some(import) = self.importing() {
+            let id = import.commit.id;
+            return Err(CommitError::Importing { id });
+        }
         if let Some(retained) = self.read().commits.get(&commit.id) {
             return match retained.protocol == sealed.protocol {
                 true => Ok(retained.commit),
@@ -354,42 +374,65 @@ impl Commits {
     /// A checkpoint that fails takes nothing back: what was asked for is durable. If the disk refused to write, the
     /// next change says so.
     fn checkpoint_if_due(&self, writing: &mut Writing) {
-        let bytes = writing.bytes >= self.config.checkpoint_bytes;
-        if bytes || writing.frames >= self.config.checkpoint_entries {
+        if self.is_checkpoint_due(writing) {
             let _ = self.make_checkpoint(writing);
         }
     }
 
-    fn make_checkpoint(&self, writing: &mut Writing) -> Result<(), CheckpointError> {
-        let (retained, finalised) = {
+    pub(super) fn is_checkpoint_due(&self, writing: &Writing) -> bool {
+        let bytes = writing.bytes >= self.config.checkpoint_bytes;
+        bytes || writing.frames >= self.config.checkpoint_entries
+    }
+
+    pub(super) fn make_checkpoint(&self, writing: &mut Writing) -> Result<(), CheckpointError> {
+        let (retained, finalised, import) = {
             let held = self.read();
-            (held.by_age(), held.finalised)
+            (held.by_age(), held.finalised, held.import.clone())
         };
         let base = retained.iter().find(|one| Some(one.commit.id) == finalised);
-        let state = match base {
-            Some(base) => self.state(base)?,
-            None => self.genesis()?,
+        let snapshot = match (&import, base) {
+            (Some(import), _) => import.state.get(&self.store)?,
+            (None, Some(base)) => self.state(base)?,
+            (None, None) => self.genesis()?,
         };
         let pinned = retained.iter().filter_map(|one| one.frame);
         let pinned = pinned.map(Place::segment).collect();
-        let mut writer = self.store.writer()?;
-        let victims = reclaim::victims(&self.store, &writing.live, &pinned, writing.bytes);
-        let state = reclaim::empty(&state, &victims, &mut writer)?;
-        let mut live = writing.live.clone();
-        checkpoint::forget_replaced(&writing.base, &state, &mut live)?;
-        let saved = checkpoint::save(&state, &mut writer, &mut live)?;
-        writer.sync()?;
         let frames = retained
             .iter()
             .filter(|one| Some(one.commit.id) != finalised);
-        let protocols: BTreeSet<_> = retained.iter().map(|one| one.protocol.clone()).collect();
-        let mut next = Checkpoint {
+        let protocols = retained.iter().map(|one| one.protocol.clone());
+        let imported = import.iter().map(|import| import.head.protocol.clone());
+        let protocols: BTreeSet<_> = protocols.chain(imported).collect();
+        let next = Checkpoint {
             base: base.map(|base| (base.commit, base.protocol.clone())),
-            snapshot: saved.snapshot(&self.nodes),
+            import: import.map(|import| import.head),
+            snapshot,
             retained: frames.filter_map(|one| one.frame).collect(),
             protocols: protocols.into_iter().collect(),
-            live,
+            live: LiveBytes::default(),
         };
+        let next = self.write_checkpoint(writing, next, &pinned)?;
+        let held = self.read().rebased(&next);
+        *self.write() = held;
+        Ok(())
+    }
+
+    /// Makes a checkpoint durable, and the base of everything from here on: as it is given, with its nodes in the log
+    /// and `live` counted. Segments in `pinned` are not emptied.
+    pub(super) fn write_checkpoint(
+        &self,
+        writing: &mut Writing,
+        mut next: Checkpoint,
+        pinned: &BTreeSet<u32>,
+    ) -> Result<Checkpoint, CheckpointError> {
+        let mut writer = self.store.writer()?;
+        let victims = reclaim::victims(&self.store, &writing.live, pinned, writing.bytes);
+        let state = reclaim::empty(&next.snapshot, &victims, &mut writer)?;
+        next.live = writing.live.clone();
+        checkpoint::forget_replaced(&writing.base, &state, &mut next.live)?;
+        let saved = checkpoint::save(&state, &mut writer, &mut next.live)?;
+        writer.sync()?;
+        next.snapshot = saved.snapshot(&self.nodes);
         let place = writer.write(kind::CHECKPOINT, &next.encode(), &[], false)?;
         writer.sync()?;
         writer.set_start(place);
@@ -397,23 +440,21 @@ impl Commits {
         self.store.retire(&next.unneeded(&self.store, place))?;
         next.snapshot = saved.snapshot(&self.nodes);
         *writing = Writing::at(&next, place);
-        let held = self.read().rebased(&next);
-        *self.write() = held;
-        Ok(())
+        Ok(next)
     }
 
     // A panic while one of these locks was held would leave the tree as it was before or after the change,
     // never between: each change is one assignment. So a poisoned lock is still good.
 
-    fn read(&self) -> RwLockReadGuard<'_, Held> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Held> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_writing(&self) -> MutexGuard<'_, Writing> {
+    pub(super) fn lock_writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,7 +20,10 @@ use std::collections::HashMap;
 use crostata_abi::PageIndex;
 use crostata_proof::{CodeHash, CommitId, EMPTY, Hash, Root};
 
+use super::checkpoint::kind;
 use super::reader::{Reader, put_bytes, put_len};
+use super::transfer;
+use crate::store::Frame;
 
 /// The fewest bytes of a contract's change, of a page in it, and of a code.
 const CONTRACT_LEN_MIN: usize = 4 + 1 + 4;
@@ -82,6 +85,15 @@ impl CommitEntry {
     /// What the bytes of an entry begin with.
     pub fn decode_head(bytes: &[u8]) -> Option<Head> {
         Head::decode(&mut Reader::new(bytes))
+    }
+
+    /// The entry of a frame of any of the kinds that have one.
+    pub fn of_frame(frame: &Frame) -> Option<Self> {
+        match frame.kind {
+            kind::COMMIT | kind::MOVED => Self::decode(&frame.meta),
+            kind::IMPORTED => Self::decode(transfer::decode_frame(&frame.meta)?.1),
+            _ => None,
+        }
     }
 
     /// The entry that has exactly these bytes.

@@ -8,6 +8,7 @@ use crostata_proof::CommitId;
 use super::chain::LazyState;
 use super::checkpoint::Checkpoint;
 use super::naming::{Commit, CommitRef, GENESIS, LookupError};
+use super::transfer::Importing;
 use crate::store::Place;
 
 /// A retained commit.
@@ -30,6 +31,8 @@ pub struct Held {
     pub finalised: Option<CommitId>,
     /// The empty state.
     pub genesis: Arc<LazyState>,
+    /// The import that is not finished. While there is one, there are no commits.
+    pub import: Option<Importing>,
     clock: u64,
 }
 
@@ -40,8 +43,21 @@ impl Held {
             commits: BTreeMap::new(),
             finalised: None,
             genesis,
+            import: None,
             clock: 0,
         }
+    }
+
+    /// What a checkpoint says, without the commits that it names the frames of.
+    pub fn at(checkpoint: &Checkpoint) -> Self {
+        let mut held = Self::new(checkpoint.genesis());
+        if let Some((commit, protocol)) = &checkpoint.base {
+            let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
+            held.retain(*commit, protocol.clone(), None, state);
+            held.finalised = Some(commit.id);
+        }
+        held.import = checkpoint.importing();
+        held
     }
 
     /// The retained commits, oldest first: parents before children.
@@ -134,6 +150,7 @@ impl Held {
         let base = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
         let mut next = Self::new(checkpoint.genesis());
         next.finalised = self.finalised;
+        next.import = checkpoint.importing();
         for retained in self.by_age() {
             let commit = retained.commit;
             let is_base = self.finalised == Some(commit.id);

@@ -23,6 +23,7 @@ mod recovery;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod tree;
 mod verify;
 
@@ -35,5 +36,9 @@ pub use naming::{Commit, CommitRef, LookupError};
 pub use pages::{CommittedPages, ReadPageError};
 pub use recovery::OpenStateError;
 pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
+pub use transfer::{
+    ACCEPTED_BYTES_MAX, ChunkError, Cursor, ExportError, ExportedChunk, HeaderError, ImportError,
+    ImportHandle, TransferHeader, Walk,
+};
 pub use tree::NodeError;
 pub use verify::{Finding, Problem, VerifyProgress, VerifyReport};

@@ -82,7 +82,7 @@ fn empty_segment(
     frames
         .iter()
         .try_fold(state.clone(), |state, frame| match frame.kind {
-            kind::COMMIT | kind::MOVED => move_content(state, frame, writer),
+            kind::COMMIT | kind::MOVED | kind::IMPORTED => move_content(state, frame, writer),
             kind::NODES => load_nodes(state, frame),
             _ => Ok(state),
         })
@@ -94,7 +94,7 @@ fn move_content(
     frame: &Frame,
     writer: &mut Writer<'_>,
 ) -> Result<Snapshot, CheckpointError> {
-    let Some(entry) = CommitEntry::decode(&frame.meta) else {
+    let Some(entry) = CommitEntry::of_frame(frame) else {
         return Ok(state); // what nobody can read, nobody names
     };
     let segment = frame.place.segment();

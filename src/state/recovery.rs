@@ -16,6 +16,7 @@ use super::held::Held;
 use super::naming::Commit;
 use super::nodes::Nodes;
 use super::snapshot::Snapshot;
+use super::transfer::{self, ImportHead, Importing};
 use crate::store::files::Files;
 use crate::store::{
     Contents, Frame, Limits, OpenError, Place, ReadError, RecoveryReport, Store, WriteError,
@@ -192,6 +193,7 @@ impl Replay {
                 Ok(text) => self.writing.know(text.into()),
                 Err(_) => return Err(self.unreadable(frame)),
             },
+            kind::IMPORTED => self.imported(frame)?,
             kind::NODES | kind::MOVED => {}
             _ => return Err(self.unreadable(frame)),
         }
@@ -224,6 +226,27 @@ impl Replay {
         Ok(())
     }
 
+    /// A chunk of the commit that is being imported.
+    fn imported(&mut self, frame: &Frame) -> Result<(), OpenStateError> {
+        let chunk = transfer::decode_frame(&frame.meta);
+        let chunk = chunk.and_then(|(next, entry)| Some((next, CommitEntry::decode_head(entry)?)));
+        let import = self.held.import.take();
+        let (Some((cursor, head)), Some(import)) = (chunk, import) else {
+            return Err(self.unreadable(frame));
+        };
+        if head.id != import.head.commit.id {
+            return Err(self.unreadable(frame));
+        }
+        self.held.import = Some(Importing {
+            head: ImportHead {
+                cursor,
+                ..import.head
+            },
+            state: Arc::new(LazyState::over(import.state, frame.place)),
+        });
+        Ok(())
+    }
+
     fn known(&self, frame: &Frame) -> Result<CommitId, OpenStateError> {
         let Ok(id) = <[u8; 32]>::try_from(&*frame.meta) else {
             return Err(self.unreadable(frame));
@@ -242,12 +265,7 @@ impl Replay {
         };
         self.writing = Writing::at(&checkpoint, frame.place);
         self.needed = checkpoint.needed(&self.store, frame.place);
-        let state = Arc::new(LazyState::made(checkpoint.snapshot.clone()));
-        self.held = Held::new(checkpoint.genesis());
-        if let Some((commit, protocol)) = &checkpoint.base {
-            self.held.retain(*commit, protocol.clone(), None, state);
-            self.held.finalised = Some(commit.id);
-        }
+        self.held = Held::at(&checkpoint);
         for place in &checkpoint.retained {
             let frame = self.retained(*place)?;
             self.commit(&frame)?;
@@ -279,10 +297,10 @@ impl Contents for CommitContents {
         frame: &Frame,
         read: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), ReadError>,
     ) -> Result<bool, ReadError> {
-        if !matches!(frame.kind, kind::COMMIT | kind::MOVED) {
+        if !matches!(frame.kind, kind::COMMIT | kind::MOVED | kind::IMPORTED) {
             return Ok(frame.blobs_len == 0);
         }
-        let Some(entry) = CommitEntry::decode(&frame.meta) else {
+        let Some(entry) = CommitEntry::of_frame(frame) else {
             return Ok(false);
         };
         let mut next = Some(frame.blobs);

@@ -23,14 +23,14 @@ use crate::store::files::{Files, OsFiles};
 ///
 /// It can be shared and sent between threads; sessions do not borrow it and may outlive it.
 pub struct VM {
-    directory: Directory,
-    commits: Arc<Commits>,
+    pub(super) directory: Directory,
+    pub(super) commits: Arc<Commits>,
     runtimes: Vec<Arc<Runtime>>,
     queries: Arc<HostQueries>,
     recovery: RecoveryReport,
 }
 
-enum Directory {
+pub(super) enum Directory {
     Kept(PathBuf),
     /// Removed when the VM and its last session are gone.
     Ephemeral(Arc<tempfile::TempDir>),
@@ -172,12 +172,26 @@ impl VM {
             (None, Some(base)) => base,
             (None, None) => return Ok(self.first().clone()),
         };
-        let mut known = self.runtimes.iter();
-        let known = known.find(|runtime| *runtime.protocol_text() == text);
-        known.cloned().ok_or_else(|| SessionError::UnknownProtocol {
+        let known = self.runtime_of(&text).cloned();
+        known.ok_or_else(|| SessionError::UnknownProtocol {
             wanted: Fingerprint::of_text(text.as_bytes()),
-            differences: self.first().engine().protocol().differences(&text),
+            differences: self.protocol_differences(&text),
         })
+    }
+
+    fn runtime_of(&self, protocol: &str) -> Option<&Arc<Runtime>> {
+        let mut known = self.runtimes.iter();
+        known.find(|runtime| **runtime.protocol_text() == *protocol)
+    }
+
+    /// Whether the VM was configured with the protocol that has this text.
+    pub(super) fn knows_protocol(&self, text: &str) -> bool {
+        self.runtime_of(text).is_some()
+    }
+
+    /// The rules in which a protocol differs from the VM's first one.
+    pub(super) fn protocol_differences(&self, text: &str) -> Vec<String> {
+        self.first().engine().protocol().differences(text)
     }
 
     fn first(&self) -> &Arc<Runtime> {

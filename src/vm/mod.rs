@@ -3,7 +3,9 @@
 mod config;
 mod error;
 mod handle;
+mod transfer;
 
 pub use config::Config;
 pub use error::{OpenVmError, ProofError, SessionError};
 pub use handle::VM;
+pub use transfer::{Export, Import};

@@ -117,6 +117,7 @@ fn no_bit_of_a_node_is_believed() {
     let text: Arc<str> = "none".into();
     let checkpoint = Checkpoint {
         base: Some((base, text.clone())),
+        import: None,
         snapshot: saved.snapshot(&nodes),
         protocols: vec![text],
         retained: Vec::new(),

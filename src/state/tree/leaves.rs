@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crostata_proof::Hash;
 
-use super::node::Entry;
+use super::node::{Entry, contains, slot};
 use super::{Link, Node, NodeError, Tree};
 
 impl<L: Clone> Tree<L> {
@@ -15,6 +15,25 @@ impl<L: Clone> Tree<L> {
             entry: self.top.clone(),
             stack: Vec::new(),
         }
+    }
+
+    /// The leaves from position `first` on, in the order of their positions, each with its hash.
+    ///
+    /// # Errors
+    /// [`NodeError`] when a node on the way to `first` can not be had.
+    pub fn leaves_from(&self, first: u64) -> Result<Leaves<'_, L>, NodeError> {
+        let mut leaves = self.leaves();
+        while let Some(entry) = leaves.entry.take() {
+            let (position, level) = (entry.link.position(), entry.link.level());
+            let Some(level) = level.filter(|level| contains(*level, position, first)) else {
+                // All of the subtree is on one side of `first`, or it is a leaf, which may be there.
+                leaves.entry = (position >= first).then_some(entry);
+                break;
+            };
+            leaves.descend(&entry)?;
+            leaves.enter(slot(first, level));
+        }
+        Ok(leaves)
     }
 }
 
@@ -33,6 +52,15 @@ impl<L: Clone> Leaves<'_, L> {
         let mask = node.mask();
         self.stack.push((node, mask));
         Ok(())
+    }
+
+    /// Goes into the child in `slot` of the node that was descended to, and leaves out those before it.
+    fn enter(&mut self, slot: usize) {
+        if let Some((node, left)) = self.stack.last_mut() {
+            let up_to = u64::MAX >> (63 - slot as u32 % u64::BITS);
+            *left &= !up_to;
+            self.entry = node.entry(slot);
+        }
     }
 
     fn next_entry(&mut self) -> Option<Entry<L>> {

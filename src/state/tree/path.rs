@@ -15,12 +15,21 @@ impl<L: Clone> Tree<L> {
     /// # Errors
     /// [`NodeError`] when a node on the way can not be had.
     pub fn path(&self, position: u64) -> Result<TreePath, NodeError> {
+        Ok(TreePath::from_levels(position, &self.levels(position)?))
+    }
+
+    /// The children of each node on the way to `position`, from the parents of leaves up. What is there for the child
+    /// that the way itself goes through means nothing.
+    ///
+    /// # Errors
+    /// [`NodeError`] when a node on the way can not be had.
+    pub fn levels(&self, position: u64) -> Result<Vec<[Hash; ARITY]>, NodeError> {
         let mut levels = vec![[EMPTY; ARITY]; self.height as usize];
         let mut next = self.top.clone();
         while let Some(entry) = next {
             next = self.siblings(&entry, position, &mut levels)?;
         }
-        Ok(TreePath::from_levels(position, &levels))
+        Ok(levels)
     }
 
     /// Enters what this subtree adds to the siblings of `position`; gives the one further down.

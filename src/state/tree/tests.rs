@@ -93,6 +93,14 @@ fn leaves_agree(ours: &Tree<Hash>, model: &BTreeMap<u64, Hash>) -> Result<(), Te
     let found = found.map_err(|error| TestCaseError::fail(error.to_string()))?;
     let expected = model.iter().map(|(at, leaf)| (*at, *leaf, *leaf));
     prop_assert!(found.into_iter().eq(expected));
+    let near = model
+        .keys()
+        .flat_map(|at| [at.saturating_sub(1), *at, at + 1]);
+    for first in near.chain([0, 64, u64::MAX >> 2]) {
+        let found = ours.leaves_from(first).unwrap().map(|leaf| leaf.unwrap().0);
+        let expected = model.range(first..).map(|(at, _)| *at);
+        prop_assert!(found.eq(expected), "from {}", first);
+    }
     Ok(())
 }
 
