@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::*;
 use crostata::store::files::{Files, MemoryFiles};
-use crostata::{Commit, Config, LogConfig, VM};
+use crostata::{Commit, Config, ContractData, LogConfig, Session, VM};
 
 /// So little that a handful of commits makes segments, checkpoints, and segments that are given up.
 fn small() -> Config {
@@ -84,4 +84,59 @@ fn grow(vm: &VM, last: &mut Commit) {
     let mut session = over(vm, *last);
     session.call_raw(id(1), "grow", words(&[8]), LIMIT).unwrap();
     *last = session.commit().unwrap();
+}
+
+/// The cells of contract 1 that [`fresh_cells`] sets.
+fn fresh_cells(vm: &VM, value: u32) -> Session {
+    let mut session = fresh(vm);
+    deploy_cells(&mut session, 1);
+    store(&mut session, id(1), 0, value);
+    session
+}
+
+/// A node executes a block twice, and goes on from the making that was not stored. What that one keeps in memory must
+/// not be taken for something that the log has.
+#[test]
+fn what_follows_a_second_making_of_a_commit_is_durable() {
+    let files = MemoryFiles::new();
+    let vm = open(&files);
+    let mut first = fresh_cells(&vm, 1);
+    let mut second = fresh_cells(&vm, 1);
+    let commit = first.commit().unwrap();
+    assert_eq!(second.commit().unwrap(), commit);
+    store(&mut second, id(1), 4096, 2);
+    let child = second.commit().unwrap();
+    drop((first, second));
+    vm.finalize_commit(child).unwrap();
+    vm.checkpoint().unwrap();
+    drop(vm);
+    let vm = open(&files);
+    let mut session = over(&vm, child);
+    let cells = [0, 4096].map(|address| load(&mut session, id(1), address));
+    assert_eq!((vm.commits(), cells), (vec![child], [1, 2]));
+    assert!(vm.verify(|_| ()).is_clean());
+}
+
+/// Two ways to one state: by the way, one of them tries a code that no contract runs in the end. What is built over
+/// that one's state and stored over the other's must have all its code.
+#[test]
+fn code_that_was_only_tried_is_no_part_of_a_commit() {
+    let files = MemoryFiles::new();
+    let vm = open(&files);
+    let other = code(&CELLS.replace("nothing", "something"));
+    let mut straight = fresh(&vm);
+    straight.deploy(&other, with_id(1), LIMIT).unwrap();
+    let mut winding = fresh(&vm);
+    deploy_cells(&mut winding, 1);
+    let data = ContractData::builder();
+    let migrated = winding.migrate(id(1), &other, data, LIMIT, |_, _| Ok(()));
+    migrated.unwrap();
+    let sealed = winding.seal().unwrap();
+    assert_eq!(sealed.names(), straight.commit().unwrap());
+    deploy_cells(&mut winding, 2);
+    let last = winding.commit().unwrap();
+    drop((straight, winding, sealed, vm));
+    let vm = open(&files);
+    assert!(vm.verify(|_| ()).is_clean());
+    assert_eq!(load(&mut over(&vm, last), id(2), 0), 0);
 }

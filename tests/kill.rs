@@ -227,7 +227,7 @@ fn a_process_may_be_killed_at_any_moment() {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        let delay = Duration::from_micros(1_000 + (random >> 33) % 59_000);
+        let delay = Duration::from_micros(1_000 + (random >> 33) % 149_000);
         for line in killed(directory.path(), 1 + round * 10_000, delay) {
             told.hear(&line);
         }
@@ -238,5 +238,5 @@ fn a_process_may_be_killed_at_any_moment() {
         "seed {seed}, {rounds} rounds, {} acknowledged",
         told.acknowledged
     );
-    assert!(told.acknowledged > 2 * rounds, "{}", told.acknowledged);
+    assert!(told.acknowledged > rounds, "{}", told.acknowledged);
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::directed::{branches_at_the_end, write};
 use super::model::Model;
-use super::process::{Process, Step, Told, read};
+use super::process::{Process, Told, read};
 use super::*;
 use crate::state::checkpoint::kind;
 use crate::state::recovery::OpenStateError;

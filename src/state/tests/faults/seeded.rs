@@ -3,7 +3,7 @@
 //!
 //! `CROSTATA_FAULT_HISTORIES` sets how many there are, `CROSTATA_FAULT_SEED` the first seed; a failure prints its own.
 
-use super::process::{Process, Step, Told, change, check_and_go_on, run};
+use super::process::{Step, Told, change, check_and_go_on, run};
 use super::*;
 
 const HISTORIES: u64 = 10_000;
@@ -77,7 +77,7 @@ fn history(seed: u64, counts: &mut Counts) {
             Fault::NoSpace,
             Fault::Short,
         ]);
-        let disk = Disk::failing(&files, random.below(120), fault);
+        let disk = Disk::failing(&files, random.below(80), fault);
         run(&disk, &steps, &mut told);
         counts.processes += 1;
         counts.faults += u64::from(disk.has_failed());
