@@ -77,7 +77,7 @@ fn history(seed: u64) -> u64 {
             Fault::Short,
         ];
         let fault = random.one_of(&faults_to_choose);
-        let disk = Disk::failing(&files, random.below(100), fault);
+        let disk = Disk::failing(&files, random.below(60), fault);
         run(&disk, &steps, &mut told);
         faults += u64::from(disk.has_failed());
         files = disk.crash(random.unsynced());
@@ -102,5 +102,5 @@ fn random_histories_lose_nothing_that_was_acknowledged() {
         }
     }
     println!("seeds {first} and {histories} more, {faults} faults");
-    assert!(histories < 100 || faults > histories, "{faults}");
+    assert!(histories < 100 || faults > histories / 2, "{faults}");
 }

@@ -105,6 +105,8 @@ fn opened(scene: &Scene, files: &MemoryFiles, what: &str) -> Outcome {
     let all = list == scene.model.list();
     assert!(all || scene.was(&list), "{what}: found {list:?}");
     let readable = read_all(&commits, scene, what);
+    let clean = commits.verify(&|_| ()).is_clean();
+    assert!(readable || !clean, "{what}: verify finds nothing");
     match (all, readable, report.dropped_tail) {
         (_, false, _) => Outcome::Unreadable,
         (true, true, _) => Outcome::Whole,
@@ -248,4 +250,169 @@ fn a_flipped_bit_is_never_wrong_data() {
     assert!(tally.of(Outcome::Refused) > 100, "{tally:?}");
     assert!(tally.of(Outcome::Unreadable) > 100, "{tally:?}");
     assert!(tally.of(Outcome::Dropped) > 10, "{tally:?}");
+}
+
+/// Where a file of this length is worth cutting.
+fn cuts(len: usize) -> impl Iterator<Item = usize> {
+    (0..len)
+        .step_by(4096)
+        .flat_map(move |at| [at, at + 100, at + 4000])
+        .filter(move |at| *at < len)
+}
+
+/// Cutting the newest segment where a frame ends makes a log that ends there: that can not be noticed.
+#[test]
+fn a_truncated_file_is_never_wrong_data() {
+    let scene = Scene::new();
+    let mut tally = Tally::default();
+    for (name, bytes) in &scene.bytes {
+        for len in cuts(bytes.len()) {
+            let mut damaged = scene.bytes.clone();
+            damaged.get_mut(name).unwrap().truncate(len);
+            let what = format!("{name} cut to {len} of {} bytes", bytes.len());
+            let outcome = outcome(&scene, &damaged, &what);
+            let lost = matches!(outcome, Outcome::Dropped | Outcome::Shorter);
+            assert!(!lost || *name == scene.newest, "{what}: {outcome:?}");
+            tally.count(outcome);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.of(Outcome::Refused) > 10, "{tally:?}");
+    assert!(tally.of(Outcome::Unreadable) > 5, "{tally:?}");
+    assert!(tally.of(Outcome::Shorter) > 0, "{tally:?}");
+}
+
+#[test]
+fn a_deleted_file_is_noticed() {
+    let scene = Scene::new();
+    for name in scene.bytes.keys() {
+        let mut damaged = scene.bytes.clone();
+        damaged.remove(name);
+        let outcome = outcome(&scene, &damaged, &format!("without {name}"));
+        // The log without its newest segment is a log that ended before, if nothing else needs that one.
+        let noticed = outcome == Outcome::Refused || *name == scene.newest;
+        assert!(noticed, "without {name}: {outcome:?}");
+    }
+}
+
+#[test]
+fn two_swapped_files_are_noticed() {
+    let scene = Scene::new();
+    for one in scene.bytes.keys() {
+        for other in scene.bytes.keys().filter(|other| *other > one) {
+            let mut damaged = scene.bytes.clone();
+            damaged.insert(one.clone(), scene.bytes[other].clone());
+            damaged.insert(other.clone(), scene.bytes[one].clone());
+            let what = format!("{one} and {other} swapped");
+            let outcome = outcome(&scene, &damaged, &what);
+            let noticed = [Outcome::Refused, Outcome::Unreadable];
+            assert!(noticed.contains(&outcome), "{what}: {outcome:?}");
+        }
+    }
+}
+
+/// Blocks are where pages begin and end.
+#[test]
+fn two_swapped_blocks_are_never_wrong_data() {
+    let scene = Scene::new();
+    let mut random = Random(1);
+    let names: Vec<&String> = scene.bytes.keys().collect();
+    for _ in 0..2000 / step() {
+        let mut damaged = scene.bytes.clone();
+        let mut place = || {
+            let name = random.one_of(&names).clone();
+            let block = random.below(scene.bytes[&name].len() as u64 / 4096) as usize;
+            (name, 4096 * block)
+        };
+        let (one, other) = (place(), place());
+        let block_of = |(name, at): &(String, usize)| scene.bytes[name][*at..at + 4096].to_vec();
+        for (place, block) in [(&one, block_of(&other)), (&other, block_of(&one))] {
+            damaged.get_mut(&place.0).unwrap()[place.1..place.1 + 4096].copy_from_slice(&block);
+        }
+        let what = format!("{one:?} and {other:?} swapped");
+        let outcome = outcome(&scene, &damaged, &what);
+        assert!(
+            block_of(&one) != block_of(&other) || outcome == Outcome::Whole,
+            "{what}"
+        );
+    }
+}
+
+/// All files of an earlier moment are a store of that moment. One of them beside the others of today is noticed,
+/// unless it is the newest, whose end was not there yet.
+#[test]
+fn a_file_of_another_day_is_never_wrong_data() {
+    let scene = Scene::new();
+    let mut tally = Tally::default();
+    for (number, (earlier, _)) in scene.earlier.iter().enumerate() {
+        for (name, old) in earlier
+            .iter()
+            .filter(|(name, old)| scene.bytes.get(*name) != Some(old))
+        {
+            let mut damaged = scene.bytes.clone();
+            damaged.insert(name.clone(), old.clone());
+            let what = format!("{name} of moment {number}");
+            let outcome = outcome(&scene, &damaged, &what);
+            let lost = matches!(outcome, Outcome::Dropped | Outcome::Shorter);
+            assert!(!lost || *name == scene.newest, "{what}: {outcome:?}");
+            tally.count(outcome);
+        }
+    }
+    println!("{tally:?}");
+    assert!(tally.of(Outcome::Shorter) > 0, "{tally:?}");
+}
+
+/// What happens to a file while it is open.
+#[derive(Debug, Clone, Copy)]
+enum Stroke {
+    Flip(u64),
+    Cut(u64),
+}
+
+impl Stroke {
+    fn hit(self, files: &MemoryFiles, name: &str) {
+        let file = files.open(name).unwrap();
+        match self {
+            Self::Flip(at) => {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, at).unwrap();
+                file.write_all_at(&[byte[0] ^ 1 << (at % 8)], at).unwrap();
+            }
+            Self::Cut(len) => file.set_len(len).unwrap(),
+        }
+    }
+}
+
+/// A file is damaged after opening, before anything else is read.
+#[test]
+fn damage_while_open_is_never_wrong_data() {
+    let scene = Scene::new();
+    let mut unreadable = 0;
+    for (name, bytes) in &scene.bytes {
+        let flips = telling(&scene, name).into_iter().step_by(7 * step());
+        let strokes = flips.map(|at| Stroke::Flip(at as u64));
+        let cuts = cuts(bytes.len()).map(|len| Stroke::Cut(len as u64));
+        for stroke in strokes.chain(cuts) {
+            let what = format!("{name} while open: {stroke:?}");
+            unreadable += u64::from(!hit_while_open(&scene, name, stroke, &what));
+        }
+    }
+    assert!(unreadable > 100, "{unreadable}");
+}
+
+/// Whether everything could be read.
+fn hit_while_open(scene: &Scene, name: &str, stroke: Stroke, what: &str) -> bool {
+    let files = MemoryFiles::with(scene.bytes.clone());
+    let (commits, _) = Commits::open(Arc::new(files.clone()), SMALL).unwrap();
+    stroke.hit(&files, name);
+    assert_eq!(commits.list(), scene.model.list());
+    let readable = read_all(&commits, scene, what);
+    let clean = commits.verify(&|_| ()).is_clean();
+    assert!(readable || !clean, "{what}: verify finds nothing");
+    let _ = commits.checkpoint();
+    read_all(&commits, scene, what);
+    drop(commits);
+    go_on(&files);
+    reopened(scene, &files, what);
+    readable
 }
