@@ -148,8 +148,22 @@ pub fn branches_at_the_end() -> Vec<Step> {
     steps
 }
 
-fn histories() -> [Vec<Step>; 5] {
-    [line(), branches(), reclaiming(), late(), twice()]
+/// A commit whose frame is longer than a segment, its meta longer than a block, and written in several parts.
+fn large() -> Vec<Step> {
+    let pages: Vec<_> = (0..130).map(|page| (page, 1000 + page)).collect();
+    vec![
+        Step::Commit(GENESIS, deploy(0, 0, &[(0, 1)]), 0),
+        Step::Commit(LAST, write(0, &pages), 0),
+        Step::Finalise(LAST),
+        Step::Checkpoint,
+        Step::Commit(LAST, write(0, &[(64, 0), (129, 0)]), 0),
+        Step::Finalise(LAST),
+        Step::Checkpoint,
+    ]
+}
+
+fn histories() -> [Vec<Step>; 6] {
+    [line(), branches(), reclaiming(), late(), twice(), large()]
 }
 
 /// How many operations of a disk the steps take.
