@@ -88,6 +88,7 @@ pub fn check_and_go_on(files: &MemoryFiles, told: &Told) {
     for round in 0..2 {
         let mut process = Process::open(&disk, &mut told).unwrap();
         process.check_all();
+        process.verify();
         if round == 1 {
             break;
         }
@@ -381,6 +382,9 @@ impl<'a> Process<'a> {
             read(&self.commits, snapshot, content).unwrap();
         }
         super::checkpointed::check(&self.commits);
+    }
+
+    fn verify(&self) {
         let report = self.commits.verify(&|_| ());
         assert!(report.is_clean(), "{report:?}");
     }
