@@ -4,10 +4,11 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use common::*;
 use crostata::store::files::{Files, MemoryFiles};
-use crostata::{Commit, Config, ContractData, LogConfig, Session, VM};
+use crostata::{Commit, Config, ContractData, LogConfig, Session, SessionData, VM};
 
 /// So little that a handful of commits makes segments, checkpoints, and segments that are given up.
 fn small() -> Config {
@@ -139,4 +140,50 @@ fn code_that_was_only_tried_is_no_part_of_a_commit() {
     let vm = open(&files);
     assert!(vm.verify(|_| ()).is_clean());
     assert_eq!(load(&mut over(&vm, last), id(2), 0), 0);
+}
+
+/// Readers and the verifier see a sound store whatever is checkpointed and given up meanwhile.
+#[test]
+fn reading_and_verifying_go_on_beside_checkpoints() {
+    let vm = open(&MemoryFiles::new());
+    let mut session = fresh(&vm);
+    deploy_cells(&mut session, 1);
+    let mut last = session.commit().unwrap();
+    drop(session);
+    grow(&vm, &mut last);
+    vm.finalize_commit(last).unwrap();
+    let done = AtomicBool::new(false);
+    let begun = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let report = vm.verify(|_| ());
+                assert!(report.is_clean(), "{report:?}");
+                begun.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let reading = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let base = vm.finalized().unwrap();
+                // It may have been outvoted since.
+                let Ok(mut session) = vm.session(SessionData::builder().base(base)) else {
+                    continue;
+                };
+                let value = load(&mut session, id(1), 4096 * 33);
+                std::thread::yield_now();
+                assert_eq!(load(&mut session, id(1), 4096 * 33), value);
+                assert_eq!(session.root().unwrap(), base.root);
+            }
+        });
+        for number in 1.. {
+            last = round(&vm, last, number);
+            vm.finalize_commit(last).unwrap();
+            vm.checkpoint().unwrap();
+            let enough = number > 60 && begun.load(Ordering::SeqCst) > 10;
+            if enough || verifying.is_finished() || reading.is_finished() {
+                break;
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
 }
