@@ -187,3 +187,46 @@ fn reading_and_verifying_go_on_beside_checkpoints() {
         done.store(true, Ordering::SeqCst);
     });
 }
+
+/// Sessions share the committed pages that are loaded. What is not loaded yet each of them reads from where its own
+/// state has it, whichever of them came last: an older one's places may be gone when the older one is.
+#[test]
+fn a_session_does_not_read_where_another_ones_state_was() {
+    let files = MemoryFiles::new();
+    let vm = open(&files);
+    let mut last = written(&vm, None, 1..48, 1);
+    vm.finalize_commit(last).unwrap();
+    last = written(&vm, Some(last), 1..46, 2);
+    vm.finalize_commit(last).unwrap();
+    let mut older = over(&vm, last);
+    vm.checkpoint().unwrap();
+    for round in 3..9 {
+        // A second contract fills the log, and makes the newest segment another.
+        let mut session = over(&vm, last);
+        (0..48).for_each(|page| store(&mut session, id(2), page * 4096, 100 * round + page));
+        last = session.commit().unwrap();
+        vm.finalize_commit(last).unwrap();
+        vm.checkpoint().unwrap();
+    }
+    let mut newer = over(&vm, last);
+    assert_eq!(load(&mut newer, id(1), 4096), 201);
+    assert_eq!(load(&mut older, id(1), 4096), 201);
+    drop(older);
+    assert!(files.bytes("log-0000000000000001").is_none());
+    assert_eq!(load(&mut newer, id(1), 4096 * 46), 146);
+}
+
+/// A commit that writes these pages of contract 1; the first one deploys it, and contract 2.
+fn written(vm: &VM, base: Option<Commit>, pages: std::ops::Range<u32>, value: u32) -> Commit {
+    let mut session = match base {
+        Some(base) => over(vm, base),
+        None => fresh(vm),
+    };
+    if base.is_none() {
+        deploy_cells(&mut session, 1);
+        deploy_cells(&mut session, 2);
+    }
+    // Different ones: a content is stored once.
+    pages.for_each(|page| store(&mut session, id(1), page * 4096, 100 * value + page));
+    session.commit().unwrap()
+}
