@@ -433,7 +433,7 @@ pub fn seal(
             (hash::code_hash(&code), code.into())
         })
         .collect();
-    let protocol = PROTOCOLS[usize::from(tag % 5 == 0)];
+    let protocol = PROTOCOLS[usize::from(tag.is_multiple_of(5))];
     commits.seal(parent, &draft, &codes, [tag; 32], protocol.into())
 }
 
