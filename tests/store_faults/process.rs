@@ -27,8 +27,12 @@ pub enum Step {
     Checkpoint,
     /// Opens a session over a commit and keeps it.
     Hold(u64),
+    /// Calls a contract in a session that was kept, which reads one page.
+    Peek(u64, u64, u32),
     /// Reads everything in a session that was kept, and ends it.
     Release(u64),
+    /// Ends a session that was kept.
+    End(u64),
 }
 
 /// A disk, and the operation at which it fails.
@@ -185,13 +189,23 @@ impl<'a> Process<'a> {
             Step::Delete(number) => self.delete(*number),
             Step::Checkpoint => self.checkpoint(),
             Step::Hold(number) => self.hold(*number),
+            Step::Peek(number, contract, page) if !self.held.is_empty() => {
+                let at = (number % self.held.len() as u64) as usize;
+                let (session, content) = &mut self.held[at];
+                let done = peek(session, content, *contract, *page);
+                self.unless_failed(done);
+            }
             Step::Release(number) if !self.held.is_empty() => {
                 let at = (number % self.held.len() as u64) as usize;
                 let (mut session, content) = self.held.swap_remove(at);
                 let done = read(&mut session, &content);
                 self.unless_failed(done);
             }
-            Step::Store(_) | Step::Release(_) => {}
+            Step::End(number) if !self.held.is_empty() => {
+                let at = (number % self.held.len() as u64) as usize;
+                self.held.swap_remove(at);
+            }
+            Step::Store(_) | Step::Peek(..) | Step::Release(_) | Step::End(_) => {}
         }
     }
 
@@ -316,6 +330,10 @@ impl<'a> Process<'a> {
         let content = self.view.find(commit.id).unwrap().state.clone();
         let session = self.session(Some(commit)).map_err(boxed);
         let session = self.unless_failed(session);
+        // Few, or what the oldest names would never go.
+        if self.held.len() > 2 {
+            self.held.remove(0);
+        }
         self.held.extend(session.map(|session| (session, content)));
     }
 
@@ -404,11 +422,19 @@ fn read(session: &mut Session, content: &State) -> Result<(), Failure> {
 
 /// Runs the first contract's code.
 fn read_by_call(session: &mut Session, content: &State) -> Result<(), Failure> {
-    let Some((contract, pages)) = content.first_key_value() else {
+    match content.keys().next() {
+        Some(contract) => peek(session, content, *contract, 1),
+        None => Ok(()),
+    }
+}
+
+/// Reads a page of a contract by a call, if there is such a contract.
+fn peek(session: &mut Session, content: &State, contract: u64, page: u32) -> Result<(), Failure> {
+    let Some(pages) = content.get(&contract) else {
         return Ok(());
     };
-    let value = pages.get(&1).copied().unwrap_or(0);
-    match session.call_raw(id(*contract), "load", words(&[4096]), LIMIT) {
+    let value = pages.get(&page).copied().unwrap_or(0);
+    match session.call_raw(id(contract), "load", words(&[page * 4096]), LIMIT) {
         Ok(receipt) => assert_eq!(word(&receipt), value),
         Err(Error::Fatal(fatal)) => return Err(boxed(fatal)),
         Err(other) => panic!("{other:?}"),

@@ -40,15 +40,29 @@ impl Random {
     fn step(&mut self) -> Step {
         let any = self.next() >> 1;
         let number = self.one_of(&[u64::MAX, u64::MAX, any]);
-        match self.below(16) {
+        match self.below(18) {
             0..6 => Step::Commit(number, self.writes()),
             6 => Step::Seal(number, self.writes()),
             7 | 8 => Step::Store(number),
             9..12 => Step::Finalise(number),
             12 => Step::Delete(number),
             13 => Step::Checkpoint,
-            14 => Step::Hold(number),
+            14 | 15 => Step::Hold(number),
+            16 => Step::Peek(any, 1 + self.below(3), self.one_of(&PAGES)),
             _ => Step::Release(number),
+        }
+    }
+
+    /// As above, with most of it in sessions.
+    fn step_of_sessions(&mut self) -> Step {
+        let any = self.next() >> 1;
+        match self.below(12) {
+            0 | 1 => Step::Hold(u64::MAX),
+            2..5 => Step::Peek(any, 1 + self.below(3), self.one_of(&PAGES)),
+            5 | 6 => Step::End(any),
+            7 => Step::Finalise(u64::MAX),
+            8 => Step::Checkpoint,
+            _ => self.step(),
         }
     }
 
@@ -103,4 +117,19 @@ fn random_histories_lose_nothing_that_was_acknowledged() {
     }
     println!("seeds {first} and {histories} more, {faults} faults");
     assert!(histories < 100 || faults > histories / 2, "{faults}");
+}
+
+/// Long histories on a disk that works, with sessions over states of all ages.
+#[test]
+fn sessions_outlive_what_they_are_based_on() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let disk = Disk::sound(&MemoryFiles::new());
+        let mut told = Told::nothing();
+        for _ in 0..2 {
+            let steps: Vec<Step> = (0..200).map(|_| random.step_of_sessions()).collect();
+            assert!(run(&disk, &steps, &mut told), "seed {seed}");
+        }
+        check_and_go_on(&disk.crash(Unsynced::Lost), &told);
+    }
 }
