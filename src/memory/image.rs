@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_abi::{PAGE_BYTES, PageIndex};
 
@@ -14,11 +14,17 @@ use crate::region::Image;
 /// Locks for filling: threads that load different pages seldom wait for each other.
 const FILLING_LOCKS: usize = 8;
 
-/// The committed pages of one memory, loaded from their source and checked at their first use in the process.
+/// The committed pages of one memory, as one session sees them: what is loaded is shared with all that see the same
+/// pages, and what is not is loaded from the session's own source. Another one's may be gone when that one is.
 pub struct CommittedImage {
+    shared: Arc<SharedImage>,
+    source: Arc<dyn PageSource>,
+}
+
+/// Committed pages, loaded and checked at their first use in the process.
+pub(super) struct SharedImage {
     image: Arc<Image>,
     pages: u32,
-    source: RwLock<Arc<dyn PageSource>>,
     loaded: LoadedPages,
     filling: [Mutex<()>; FILLING_LOCKS],
     bytes: AtomicU64,
@@ -27,42 +33,31 @@ pub struct CommittedImage {
 }
 
 impl CommittedImage {
-    /// An image with nothing loaded, whose bytes are also counted in `total_bytes` while it lives.
-    pub(super) fn new(
-        image: Image,
-        source: Arc<dyn PageSource>,
-        total_bytes: Arc<AtomicU64>,
-    ) -> Self {
-        let pages = u32::try_from(image.len_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
-        Self {
-            image: Arc::new(image),
-            pages,
-            source: RwLock::new(source),
-            loaded: LoadedPages::new(pages),
-            filling: Default::default(),
-            bytes: AtomicU64::new(0),
-            total_bytes,
-        }
-    }
-
-    /// Reads what is not loaded yet from another source, which gives the same pages.
-    pub(super) fn read_from(&self, source: Arc<dyn PageSource>) {
-        *self.source.write().unwrap_or_else(PoisonError::into_inner) = source;
+    /// These pages, of which those that are not loaded are loaded from `source`.
+    pub(super) fn new(shared: Arc<SharedImage>, source: Arc<dyn PageSource>) -> Self {
+        Self { shared, source }
     }
 
     /// Size of the committed memory in bytes.
     pub fn size_bytes(&self) -> u64 {
-        self.image.len_bytes()
+        self.shared.image.len_bytes()
     }
 
-    /// Bytes loaded so far. Pages of zeros count: a mapping that reads them makes them real.
+    /// Bytes loaded so far, by whomever. Pages of zeros count: a mapping that reads them makes them real.
+    #[cfg(test)]
     pub fn loaded_bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.shared.loaded_bytes()
+    }
+
+    /// Whether both see the same loaded pages.
+    #[cfg(test)]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// What a region maps.
     pub(super) fn image(&self) -> &Arc<Image> {
-        &self.image
+        &self.shared.image
     }
 
     /// Makes sure that a page holds its committed content; pages beyond the image have none.
@@ -70,10 +65,7 @@ impl CommittedImage {
     /// # Errors
     /// [`MemoryError`] when the page can not be had; it is tried again at the next use.
     pub fn load(&self, page: u32) -> Result<(), MemoryError> {
-        match page >= self.pages || self.loaded.contains(page) {
-            true => Ok(()),
-            false => self.fill(page),
-        }
+        self.shared.load(page, &*self.source)
     }
 
     /// Reads base bytes of a loaded page; zeros for what lies beyond the image.
@@ -81,6 +73,37 @@ impl CommittedImage {
     /// # Errors
     /// When the bytes lie across the image's end, or the system fails.
     pub fn read_base(&self, page: u32, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        self.shared.read_base(page, offset, bytes)
+    }
+}
+
+impl SharedImage {
+    /// An image with nothing loaded, whose bytes are also counted in `total_bytes` while it lives.
+    pub fn new(image: Image, total_bytes: Arc<AtomicU64>) -> Self {
+        let pages = u32::try_from(image.len_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
+        Self {
+            image: Arc::new(image),
+            pages,
+            loaded: LoadedPages::new(pages),
+            filling: Default::default(),
+            bytes: AtomicU64::new(0),
+            total_bytes,
+        }
+    }
+
+    /// Bytes loaded so far.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn load(&self, page: u32, source: &dyn PageSource) -> Result<(), MemoryError> {
+        match page >= self.pages || self.loaded.contains(page) {
+            true => Ok(()),
+            false => self.fill(page, source),
+        }
+    }
+
+    fn read_base(&self, page: u32, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
         if page >= self.pages {
             bytes.fill(0);
             return Ok(());
@@ -90,7 +113,7 @@ impl CommittedImage {
     }
 
     #[cold]
-    fn fill(&self, page: u32) -> Result<(), MemoryError> {
+    fn fill(&self, page: u32, source: &dyn PageSource) -> Result<(), MemoryError> {
         let group = Image::pages_per_fill();
         let first = page - page % group;
         let lock = &self.filling[(first / group) as usize % FILLING_LOCKS];
@@ -101,7 +124,7 @@ impl CommittedImage {
         }
         let pages = first..first.saturating_add(group).min(self.pages);
         for page in pages.clone() {
-            self.fill_page(PageIndex(page))?;
+            self.fill_page(PageIndex(page), source)?;
         }
         self.count(pages.len() as u64 * PAGE_BYTES as u64);
         for page in pages {
@@ -110,15 +133,13 @@ impl CommittedImage {
         Ok(())
     }
 
-    fn fill_page(&self, page: PageIndex) -> Result<(), MemoryError> {
-        let source = self.source.read().unwrap_or_else(PoisonError::into_inner);
-        let source = source.clone();
+    fn fill_page(&self, page: PageIndex, source: &dyn PageSource) -> Result<(), MemoryError> {
         let Some(bytes) = source.page(page)? else {
             return Ok(());
         };
         let filled = self.image.fill(page.address(), &bytes[..]);
         filled.map_err(|source| MemoryError::System {
-            size_bytes: self.size_bytes(),
+            size_bytes: self.image.len_bytes(),
             source,
         })
     }
@@ -129,7 +150,7 @@ impl CommittedImage {
     }
 }
 
-impl Drop for CommittedImage {
+impl Drop for SharedImage {
     fn drop(&mut self) {
         self.total_bytes
             .fetch_sub(self.loaded_bytes(), Ordering::Relaxed);
@@ -138,8 +159,14 @@ impl Drop for CommittedImage {
 
 impl fmt::Debug for CommittedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for SharedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommittedImage")
-            .field("size_bytes", &self.size_bytes())
+            .field("size_bytes", &self.image.len_bytes())
             .field("loaded_bytes", &self.loaded_bytes())
             .finish_non_exhaustive()
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::image::SharedImage;
 use super::{CommittedImage, MemoryError, PageSource};
 use crate::region::{Image, ImageFile};
 
@@ -36,7 +37,7 @@ struct Held {
 
 #[derive(Debug)]
 struct Entry {
-    image: Arc<CommittedImage>,
+    image: Arc<SharedImage>,
     used: u64,
 }
 
@@ -59,10 +60,8 @@ impl Images {
         })
     }
 
-    /// The image of the memory that `key` names, which is loaded from `source` from here on. Nothing is loaded here.
-    ///
-    /// A source may lose its pages when who gave it has gone; that of a later caller has them, also for the earlier
-    /// ones.
+    /// The image of the memory that `key` names; what it has not loaded, whoever gets it here loads from `source`.
+    /// Nothing is loaded here.
     ///
     /// # Errors
     /// [`MemoryError::System`].
@@ -73,16 +72,15 @@ impl Images {
     ) -> Result<Arc<CommittedImage>, MemoryError> {
         let mut held = self.lock();
         if let Some(image) = held.touch(&key) {
-            image.read_from(source);
-            return Ok(image);
+            return Ok(Arc::new(CommittedImage::new(image, source)));
         }
-        let image = Arc::new(self.make(&mut held, source)?);
+        let image = Arc::new(self.make(&mut held, source.size_bytes())?);
         held.insert(key, image.clone());
         let gone = held.make_room(&self.loaded_bytes, self.budget_bytes);
         // Dropping an image is a system call, which nobody else should wait for.
         drop(held);
         drop(gone);
-        Ok(image)
+        Ok(Arc::new(CommittedImage::new(image, source)))
     }
 
     /// Bytes loaded in all images that are held here or by a session.
@@ -99,19 +97,10 @@ impl Images {
         }
     }
 
-    fn make(
-        &self,
-        held: &mut Held,
-        source: Arc<dyn PageSource>,
-    ) -> Result<CommittedImage, MemoryError> {
-        let size_bytes = source.size_bytes();
+    fn make(&self, held: &mut Held, size_bytes: u64) -> Result<SharedImage, MemoryError> {
         let image = held.image(size_bytes);
         let image = image.map_err(|source| MemoryError::System { size_bytes, source })?;
-        Ok(CommittedImage::new(
-            image,
-            source,
-            self.loaded_bytes.clone(),
-        ))
+        Ok(SharedImage::new(image, self.loaded_bytes.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -129,7 +118,7 @@ impl Held {
         })
     }
 
-    fn touch(&mut self, key: &ImageKey) -> Option<Arc<CommittedImage>> {
+    fn touch(&mut self, key: &ImageKey) -> Option<Arc<SharedImage>> {
         let entry = self.images.get_mut(key)?;
         self.order.remove(&entry.used);
         self.clock += 1;
@@ -138,7 +127,7 @@ impl Held {
         Some(entry.image.clone())
     }
 
-    fn insert(&mut self, key: ImageKey, image: Arc<CommittedImage>) {
+    fn insert(&mut self, key: ImageKey, image: Arc<SharedImage>) {
         self.clock += 1;
         let used = self.clock;
         self.images.insert(key, Entry { image, used });
@@ -147,7 +136,7 @@ impl Held {
 
     /// Forgets images, least recently used first. One that a session holds would give nothing back: it counts as
     /// used just now.
-    fn make_room(&mut self, loaded: &AtomicU64, budget_bytes: u64) -> Vec<Arc<CommittedImage>> {
+    fn make_room(&mut self, loaded: &AtomicU64, budget_bytes: u64) -> Vec<Arc<SharedImage>> {
         let mut gone = Vec::new();
         let mut freed_bytes = 0;
         for _ in 0..EVICTIONS_MAX {
@@ -167,7 +156,7 @@ impl Held {
         gone
     }
 
-    fn evict(&mut self, key: ImageKey) -> Option<Arc<CommittedImage>> {
+    fn evict(&mut self, key: ImageKey) -> Option<Arc<SharedImage>> {
         let entry = self.images.get(&key)?;
         if Arc::strong_count(&entry.image) == 1 {
             return self.images.remove(&key).map(|entry| entry.image);

@@ -11,7 +11,7 @@ use super::batch::{Batch, Spot};
 use super::code::StoredCode;
 use super::draft::page_change;
 use super::entry::CommitEntry;
-use super::snapshot::{ContractState, Snapshot};
+use super::snapshot::{ContractState, Origin, Snapshot};
 use super::tree::{Change, NodeError, Tree};
 use crate::store::{Place, ReadError, Store};
 
@@ -85,6 +85,12 @@ impl LazyState {
             made: OnceLock::new(),
             origin: Mutex::new(Some((below, frame))),
         }
+    }
+
+    /// Whether the state is there and has this origin.
+    pub fn is_made_from(&self, origin: &Origin) -> bool {
+        let mut made = self.made.get().into_iter();
+        made.any(|made| made.origin() == origin)
     }
 
     /// The state. Costs what the commits say that lie between it and the next one below that is made; of what they

@@ -23,7 +23,7 @@ use super::naming::{Commit, CommitRef, GENESIS, LookupError};
 use super::nodes::Nodes;
 use super::reclaim;
 use super::recovery::{self, OpenStateError};
-use super::snapshot::Snapshot;
+use super::snapshot::{Origin, Snapshot};
 use super::tree::NodeError;
 use super::verify::{self, VerifyProgress, VerifyReport};
 use crate::memory::MemoryError;
@@ -118,6 +118,8 @@ struct Sealed {
     entry: CommitEntry,
     batch: Arc<Batch>,
     held: Arc<HeldBytes>,
+    /// Of the state that it changes.
+    below: Origin,
     snapshot: Snapshot,
 }
 
@@ -228,8 +230,9 @@ impl Commits {
             root,
             tag,
         };
+        // Not what nobody runs: commits of one id must bring the same code, whatever was tried while they were made.
         let mut new_code = Vec::new();
-        for (hash, bytes) in code {
+        for (hash, bytes) in code.iter().filter(|(hash, _)| draft.codes.contains(hash)) {
             if !draft.snapshot.has_code(hash)? {
                 new_code.push((*hash, bytes.clone()));
             }
@@ -254,13 +257,15 @@ impl Commits {
         let batch = draft.batch.clone();
         batch.hold(&entry, held.clone());
         let snapshot = draft.snapshot.with_code(brought_code(&entry, &batch))?;
+        let below = draft.snapshot.origin().clone();
         Ok(SealedState(Arc::new(Sealed {
             commit,
             protocol,
             entry,
             batch,
             held,
-            snapshot,
+            below,
+            snapshot: snapshot.sealed(),
         })))
     }
 
@@ -298,7 +303,8 @@ impl Commits {
         writing.count(len_bytes);
         writing.know(sealed.protocol.clone());
         sealed.batch.written(blobs);
-        let state = match sealed.snapshot.follows(&writing.base) {
+        // What was sealed over another making of the parent may name what only that one has in memory.
+        let state = match parent.is_made_from(&sealed.below) {
             true => LazyState::made(sealed.snapshot.clone()),
             false => LazyState::over(parent, frame),
         };
@@ -361,6 +367,13 @@ impl Commits {
             (log, verify::Names::of(&self.read()))
         };
         verify::verify(&self.store, log, &expected, told)
+    }
+
+    /// The state of the last checkpoint, and what it counted.
+    #[cfg(test)]
+    pub(super) fn last_checkpoint(&self) -> (Snapshot, LiveBytes) {
+        let writing = self.lock_writing();
+        (writing.base.clone(), writing.live.clone())
     }
 
     fn note(&self, writing: &mut Writing, kind: u8, id: CommitId) -> Result<(), WriteError> {

@@ -1,5 +1,6 @@
 //! A draft: a snapshot with a session's changes, hashed, and the pages that a commit must store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
@@ -55,6 +56,8 @@ pub struct Draft<'a> {
     pub snapshot: Snapshot,
     /// What changed in which contract.
     pub changes: Vec<ContractChange>,
+    /// The code of the contracts that changed.
+    pub codes: BTreeSet<CodeHash>,
     /// What the snapshot's new pages are in.
     pub(super) batch: Arc<Batch>,
     /// Where the pages are that are not zeros, in the order of the changes.
@@ -71,6 +74,7 @@ impl<'a> Draft<'a> {
         let mut draft = Self {
             snapshot: base.clone(),
             changes: Vec::new(),
+            codes: BTreeSet::new(),
             batch: Arc::default(),
             pages: Vec::new(),
         };
@@ -132,6 +136,7 @@ impl<'a> Draft<'a> {
         let stored = changed.iter().filter(|(_, leaf)| *leaf != EMPTY);
         self.pages
             .extend(stored.map(|(page, _)| (*page, draft.memory)));
+        self.codes.insert(record.code_hash);
         self.changes.push(ContractChange {
             record: record.encode(),
             fresh,

@@ -78,9 +78,15 @@ pub struct Recovered {
 /// # Errors
 /// [`OpenStateError`].
 pub fn open(files: Arc<dyn Files>, config: &LogConfig) -> Result<Recovered, OpenStateError> {
+    let usual = Limits::default();
     let limits = Limits {
         segment_bytes: config.segment_bytes,
-        ..Limits::default()
+        // Zeros behind a segment's end would only be cut off again.
+        growth_bytes: usual
+            .growth_bytes
+            .min(config.segment_bytes)
+            .max(PAGE_BYTES as u64),
+        ..usual
     };
     let (store, recovery) = Store::open_with(files, &CommitContents, limits)?;
     let store = Arc::new(store);

@@ -97,8 +97,18 @@ pub struct Snapshot {
     nodes: Arc<Nodes>,
     /// What the snapshot names in the log stays readable while it lives.
     _lease: Lease,
-    /// The same in all snapshots made from one checkpoint's.
-    origin: Arc<()>,
+    origin: Origin,
+}
+
+/// What a snapshot was made from by commits in the log: a checkpoint's state, or one that was sealed and then written.
+/// Whatever has the origin of a retained state names nothing but what is in the log, and nothing that is given up.
+#[derive(Clone, Default)]
+pub struct Origin(Arc<()>);
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -150,7 +160,7 @@ impl Snapshot {
             contracts: Tree::new(CONTRACT_TREE_HEIGHT, nodes.source()),
             code: Tree::new(CODE_TREE_HEIGHT, nodes.source()),
             _lease: nodes.store().lease(),
-            origin: Arc::default(),
+            origin: Origin::default(),
             nodes,
         }
     }
@@ -161,15 +171,23 @@ impl Snapshot {
             contracts,
             code,
             _lease: nodes.store().lease(),
-            origin: Arc::default(),
+            origin: Origin::default(),
             nodes,
         }
     }
 
-    /// Whether this was made from the same checkpoint's snapshot as the other, so that it names nothing that is
-    /// given up with it.
-    pub fn follows(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.origin, &other.origin)
+    /// What it was made from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The same state as its own origin: what it names need not be in the log.
+    #[must_use]
+    pub fn sealed(&self) -> Self {
+        Self {
+            origin: Origin::default(),
+            ..self.clone()
+        }
     }
 
     /// The contract tree.

@@ -69,7 +69,12 @@ impl Append {
         if !replay.unproven.is_empty() {
             file.sync_data()?;
         }
-        let file_len = file.len()?;
+        let mut file_len = file.len()?;
+        if file_len < replay.end {
+            // A crash took the zeros behind the last frame's contents. Who reads the frame reads whole blocks.
+            file.set_len(replay.end)?;
+            file_len = replay.end;
+        }
         Ok(Self {
             limits,
             file,

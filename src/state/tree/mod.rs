@@ -39,6 +39,7 @@ pub use self::save::Keeper;
 pub use self::visit::Visitor;
 
 use self::node::{Entry, contains, slot};
+use crate::store::Place;
 
 /// Where a node source keeps a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +66,7 @@ pub type NodeReason = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// It could not be read.
-    #[error("a node of the state tree, kept at {:#x}, can not be had", place.at)]
+    #[error("the node of the state tree at {} can not be had", Place::from_u64(place.at))]
     Unreadable {
         /// Where it should be.
         place: NodePlace,
@@ -74,7 +75,7 @@ pub enum NodeError {
         reason: NodeReason,
     },
     /// What was read is not the node that the one above it names.
-    #[error("the node of the state tree kept at {:#x} does not have the hash it should have", place.at)]
+    #[error("the node of the state tree at {} does not have the hash it should have", Place::from_u64(place.at))]
     Mismatch {
         /// Where it is.
         place: NodePlace,

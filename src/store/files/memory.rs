@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::{File, Files, LockError, LockGuard};
 
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
 /// A directory in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFiles {
@@ -153,7 +155,12 @@ pub(super) fn resize(bytes: &mut Vec<u8>, len_bytes: u64) -> io::Result<()> {
     bytes
         .try_reserve(len.saturating_sub(bytes.len()))
         .map_err(|_| ErrorKind::StorageFull)?;
-    bytes.resize(len, 0);
+    bytes.truncate(len);
+    // In large parts: without optimisation, byte by byte takes long.
+    while bytes.len() < len {
+        let part = (len - bytes.len()).min(ZEROS.len());
+        bytes.extend_from_slice(&ZEROS[..part]);
+    }
     Ok(())
 }
 

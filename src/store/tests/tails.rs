@@ -261,3 +261,21 @@ fn an_error_of_the_judge_of_contents_is_the_error_of_opening() {
         })
     ));
 }
+
+/// A crash may take the zeros behind a frame's contents, which then ends with the file.
+#[test]
+fn a_frame_whose_padding_is_lost_can_be_read() {
+    for plain in PLAINS {
+        let mut log = log_of(&[PLAINS[7], plain], LARGE);
+        let bytes = log.values_mut().next().unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes.truncate(used + 1);
+        let files = MemoryFiles::with(log);
+        let (store, recovery) = open(&files).unwrap();
+        let last = recovery.frames.last().unwrap();
+        assert!(plain.is(last));
+        assert_eq!(store.frame(last.place).unwrap(), *last);
+        assert_eq!(blobs_of(&store, last), plain.blobs());
+        assert_eq!(store.frames(1).unwrap(), recovery.frames);
+    }
+}

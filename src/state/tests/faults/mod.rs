@@ -1,0 +1,86 @@
+//! Tests of the commits over a store whose disk fails, by promise, and what they share.
+//!
+//! They make states without executing anything, so that many thousand histories take seconds. `tests/store_faults.rs`
+//! does the same through the public interface.
+
+mod checkpointed;
+mod damage;
+mod directed;
+mod model;
+mod process;
+mod seeded;
+
+use std::sync::Arc;
+
+use crate::state::config::LogConfig;
+use crate::store::files::{Fault, FaultyFiles, Files, LOCK_NAME, MemoryFiles, Unsynced};
+
+/// So little that a handful of commits makes segments, checkpoints, and segments that are given up.
+const SMALL: LogConfig = LogConfig {
+    segment_bytes: 12 * 4096,
+    checkpoint_bytes: 16 * 4096,
+    checkpoint_entries: 6,
+    node_cache_bytes: 1 << 16,
+};
+
+/// SplitMix64.
+#[derive(Debug, Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn one_of<T: Clone>(&mut self, things: &[T]) -> T {
+        things[self.below(things.len() as u64) as usize].clone()
+    }
+}
+
+/// A disk, and the operation at which it fails.
+#[derive(Clone)]
+struct Disk {
+    files: FaultyFiles,
+    at: u64,
+}
+
+impl Disk {
+    /// A disk with these files that never fails.
+    fn sound(files: &MemoryFiles) -> Self {
+        Self::with(files, FaultyFiles::new(), u64::MAX)
+    }
+
+    /// A disk with these files that fails at operation `at`.
+    fn failing(files: &MemoryFiles, at: u64, fault: Fault) -> Self {
+        Self::with(files, FaultyFiles::failing(at, fault), at)
+    }
+
+    fn with(before: &MemoryFiles, files: FaultyFiles, at: u64) -> Self {
+        let mut names = before.names().unwrap();
+        names.retain(|name| name != LOCK_NAME);
+        for name in names {
+            files.put(&name, &before.bytes(&name).unwrap());
+        }
+        Self { files, at }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.files.operations() > self.at
+    }
+
+    fn crash(&self, unsynced: Unsynced) -> MemoryFiles {
+        self.files.crash(unsynced)
+    }
+
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(self.files.clone())
+    }
+}
