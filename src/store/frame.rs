@@ -35,6 +35,11 @@ pub(super) const MAGIC: [u8; 8] = *b"crosfram";
 /// Stands for the hash of blobs that the caller vouches for.
 pub(super) const VOUCHED: Hash = [0; 32];
 
+/// Where the epoch is in a header.
+pub(super) const EPOCH_AT: usize = 16;
+/// Where the sequence number is.
+pub(super) const SEQUENCE_AT: usize = 24;
+
 const VERSION: u8 = 2;
 const FIELDS_LEN: usize = 96;
 
@@ -75,8 +80,8 @@ impl Fields {
         fields[..8].copy_from_slice(&MAGIC);
         fields[8] = self.kind;
         fields[9] = VERSION;
-        fields[16..24].copy_from_slice(&self.epoch.to_le_bytes());
-        fields[24..32].copy_from_slice(&self.sequence.to_le_bytes());
+        fields[EPOCH_AT..24].copy_from_slice(&self.epoch.to_le_bytes());
+        fields[SEQUENCE_AT..32].copy_from_slice(&self.sequence.to_le_bytes());
         fields[32..40].copy_from_slice(&self.meta_len.to_le_bytes());
         fields[40..48].copy_from_slice(&self.blobs_len.to_le_bytes());
         fields[48..56].copy_from_slice(&self.durable.to_le_bytes());
@@ -96,8 +101,8 @@ impl Fields {
         }
         Some(Self {
             kind: bytes[8],
-            epoch: word(16)?,
-            sequence: word(24)?,
+            epoch: word(EPOCH_AT)?,
+            sequence: word(SEQUENCE_AT)?,
             meta_len: word(32)?,
             blobs_len: word(40)?,
             durable: word(48)?,

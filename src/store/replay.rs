@@ -7,7 +7,7 @@
 //! dropped tail.
 
 use super::error::{Damage, ReadError};
-use super::frame::{BLOCK, BLOCK_BYTES, Extent, Fields, Frame, HEADER_LEN, VOUCHED};
+use super::frame::{BLOCK, BLOCK_BYTES, EPOCH_AT, Extent, Frame, MAGIC, SEQUENCE_AT, VOUCHED};
 use super::header::SegmentHeader;
 use super::place::{Place, file_name};
 use super::reader::{Loaded, SegmentReader};
@@ -218,7 +218,7 @@ impl End<'_> {
         sequence: u64,
         tail: &mut Tail,
     ) -> Result<(), ReadError> {
-        let is_frame = self.is_of_this_epoch(block);
+        let is_frame = self.is_ours(block, sequence);
         // Behind the frames of a recycled segment lies what an earlier one had there.
         if is_frame || !self.newest.recycled {
             let used = used_len(block);
@@ -238,11 +238,19 @@ impl End<'_> {
         Ok(())
     }
 
-    /// Whether a frame of this segment begins with this block, whole or not.
-    fn is_of_this_epoch(&self, block: &[u8]) -> bool {
-        let header = block.first_chunk::<HEADER_LEN>();
-        let fields = header.and_then(Fields::decode);
-        fields.is_some_and(|fields| fields.epoch == self.newest.epoch)
+    /// Whether a frame of this segment, `sequence` or a later one, begins with this block, even if one of the fields
+    /// that say so is broken. What an earlier segment left has none of these but the magic.
+    fn is_ours(&self, block: &[u8], sequence: u64) -> bool {
+        let word = |at: usize| {
+            let word = block.get(at..)?.first_chunk::<8>()?;
+            Some(u64::from_le_bytes(*word))
+        };
+        let told = [
+            block.starts_with(&MAGIC),
+            word(EPOCH_AT) == Some(self.newest.epoch),
+            word(SEQUENCE_AT) >= Some(sequence),
+        ];
+        told.into_iter().filter(|told| *told).count() >= 2
     }
 
     /// A frame behind the first broken one that was written when that one was known to be synced

@@ -108,6 +108,30 @@ fn a_torn_frame_is_reported_and_cut_off() {
     assert!(SMALL_ONE.is(recovery.frames.last().unwrap()));
 }
 
+/// The last frame was acknowledged, and nothing later proves it: whatever one bit of it becomes, that it is gone is told.
+#[test]
+fn no_flipped_bit_of_the_last_frame_loses_it_silently() {
+    let (files, store) = recycled();
+    let frame = SMALL_ONE.write_and_sync(&store);
+    drop(store);
+    let (name, bytes) = newest(&files);
+    let file = files.open(&name).unwrap();
+    for at in 0..128 + SMALL_ONE.meta_len as u64 {
+        for bit in 0..8 {
+            let at = frame.place.offset() + at;
+            let byte = bytes[at as usize];
+            file.write_all_at(&[byte ^ 1 << bit], at).unwrap();
+            let (_, recovery) = open_recycling(&files);
+            let whole = recovery.frames.last() == Some(&frame);
+            assert!(
+                whole != recovery.report.dropped_tail.is_some(),
+                "bit {bit} of {at}"
+            );
+            file.write_all_at(&[byte], at).unwrap();
+        }
+    }
+}
+
 #[test]
 fn damage_is_found_in_a_recycled_segment_too() {
     let (files, store) = recycled();
