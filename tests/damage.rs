@@ -100,12 +100,12 @@ fn write(vm: &VM, base: &(Commit, Pages), round: u32) -> (Commit, Pages) {
     (session.commit().unwrap(), pages)
 }
 
-/// The files of a directory, but for the lock.
+/// The segments in a directory. The lock and spare files mean nothing.
 fn bytes_of(directory: &Path) -> Bytes {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     let names = entries.map(|entry| entry.file_name().into_string().unwrap());
     names
-        .filter(|name| name != "lock")
+        .filter(|name| name.starts_with("log-"))
         .map(|name| (name.clone(), fs::read(directory.join(name)).unwrap()))
         .collect()
 }
