@@ -61,9 +61,10 @@ impl Files for OsFiles {
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        fs::File::set_len(&file, 0)?;
+        // For messages only: a full disk does not keep the store from opening.
         let process = std::process::id().to_string();
-        FileExt::write_all_at(&file, process.as_bytes(), 0)?;
+        let _ = fs::File::set_len(&file, 0);
+        let _ = FileExt::write_all_at(&file, process.as_bytes(), 0);
         Ok(LockGuard::new(Locked(file)))
     }
 

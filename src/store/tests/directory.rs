@@ -1,6 +1,7 @@
 //! Opening takes only directories that are empty or ours, and each for one handle at a time.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -144,4 +145,18 @@ fn a_failed_opening_releases_the_lock() {
     let files = MemoryFiles::with([junk]);
     assert!(matches!(open(&files), Err(OpenError::Damaged { .. })));
     assert!(matches!(open(&files), Err(OpenError::Damaged { .. })));
+}
+
+/// What is in the lock file is for messages: nothing depends on whether there is space for it.
+#[test]
+fn a_full_disk_can_be_locked() {
+    let directory = tempfile::tempdir().unwrap();
+    let full = Path::new("/dev/full");
+    std::os::unix::fs::symlink(full, directory.path().join(LOCK_NAME)).unwrap();
+    let files = OsFiles::open(directory.path()).unwrap();
+    let (_store, _) = open(&files).unwrap();
+    assert!(matches!(
+        open(&files),
+        Err(OpenError::Locked { process: None, .. })
+    ));
 }

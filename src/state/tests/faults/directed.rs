@@ -169,14 +169,24 @@ fn histories() -> [Vec<Step>; 6] {
 
 /// How many operations of a disk the steps take.
 fn operations(steps: &[Step]) -> u64 {
-    let disk = Disk::sound(&MemoryFiles::new());
+    operations_with(SMALL, steps)
+}
+
+fn operations_with(config: LogConfig, steps: &[Step]) -> u64 {
+    let mut disk = Disk::sound(&MemoryFiles::new());
+    disk.config = config;
     assert!(run(&disk, steps, &mut Told::nothing()));
     disk.files.operations()
 }
 
 /// A process does the steps on an empty disk that fails at an operation.
 fn failed(steps: &[Step], at: u64, fault: Fault) -> (Disk, Told) {
-    let disk = Disk::failing(&MemoryFiles::new(), at, fault);
+    failed_with(SMALL, steps, at, fault)
+}
+
+fn failed_with(config: LogConfig, steps: &[Step], at: u64, fault: Fault) -> (Disk, Told) {
+    let mut disk = Disk::failing(&MemoryFiles::new(), at, fault);
+    disk.config = config;
     let mut told = Told::nothing();
     run(&disk, steps, &mut told);
     assert!(disk.has_failed());
@@ -215,6 +225,19 @@ fn the_power_may_go_at_every_operation() {
         for at in 0..operations(&steps) {
             let (disk, told) = failed(&steps, at, Fault::Cut);
             for unsynced in after_a_cut(at) {
+                check_and_go_on(&disk.crash(unsynced), &told);
+            }
+        }
+    }
+}
+
+/// A segment is made and another given up nearly all the time.
+#[test]
+fn the_power_may_go_at_every_operation_with_a_segment_for_each_frame() {
+    for steps in [branches(), late()] {
+        for at in 0..operations_with(SMALLEST, &steps) {
+            let (disk, told) = failed_with(SMALLEST, &steps, at, Fault::Cut);
+            for unsynced in [Unsynced::Kept, Unsynced::Torn(at)] {
                 check_and_go_on(&disk.crash(unsynced), &told);
             }
         }

@@ -23,6 +23,22 @@ const SMALL: LogConfig = LogConfig {
     node_cache_bytes: 1 << 16,
 };
 
+/// As little as can be asked for: a segment for each frame, a checkpoint whenever one may be, no cache.
+const SMALLEST: LogConfig = LogConfig {
+    segment_bytes: 0,
+    checkpoint_bytes: 0,
+    checkpoint_entries: 0,
+    node_cache_bytes: 0,
+};
+
+/// No checkpoint that nobody asks for, and segments that hold many commits.
+const LARGE: LogConfig = LogConfig {
+    segment_bytes: 60 * 4096,
+    checkpoint_bytes: u64::MAX,
+    checkpoint_entries: u64::MAX,
+    node_cache_bytes: 1 << 20,
+};
+
 /// SplitMix64.
 #[derive(Debug, Clone)]
 struct Random(u64);
@@ -45,11 +61,12 @@ impl Random {
     }
 }
 
-/// A disk, and the operation at which it fails.
+/// A disk, the operation at which it fails, and how who works on it keeps the log.
 #[derive(Clone)]
 struct Disk {
     files: FaultyFiles,
     at: u64,
+    config: LogConfig,
 }
 
 impl Disk {
@@ -69,7 +86,8 @@ impl Disk {
         for name in names {
             files.put(&name, &before.bytes(&name).unwrap());
         }
-        Self { files, at }
+        let config = SMALL;
+        Self { files, at, config }
     }
 
     fn has_failed(&self) -> bool {

@@ -6,7 +6,7 @@ use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::{CodeHash, CommitId, EMPTY, Owner, WordSize, hash};
 
 use super::model::{Change, Model, State, changed};
-use super::{Disk, MemoryFiles, Random, SMALL};
+use super::{Disk, MemoryFiles, Random};
 use crate::memory::{Access, ContractMemory, Copies, Page};
 use crate::state::pages::CommittedPages;
 use crate::state::{
@@ -130,7 +130,7 @@ pub fn change(random: &mut Random) -> Change {
 impl<'a> Process<'a> {
     /// None if the disk failed.
     pub fn open(disk: &'a Disk, told: &'a mut Told) -> Option<Self> {
-        let commits = match Commits::open(disk.files(), SMALL) {
+        let commits = match Commits::open(disk.files(), disk.config) {
             Ok((commits, _)) => commits,
             Err(error) => {
                 assert!(disk.has_failed(), "not opened: {error:?}");

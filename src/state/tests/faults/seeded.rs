@@ -77,7 +77,8 @@ fn history(seed: u64, counts: &mut Counts) {
             Fault::NoSpace,
             Fault::Short,
         ]);
-        let disk = Disk::failing(&files, random.below(80), fault);
+        let mut disk = Disk::failing(&files, random.below(80), fault);
+        disk.config = random.one_of(&[SMALL, SMALL, SMALLEST, LARGE]);
         run(&disk, &steps, &mut told);
         counts.processes += 1;
         counts.faults += u64::from(disk.has_failed());
