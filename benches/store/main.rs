@@ -37,6 +37,7 @@ type Case = fn(&Report);
 
 const CASES: &[(&str, Case)] = &[
     ("durable_1000_pages", durable::commit_1000),
+    ("growing_1000_pages", durable::commit_1000_growing),
     ("durable_1_page", durable::commit_1),
     ("written_1000_pages", written::commits_of_1000),
     ("written_1_page", written::commits_of_1),

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crostata_proof::{CommitId, Root};
+use crostata_proof::{CodeHash, CommitId, Root};
 use tempfile::TempDir;
 
 use super::error::{Error, Fatal};
 use super::run::Session;
+use super::runtime::Runtime;
 use crate::state::{Commit, CommitError, CommitRef, Commits, SealedState, Snapshot};
 
 /// What a session made of its base, executed and hashed but not durable: everything is in memory.
@@ -123,7 +124,7 @@ impl Session {
     /// As [`seal`](Self::seal).
     pub fn seal_with_tag(&mut self, tag: [u8; 32]) -> Result<Sealed, CommitError> {
         let sealed = self.seal_state(tag)?;
-        self.follow(&sealed)?;
+        self.follow(sealed.id(), sealed.state.snapshot().clone())?;
         Ok(sealed)
     }
 
@@ -143,25 +144,20 @@ impl Session {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
-        let sealed = self.seal_state(tag)?;
-        let commit = sealed.commit()?;
-        self.follow(&sealed)?;
+        let runtime = self.ready()?;
+        let draft = self.draft().map_err(to_commit_error)?;
+        let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
+        let commits = runtime.commits();
+        let (commit, snapshot) = commits.commit(self.base, &draft, &code, tag, protocol)?;
+        self.follow(commit.id, snapshot)?;
         Ok(commit)
     }
 
     fn seal_state(&mut self, tag: [u8; 32]) -> Result<Sealed, CommitError> {
-        if self.is_held() {
-            return Err(CommitError::Migrating);
-        }
-        let runtime = self.context_mut().map_err(to_commit_error)?.runtime.clone();
+        let runtime = self.ready()?;
         let draft = self.draft().map_err(to_commit_error)?;
-        let code: Vec<_> = self
-            .code
-            .iter()
-            .map(|(hash, code)| (*hash, code.clone()))
-            .collect();
+        let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
         let commits = runtime.commits().clone();
-        let protocol = runtime.protocol_text().clone();
         let state = commits.seal(self.base, &draft, &code, tag, protocol)?;
         Ok(Sealed {
             state,
@@ -170,12 +166,23 @@ impl Session {
         })
     }
 
-    /// Makes a sealed state of this session's own its base.
-    fn follow(&mut self, sealed: &Sealed) -> Result<(), CommitError> {
+    /// The runtime, if what the session holds can become a state now.
+    fn ready(&mut self) -> Result<Arc<Runtime>, CommitError> {
+        if self.is_held() {
+            return Err(CommitError::Migrating);
+        }
+        Ok(self.context_mut().map_err(to_commit_error)?.runtime.clone())
+    }
+
+    fn new_code(&self) -> Vec<(CodeHash, Arc<[u8]>)> {
+        let code = self.code.iter();
+        code.map(|(hash, code)| (*hash, code.clone())).collect()
+    }
+
+    /// Makes a state of this session's own its base.
+    fn follow(&mut self, id: CommitId, snapshot: Snapshot) -> Result<(), CommitError> {
         self.release_all().map_err(to_commit_error)?;
-        let snapshot = sealed.state.snapshot().clone();
-        self.go_on_from(sealed.id(), snapshot)
-            .map_err(to_commit_error)
+        self.go_on_from(id, snapshot).map_err(to_commit_error)
     }
 
     fn go_on_from(&mut self, commit: CommitId, snapshot: Snapshot) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! The pages and the code that one state brings: in memory until a commit has written them, in its frame from then on.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crostata_abi::PAGE_BYTES;
@@ -56,15 +57,50 @@ pub struct Held {
     pub code: Vec<Arc<[u8]>>,
 }
 
-impl Held {
-    /// The length of the blobs.
-    pub fn len_bytes(&self) -> u64 {
-        let code = self
-            .code
-            .iter()
-            .map(|code| (code.len() as u64).next_multiple_of(CODE_ALIGNMENT));
-        self.pages.len() as u64 * PAGE_BYTES as u64 + code.sum::<u64>()
+/// The blobs of a frame with an entry, wherever they are.
+pub trait Blobs {
+    /// Their length together.
+    fn len_bytes(&self) -> u64;
+
+    /// Hands them over, in order.
+    ///
+    /// # Errors
+    /// Those of `put`, or when they can not be had.
+    fn put(&self, put: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+}
+
+impl Blobs for Held {
+    fn len_bytes(&self) -> u64 {
+        self.pages.len() as u64 * PAGE_BYTES as u64 + code_len_bytes(&self.code)
     }
+
+    fn put(&self, put: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        self.pages.iter().try_for_each(|page| put(page))?;
+        put_code(&self.code, put)
+    }
+}
+
+/// The length of codes as they are stored.
+pub fn code_len_bytes(code: &[Arc<[u8]>]) -> u64 {
+    let code = code.iter().map(|code| code.len() as u64);
+    code.map(|len_bytes| len_bytes.next_multiple_of(CODE_ALIGNMENT))
+        .sum()
+}
+
+/// Hands codes over as they are stored.
+///
+/// # Errors
+/// Those of `put`.
+pub fn put_code(
+    code: &[Arc<[u8]>],
+    put: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    const ZEROS: [u8; CODE_ALIGNMENT as usize] = [0; CODE_ALIGNMENT as usize];
+    code.iter().try_for_each(|code| {
+        let padding = code.len().next_multiple_of(ZEROS.len()) - code.len();
+        put(code)?;
+        put(&ZEROS[..padding])
+    })
 }
 
 impl Batch {
@@ -76,9 +112,8 @@ impl Batch {
         batch
     }
 
-    /// Gives the batch its bytes, which are those that `entry` names.
-    pub fn hold(&self, entry: &CommitEntry, held: Arc<Held>) {
-        self.lay_out(entry);
+    /// Gives the batch, which was laid out, its bytes.
+    pub fn hold(&self, held: Arc<Held>) {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
     }
 
@@ -95,7 +130,8 @@ impl Batch {
         }
     }
 
-    fn lay_out(&self, entry: &CommitEntry) {
+    /// Says what is where: as `entry` names it.
+    pub fn lay_out(&self, entry: &CommitEntry) {
         let (numbers, leaves) = entry.page_blobs();
         let mut next = leaves.len() as u64 * PAGE_BYTES as u64;
         let code = entry.code.iter().map(|(_, len_bytes)| {

@@ -23,7 +23,7 @@ use crostata_abi::{ContractId, PAGE_BYTES};
 use crostata_proof::tree::CONTRACT_TREE_HEIGHT;
 use crostata_proof::{CommitId, EMPTY, Hash, Root};
 
-use super::batch::{CODE_ALIGNMENT, Held, Spot};
+use super::batch::{Blobs, CODE_ALIGNMENT, Spot};
 use super::chain::LazyState;
 use super::code::{CODE_TREE_HEIGHT, CodeBucket};
 use super::commits::protocol_hash;
@@ -34,7 +34,6 @@ use super::reader::{Reader, put_bytes, put_len};
 use super::snapshot::{Bucket, ContractState, Snapshot};
 use super::transfer::{ImportHead, Importing, decode_next, encode_next};
 use super::tree::{Gone, Keeper, Node, NodeError, NodePlace};
-use crate::memory::Page;
 use crate::store::{Place, ReadError, Store, WriteError, Writer};
 
 /// The kinds of frames.
@@ -273,18 +272,12 @@ pub fn write_entry(
     writer: &mut Writer<'_>,
     kind: u8,
     meta: &[u8],
-    held: &Held,
+    blobs: &dyn Blobs,
 ) -> Result<(Place, Place), WriteError> {
-    const ZEROS: [u8; CODE_ALIGNMENT as usize] = [0; CODE_ALIGNMENT as usize];
-    let pages = held.pages.iter().map(Page::as_slice);
-    let code = held.code.iter().flat_map(|code| {
-        let padding = code.len().next_multiple_of(ZEROS.len()) - code.len();
-        [&**code, &ZEROS[..padding]]
-    });
-    let parts: Vec<&[u8]> = pages.chain(code).collect();
-    let blobs = writer.blobs_place(meta.len() as u64, held.len_bytes())?;
-    let frame = writer.write(kind, meta, &parts, true)?;
-    Ok((frame, blobs))
+    let len_bytes = blobs.len_bytes();
+    let place = writer.blobs_place(meta.len() as u64, len_bytes)?;
+    let frame = writer.write_from(kind, meta, len_bytes, &mut |put| blobs.put(put))?;
+    Ok((frame, place))
 }
 
 /// Writes the nodes of a snapshot that are in memory only; the snapshot with all nodes in the log. Not durable yet.

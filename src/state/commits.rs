@@ -10,20 +10,17 @@ use std::sync::{
 };
 
 use crostata_proof::hash::Kind;
-use crostata_proof::{CodeHash, CommitId, Hash, hash};
+use crostata_proof::{CommitId, Hash, hash};
 
-use super::batch::{Batch, Held as HeldBytes};
-use super::chain::{LazyState, StateError, brought_code};
-use super::checkpoint::{self, Checkpoint, CheckpointError, LiveBytes, kind, write_entry};
+use super::chain::StateError;
+use super::checkpoint::{self, Checkpoint, CheckpointError, LiveBytes, kind};
 use super::config::LogConfig;
-use super::draft::Draft;
-use super::entry::CommitEntry;
 use super::held::{Held, Retained};
-use super::naming::{Commit, CommitRef, GENESIS, LookupError};
+use super::naming::{Commit, CommitRef, LookupError};
 use super::nodes::Nodes;
 use super::reclaim;
 use super::recovery::{self, OpenStateError};
-use super::snapshot::{Origin, Snapshot};
+use super::snapshot::Snapshot;
 use super::tree::NodeError;
 use super::verify::{self, VerifyProgress, VerifyReport};
 use crate::memory::MemoryError;
@@ -83,7 +80,7 @@ pub enum CommitError {
 /// The commits of one store.
 pub struct Commits {
     config: LogConfig,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     nodes: Arc<Nodes>,
     held: RwLock<Held>,
     writing: Mutex<Writing>,
@@ -104,40 +101,6 @@ pub(super) struct Writing {
     /// How much was written since.
     pub bytes: u64,
     pub frames: u64,
-}
-
-/// A state that is executed and hashed and is not durable: everything is in memory, and is dropped for free.
-///
-/// It can be stored later, once or several times, without being executed again.
-#[derive(Clone)]
-pub struct SealedState(Arc<Sealed>);
-
-struct Sealed {
-    commit: Commit,
-    protocol: Arc<str>,
-    entry: CommitEntry,
-    batch: Arc<Batch>,
-    held: Arc<HeldBytes>,
-    /// Of the state that it changes.
-    below: Origin,
-    snapshot: Snapshot,
-}
-
-impl SealedState {
-    /// What will name it.
-    pub fn commit(&self) -> Commit {
-        self.0.commit
-    }
-
-    /// The canonical text of the protocol it was executed under.
-    pub fn protocol(&self) -> &Arc<str> {
-        &self.0.protocol
-    }
-
-    /// The state.
-    pub fn snapshot(&self) -> &Snapshot {
-        &self.0.snapshot
-    }
 }
 
 impl Commits {
@@ -208,110 +171,6 @@ impl Commits {
     pub fn genesis(&self) -> Result<Snapshot, StateError> {
         let genesis = self.read().genesis.clone();
         genesis.get(&self.store)
-    }
-
-    /// Keeps everything of `draft` in memory, as what follows `parent`; nothing is written.
-    ///
-    /// # Errors
-    /// [`CommitError`] when a page or the state below can not be read.
-    pub fn seal(
-        &self,
-        parent: Option<CommitId>,
-        draft: &Draft<'_>,
-        code: &[(CodeHash, Arc<[u8]>)],
-        tag: [u8; 32],
-        protocol: Arc<str>,
-    ) -> Result<SealedState, CommitError> {
-        let parent = parent.unwrap_or(GENESIS);
-        let root = draft.snapshot.root();
-        let commit = Commit {
-            id: hash::commit_id(&parent, &root, &tag),
-            parent,
-            root,
-            tag,
-        };
-        // Not what nobody runs: commits of one id must bring the same code, whatever was tried while they were made.
-        let mut new_code = Vec::new();
-        for (hash, bytes) in code.iter().filter(|(hash, _)| draft.codes.contains(hash)) {
-            if !draft.snapshot.has_code(hash)? {
-                new_code.push((*hash, bytes.clone()));
-            }
-        }
-        new_code.sort_by_key(|(hash, _)| *hash);
-        let lengths = new_code
-            .iter()
-            .map(|(hash, bytes)| (*hash, bytes.len() as u64));
-        let entry = CommitEntry {
-            id: commit.id,
-            parent,
-            root,
-            tag,
-            protocol: protocol_hash(&protocol),
-            contracts: draft.changes.clone(),
-            code: lengths.collect(),
-        };
-        let held = Arc::new(HeldBytes {
-            pages: draft.contents(&entry).map_err(CommitError::Memory)?,
-            code: new_code.into_iter().map(|(_, bytes)| bytes).collect(),
-        });
-        let batch = draft.batch.clone();
-        batch.hold(&entry, held.clone());
-        let snapshot = draft.snapshot.with_code(brought_code(&entry, &batch))?;
-        let below = draft.snapshot.origin().clone();
-        Ok(SealedState(Arc::new(Sealed {
-            commit,
-            protocol,
-            entry,
-            batch,
-            held,
-            below,
-            snapshot: snapshot.sealed(),
-        })))
-    }
-
-    /// Makes a sealed state durable and retains it. The same commit again is no error and no work.
-    ///
-    /// # Errors
-    /// [`CommitError::BaseDropped`] when its parent is not retained, or [`CommitError::Write`] when the disk fails.
-    pub fn store_sealed(&self, sealed: &SealedState) -> Result<Commit, CommitError> {
-        let sealed = &*sealed.0;
-        let commit = sealed.commit;
-        let mut writing = self.lock_writing();
-        if let Some(import) = self.importing() {
-            let id = import.commit.id;
-            return Err(CommitError::Importing { id });
-        }
-        if let Some(retained) = self.read().commits.get(&commit.id) {
-            return match retained.protocol == sealed.protocol {
-                true => Ok(retained.commit),
-                false => Err(CommitError::OtherProtocol { id: commit.id }),
-            };
-        }
-        let Some(parent) = self.read().parent_state(&commit.parent) else {
-            let base = commit.parent;
-            return Err(CommitError::BaseDropped { base });
-        };
-        let meta = sealed.entry.encode();
-        let mut writer = self.store.writer()?;
-        if !writing.protocols.contains_key(&sealed.entry.protocol) {
-            writer.write(kind::PROTOCOL, sealed.protocol.as_bytes(), &[], false)?;
-        }
-        let (frame, blobs) = write_entry(&mut writer, kind::COMMIT, &meta, &sealed.held)?;
-        writer.sync()?;
-        drop(writer);
-        let len_bytes = meta.len() as u64 + sealed.held.len_bytes();
-        writing.count(len_bytes);
-        writing.know(sealed.protocol.clone());
-        sealed.batch.written(blobs);
-        // What was sealed over another making of the parent may name what only that one has in memory.
-        let state = match parent.is_made_from(&sealed.below) {
-            true => LazyState::made(sealed.snapshot.clone()),
-            false => LazyState::over(parent, frame),
-        };
-        let protocol = sealed.protocol.clone();
-        self.write()
-            .retain(commit, protocol, Some(frame), Arc::new(state));
-        Ok(commit)
     }
 
     /// Makes a commit final: the path to it is folded, every commit that does not descend from it is dropped.

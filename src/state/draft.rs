@@ -91,17 +91,27 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`MemoryError`] when a page can not be had.
     pub(super) fn contents(&self, entry: &CommitEntry) -> Result<Vec<Page>, MemoryError> {
-        let (numbers, leaves) = entry.page_blobs();
-        let mut contents = Vec::with_capacity(leaves.len());
-        for ((page, memory), number) in self.pages.iter().zip(numbers) {
-            if number as usize == contents.len() {
-                contents.push([0; PAGE_BYTES]);
-                if let Some(content) = contents.last_mut() {
-                    memory.copy_page(*page, content)?;
-                }
+        let pages = self.contents_at(entry);
+        let mut contents = Vec::with_capacity(pages.len());
+        for (page, memory) in pages {
+            contents.push([0; PAGE_BYTES]);
+            if let Some(content) = contents.last_mut() {
+                memory.copy_page(page, content)?;
             }
         }
         Ok(contents)
+    }
+
+    /// Where the session has these contents.
+    pub(super) fn contents_at(&self, entry: &CommitEntry) -> Vec<(PageIndex, &'a ContractMemory)> {
+        let (numbers, leaves) = entry.page_blobs();
+        let mut contents = Vec::with_capacity(leaves.len());
+        for (place, number) in self.pages.iter().zip(numbers) {
+            if number as usize == contents.len() {
+                contents.push(*place);
+            }
+        }
+        contents
     }
 
     /// Notes what changed in a contract; gives its new state if anything did.

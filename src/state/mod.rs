@@ -20,6 +20,7 @@ mod pages;
 mod reader;
 mod reclaim;
 mod recovery;
+mod seal;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,13 @@ mod verify;
 
 pub use chain::StateError;
 pub use checkpoint::CheckpointError;
-pub use commits::{CommitError, Commits, SealedState};
+pub use commits::{CommitError, Commits};
 pub use config::LogConfig;
 pub use draft::{ContractDraft, Draft, DraftError};
 pub use naming::{Commit, CommitRef, LookupError};
 pub use pages::{CommittedPages, ReadPageError};
 pub use recovery::OpenStateError;
+pub use seal::SealedState;
 pub use snapshot::{ContractState, OpenPageError, OpeningError, Snapshot};
 pub use transfer::{
     ACCEPTED_BYTES_MAX, ChunkError, Cursor, ExportError, ExportedChunk, HeaderError, ImportError,

@@ -7,9 +7,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::Arc;
 
+use crostata_proof::Hash;
+
 use super::error::WriteError;
 use super::files::{File, Files};
-use super::frame::{BLOCK, BLOCK_BYTES, Extent, Fields, VOUCHED, hash_of};
+use super::frame::{BLOCK, BLOCK_BYTES, Extent, Fields};
 use super::header::SegmentHeader;
 use super::place::{Place, file_name, new_name};
 use super::segments::Segments;
@@ -46,18 +48,20 @@ pub(super) struct Append {
     failed: bool,
 }
 
+/// Takes the next bytes of the blobs.
+pub type PutBlob<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// Hands blobs over, in order.
+pub type BlobSource<'a> = &'a mut dyn FnMut(PutBlob<'_>) -> io::Result<()>;
+
 /// A frame to be written.
 pub(super) struct Parts<'a> {
     pub kind: u8,
     pub meta: &'a [u8],
-    pub blobs: &'a [&'a [u8]],
-    pub vouched: bool,
-}
-
-impl Parts<'_> {
-    fn blobs_len(&self) -> u64 {
-        self.blobs.iter().map(|blob| blob.len() as u64).sum()
-    }
+    pub blobs_len: u64,
+    /// The keyed hash of the blobs, or [`VOUCHED`](super::frame::VOUCHED).
+    pub blobs_hash: Hash,
+    pub blobs: BlobSource<'a>,
 }
 
 impl Append {
@@ -131,8 +135,12 @@ impl Append {
     }
 
     /// Appends a frame; durable after the next sync.
-    pub fn write(&mut self, segments: &Segments, parts: &Parts<'_>) -> Result<Place, WriteError> {
-        let (meta_len, blobs_len) = (parts.meta.len() as u64, parts.blobs_len());
+    pub fn write(
+        &mut self,
+        segments: &Segments,
+        parts: &mut Parts<'_>,
+    ) -> Result<Place, WriteError> {
+        let (meta_len, blobs_len) = (parts.meta.len() as u64, parts.blobs_len);
         let (number, extent) = self.room(segments, meta_len, blobs_len)?;
         let place = Place::new(number, extent.offset).ok_or(WriteError::TooLong {
             len_bytes: blobs_len,
@@ -170,7 +178,7 @@ impl Append {
         Ok(done)
     }
 
-    fn put(&mut self, parts: &Parts<'_>, extent: Extent) -> io::Result<()> {
+    fn put(&mut self, parts: &mut Parts<'_>, extent: Extent) -> io::Result<()> {
         self.clear_tail()?;
         self.reserve(extent.end);
         if extent.end > self.file_len {
@@ -181,8 +189,9 @@ impl Append {
         run.put(&fields.encode(parts.meta))?;
         run.put(parts.meta)?;
         run.pad(extent.blobs_at)?;
-        for blob in parts.blobs {
-            run.put(blob)?;
+        (parts.blobs)(&mut |blob| run.put(blob))?;
+        if run.end() != extent.blobs_at + parts.blobs_len {
+            return Err(io::Error::other("the blobs are not as long as was said"));
         }
         run.pad(extent.end)?;
         run.flush()?;
@@ -221,12 +230,9 @@ impl Append {
             epoch: self.segment.epoch,
             sequence: self.sequence,
             meta_len: parts.meta.len() as u64,
-            blobs_len: parts.blobs_len(),
+            blobs_len: parts.blobs_len,
             durable: self.durable,
-            blobs_hash: match parts.vouched {
-                true => VOUCHED,
-                false => hash_of(parts.blobs),
-            },
+            blobs_hash: parts.blobs_hash,
         }
     }
 
@@ -358,12 +364,16 @@ impl<'a> Run<'a> {
         self.flush()
     }
 
+    /// Behind what was put.
+    fn end(&self) -> u64 {
+        self.offset + self.gathered.len() as u64
+    }
+
     /// Zeros up to an offset.
     fn pad(&mut self, end: u64) -> io::Result<()> {
         const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
         loop {
-            let at = self.offset + self.gathered.len() as u64;
-            let len = end.saturating_sub(at).min(BLOCK);
+            let len = end.saturating_sub(self.end()).min(BLOCK);
             if len == 0 {
                 return Ok(());
             }

@@ -2,9 +2,12 @@
 
 use std::sync::MutexGuard;
 
+use crostata_proof::Hash;
+
 use super::Store;
-use super::append::{Append, Parts};
+use super::append::{Append, BlobSource, Parts, PutBlob};
 use super::error::WriteError;
+use super::frame::{VOUCHED, hash_of};
 use super::place::Place;
 
 /// The right to append to a store, for one at a time.
@@ -49,14 +52,44 @@ impl<'a> Writer<'a> {
         blobs: &[&[u8]],
         vouched: bool,
     ) -> Result<Place, WriteError> {
+        let hash = match vouched {
+            true => VOUCHED,
+            false => hash_of(blobs),
+        };
+        let mut put_all = |put: PutBlob<'_>| blobs.iter().try_for_each(|blob| put(blob));
+        let len_bytes = blobs.iter().map(|blob| blob.len() as u64).sum();
+        self.put(kind, meta, (len_bytes, hash), &mut put_all)
+    }
+
+    /// As [`write`](Self::write) with `vouched`, of blobs that `source` hands over in order, `blobs_len` bytes in all.
+    ///
+    /// If it fails, or hands over another number of bytes, the handle refuses further writes.
+    pub fn write_from(
+        &mut self,
+        kind: u8,
+        meta: &[u8],
+        blobs_len: u64,
+        source: BlobSource<'_>,
+    ) -> Result<Place, WriteError> {
+        self.put(kind, meta, (blobs_len, VOUCHED), source)
+    }
+
+    fn put(
+        &mut self,
+        kind: u8,
+        meta: &[u8],
+        (blobs_len, blobs_hash): (u64, Hash),
+        blobs: BlobSource<'_>,
+    ) -> Result<Place, WriteError> {
         self.clear_leftovers()?;
-        let parts = Parts {
+        let mut parts = Parts {
             kind,
             meta,
+            blobs_len,
+            blobs_hash,
             blobs,
-            vouched,
         };
-        let written = self.append.write(&self.store.segments, &parts);
+        let written = self.append.write(&self.store.segments, &mut parts);
         self.followed_up(written)
     }
 

@@ -20,7 +20,7 @@ use super::error::{ChunkError, ImportError};
 use super::header::TransferHeader;
 use super::verify::{Brought, Verified, verify};
 use crate::memory::Page;
-use crate::state::batch::{Batch, Held as HeldBytes, Spot};
+use crate::state::batch::{Batch, Blobs, Held as HeldBytes, Spot};
 use crate::state::chain::{LazyState, brought_code};
 use crate::state::checkpoint::{Checkpoint, LiveBytes, kind, write_entry};
 use crate::state::commits::{Commits, Writing, protocol_hash};
@@ -317,7 +317,8 @@ impl Step {
             pages: contents(&entry, &chunk.contracts),
             code: code.into_iter().map(|(_, bytes)| bytes.into()).collect(),
         });
-        batch.hold(&entry, held.clone());
+        batch.lay_out(&entry);
+        batch.hold(held.clone());
         let snapshot = snapshot.with_code(brought_code(&entry, &batch))?;
         Ok(Self {
             entry,
@@ -332,7 +333,7 @@ impl Step {
         let mut meta = encode_next(next).to_vec();
         meta.extend_from_slice(&self.entry.encode());
         let mut writer = commits.store().writer()?;
-        let (_, blobs) = write_entry(&mut writer, kind::IMPORTED, &meta, &self.held)?;
+        let (_, blobs) = write_entry(&mut writer, kind::IMPORTED, &meta, &*self.held)?;
         drop(writer);
         self.batch.written(blobs);
         Ok(meta.len() as u64 + self.held.len_bytes())
