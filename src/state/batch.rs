@@ -15,19 +15,45 @@ use crate::store::{Place, Store};
 pub const CODE_ALIGNMENT: u64 = 16;
 
 /// Where a page's or a code's bytes are.
-#[derive(Clone)]
 pub enum Spot {
-    /// In the log.
+    /// In the log, counted as part of the last checkpoint's state.
     Stored(Place),
-    /// In a batch: which of its pages, in the order in which its entry names them, or which of its codes.
-    Fresh(Arc<Batch>, u32),
+    /// In the log, not counted yet.
+    Written(Place),
+    /// In a batch.
+    Fresh(Arc<Batch>, Item),
+}
+
+/// Something in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    /// Which of its pages, in the order in which its entry names them.
+    Page(u32),
+    /// Which of its codes.
+    Code(u32),
+}
+
+impl Clone for Spot {
+    /// What is written needs its batch no more. Trees clone the leaves around those that change: counting references
+    /// to a batch for each, from several threads, would take as long as hashing.
+    fn clone(&self) -> Self {
+        match self {
+            Self::Stored(place) => Self::Stored(*place),
+            Self::Written(place) => Self::Written(*place),
+            Self::Fresh(batch, item) => match batch.place(*item) {
+                Some(place) => Self::Written(place),
+                None => Self::Fresh(batch.clone(), *item),
+            },
+        }
+    }
 }
 
 impl fmt::Debug for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stored(place) => write!(f, "Stored({place:?})"),
-            Self::Fresh(_, index) => write!(f, "Fresh({index})"),
+            Self::Written(place) => write!(f, "Written({place:?})"),
+            Self::Fresh(_, item) => write!(f, "Fresh({item:?})"),
         }
     }
 }
@@ -146,16 +172,16 @@ impl Batch {
         let _ = self.layout.set(layout); // the same entry gives the same layout
     }
 
-    /// Where a page is in the log, if it is.
-    fn page_place(&self, index: u32) -> Option<Place> {
-        let number = *self.layout.get()?.numbers.get(index as usize)?;
+    /// Where something is in the log, if it is.
+    fn place(&self, item: Item) -> Option<Place> {
         let first = self.stored.get()?;
-        first.plus(u64::from(number) * PAGE_BYTES as u64)
-    }
-
-    fn code_place(&self, index: u32) -> Option<Place> {
-        let at = *self.layout.get()?.code.get(index as usize)?;
-        self.stored.get()?.plus(at)
+        let layout = self.layout.get()?;
+        first.plus(match item {
+            Item::Page(index) => {
+                u64::from(*layout.numbers.get(index as usize)?) * PAGE_BYTES as u64
+            }
+            Item::Code(index) => *layout.code.get(index as usize)?,
+        })
     }
 
     fn held_page(&self, index: u32) -> Option<Box<Page>> {
@@ -166,19 +192,11 @@ impl Batch {
 }
 
 impl Spot {
-    /// Where the page is in the log; none if it is not written.
-    pub fn page_place(&self) -> Option<Place> {
+    /// Where it is in the log; none if it is not written.
+    pub fn place(&self) -> Option<Place> {
         match self {
-            Self::Stored(place) => Some(*place),
-            Self::Fresh(batch, index) => batch.page_place(*index),
-        }
-    }
-
-    /// Where the code is in the log; none if it is not written.
-    pub fn code_place(&self) -> Option<Place> {
-        match self {
-            Self::Stored(place) => Some(*place),
-            Self::Fresh(batch, index) => batch.code_place(*index),
+            Self::Stored(place) | Self::Written(place) => Some(*place),
+            Self::Fresh(batch, item) => batch.place(*item),
         }
     }
 
@@ -187,13 +205,13 @@ impl Spot {
     /// # Errors
     /// [`ReadPageError`] when the store can not give them.
     pub fn read_page(&self, store: &Store) -> Result<Box<Page>, ReadPageError> {
-        if let Self::Fresh(batch, index) = self
+        if let Self::Fresh(batch, Item::Page(index)) = self
             && let Some(page) = batch.held_page(*index)
         {
             return Ok(page);
         }
         let mut page = Box::new([0; PAGE_BYTES]);
-        let place = self.page_place().ok_or(ReadPageError::NotWritten)?;
+        let place = self.place().ok_or(ReadPageError::NotWritten)?;
         store.read(place, &mut page[..])?;
         Ok(page)
     }
@@ -203,13 +221,13 @@ impl Spot {
     /// # Errors
     /// [`ReadPageError`] when the store can not give them.
     pub fn read_code(&self, store: &Store, len_bytes: u64) -> Result<Vec<u8>, ReadPageError> {
-        if let Self::Fresh(batch, index) = self
+        if let Self::Fresh(batch, Item::Code(index)) = self
             && let Some(held) = batch.held()
             && let Some(code) = held.code.get(*index as usize)
         {
             return Ok(code.to_vec());
         }
-        let place = self.code_place().ok_or(ReadPageError::NotWritten)?;
+        let place = self.place().ok_or(ReadPageError::NotWritten)?;
         let len = usize::try_from(len_bytes).map_err(|_| ReadPageError::NotWritten)?;
         let mut code = vec![0; len];
         store.read(place, &mut code)?;

@@ -7,7 +7,7 @@ use crostata_abi::ContractId;
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CommitId, ContractRecord, Hash, RecordError, Root};
 
-use super::batch::{Batch, Spot};
+use super::batch::{Batch, Item, Spot};
 use super::code::StoredCode;
 use super::draft::page_change;
 use super::entry::CommitEntry;
@@ -283,7 +283,7 @@ pub fn brought_code(entry: &CommitEntry, batch: &Arc<Batch>) -> Vec<StoredCode> 
     let codes = codes.map(|(index, (hash, len_bytes))| StoredCode {
         hash: *hash,
         len_bytes: *len_bytes,
-        spot: Spot::Fresh(batch.clone(), index),
+        spot: Spot::Fresh(batch.clone(), Item::Code(index)),
     });
     codes.collect()
 }

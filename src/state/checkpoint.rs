@@ -367,20 +367,12 @@ impl Saver<'_, '_> {
     }
 
     /// The place of something that is to be part of the base.
-    fn settle(
-        &mut self,
-        spot: &Spot,
-        place: Option<Place>,
-        len_bytes: u64,
-    ) -> Result<Spot, CheckpointError> {
-        match spot {
-            Spot::Stored(place) => Ok(Spot::Stored(*place)),
-            Spot::Fresh(..) => {
-                let place = place.ok_or(ReadPageError::NotWritten)?;
-                self.live.add(place, len_bytes);
-                Ok(Spot::Stored(place))
-            }
+    fn settle(&mut self, spot: &Spot, len_bytes: u64) -> Result<Spot, CheckpointError> {
+        let place = spot.place().ok_or(ReadPageError::NotWritten)?;
+        if !matches!(spot, Spot::Stored(_)) {
+            self.live.add(place, len_bytes);
         }
+        Ok(Spot::Stored(place))
     }
 }
 
@@ -427,8 +419,7 @@ impl Keeper<Spot> for PageKeeper<'_, '_, '_> {
     }
 
     fn leaf(&mut self, spot: &Spot) -> Result<Spot, CheckpointError> {
-        self.saver
-            .settle(spot, spot.page_place(), PAGE_BYTES as u64)
+        self.saver.settle(spot, PAGE_BYTES as u64)
     }
 }
 
@@ -444,8 +435,7 @@ impl Keeper<CodeBucket> for CodeKeeper<'_, '_, '_> {
     fn leaf(&mut self, bucket: &CodeBucket) -> Result<CodeBucket, CheckpointError> {
         let mut codes = bucket.codes().to_vec();
         for code in &mut codes {
-            let place = code.spot.code_place();
-            code.spot = self.0.settle(&code.spot, place, code.len_bytes)?;
+            code.spot = self.0.settle(&code.spot, code.len_bytes)?;
         }
         Ok(CodeBucket::of(codes))
     }
@@ -523,7 +513,7 @@ impl Gone<CodeBucket> for Forget<'_> {
     fn leaf(&mut self, old: &CodeBucket, new: Option<&CodeBucket>) -> Result<(), NodeError> {
         for code in old.codes() {
             let next = new.and_then(|new| new.find(&code.hash));
-            let next = next.and_then(|next| next.spot.code_place());
+            let next = next.and_then(|next| next.spot.place());
             if let Spot::Stored(place) = code.spot
                 && next != Some(place)
             {

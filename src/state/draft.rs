@@ -8,7 +8,7 @@ use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize};
 use rayon::prelude::*;
 
-use super::batch::{Batch, Spot};
+use super::batch::{Batch, Item, Spot};
 use super::entry::{CommitEntry, ContractChange};
 use super::hashing::{BATCH, LeafHasher};
 use super::snapshot::{ContractState, Snapshot};
@@ -164,7 +164,7 @@ pub(super) fn page_change(
     leaf: Hash,
 ) -> Change<Spot> {
     let new = (leaf != EMPTY).then(|| {
-        let spot = Spot::Fresh(batch.clone(), *index);
+        let spot = Spot::Fresh(batch.clone(), Item::Page(*index));
         *index += 1;
         (leaf, spot)
     });

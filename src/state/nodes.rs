@@ -70,7 +70,7 @@ pub trait Stored: Sized {
 
 impl Stored for Spot {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_place(out, self.page_place());
+        put_place(out, self.place());
     }
 
     fn decode(reader: &mut Reader<'_>, _nodes: &Arc<Nodes>) -> Option<Self> {
@@ -113,7 +113,7 @@ impl Stored for CodeBucket {
         for code in self.codes() {
             out.extend_from_slice(code.hash.as_bytes());
             out.extend_from_slice(&code.len_bytes.to_le_bytes());
-            put_place(out, code.spot.code_place());
+            put_place(out, code.spot.place());
         }
     }
 

@@ -101,7 +101,7 @@ pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, Re
     if hash::page_leaf(&page) == leaf {
         return Ok(page);
     }
-    let place = spot.page_place().ok_or(ReadPageError::NotWritten)?;
+    let place = spot.place().ok_or(ReadPageError::NotWritten)?;
     let (file, offset) = store.file_of(place);
     Err(ReadPageError::DamagedPage { file, offset, leaf })
 }
@@ -115,7 +115,7 @@ pub fn read_code(store: &Store, code: &StoredCode) -> Result<Vec<u8>, ReadPageEr
     if hash::code_hash(&bytes) == code.hash {
         return Ok(bytes);
     }
-    let place = code.spot.code_place().ok_or(ReadPageError::NotWritten)?;
+    let place = code.spot.place().ok_or(ReadPageError::NotWritten)?;
     let (file, offset) = store.file_of(place);
     let code = code.hash;
     Err(ReadPageError::DamagedCode { file, offset, code })

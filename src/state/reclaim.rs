@@ -170,7 +170,7 @@ impl Moving {
         let found = state.find_code(&hash)?;
         let place = found.and_then(|code| match code.spot {
             Spot::Stored(place) => Some(place),
-            Spot::Fresh(..) => None,
+            Spot::Written(_) | Spot::Fresh(..) => None,
         });
         if place.is_some_and(|place| place.segment() == segment) {
             let code = state.code(&hash)?;

@@ -8,7 +8,7 @@ use crostata_proof::{CommitId, ContractRecord, EMPTY, Hash};
 use rayon::prelude::*;
 
 use super::report::{FINDINGS_MAX, Finding, Problem, VerifyProgress, VerifyReport};
-use crate::state::batch::{Batch, Spot};
+use crate::state::batch::{Batch, Item, Spot};
 use crate::state::chain::brought_code;
 use crate::state::code::{CodeBucket, StoredCode};
 use crate::state::entry::CommitEntry;
@@ -103,7 +103,7 @@ impl<'a> Verifier<'a> {
             index += kept.clone().count() as u32;
             let numbered: Vec<_> = (first..).zip(kept).collect();
             numbered.par_iter().for_each(|(number, (page, leaf))| {
-                let spot = Spot::Fresh(batch.clone(), *number);
+                let spot = Spot::Fresh(batch.clone(), Item::Page(*number));
                 if let Err(error) = self.page(*leaf, &spot) {
                     self.note(Some(entry.id), contract, Some(*page), error);
                 }

@@ -43,7 +43,7 @@ impl Gone<Spot> for Counted {
     }
 
     fn leaf(&mut self, old: &Spot, _new: Option<&Spot>) -> Result<(), NodeError> {
-        self.0.add(old.page_place().unwrap(), PAGE_BYTES as u64);
+        self.0.add(old.place().unwrap(), PAGE_BYTES as u64);
         Ok(())
     }
 }
@@ -58,7 +58,7 @@ impl Gone<CodeBucket> for Counted {
 
     fn leaf(&mut self, old: &CodeBucket, _new: Option<&CodeBucket>) -> Result<(), NodeError> {
         for code in old.codes() {
-            self.0.add(code.spot.code_place().unwrap(), code.len_bytes);
+            self.0.add(code.spot.place().unwrap(), code.len_bytes);
         }
         Ok(())
     }
