@@ -122,15 +122,39 @@ impl<L: Clone + Send + Sync> Tree<L> {
             let new = changed.pop().and_then(|(_, child)| child);
             return new.or_else(|| old.get(lone));
         }
-        let mut hashes = Vec::with_capacity(mask.count_ones() as usize);
-        let children = match level {
-            0 => Children::Leaves(collect(mask, level, old, changed, &mut hashes, to_leaf)),
-            _ => Children::Links(collect(mask, level, old, changed, &mut hashes, to_link)),
+        let (hashes, children) = match old {
+            Slots::Node(node) if node.mask() == mask => replace(node, changed),
+            _ => {
+                let mut hashes = Vec::with_capacity(mask.count_ones() as usize);
+                let children = match level {
+                    0 => Children::Leaves(collect(mask, level, old, changed, &mut hashes, to_leaf)),
+                    _ => Children::Links(collect(mask, level, old, changed, &mut hashes, to_link)),
+                };
+                (hashes.into_boxed_slice(), children)
+            }
         };
-        let hashes = hashes.into_boxed_slice();
         let node = Node::new(self.height, level, position, mask, hashes, children);
         Some(Entry::node(node))
     }
+}
+
+/// The children of a node with some of them changed and none come or gone, and their hashes: copied as a whole.
+fn replace<L: Clone>(node: &Node<L>, changed: Vec<Changed<L>>) -> (Box<[Hash]>, Children<L>) {
+    let mut hashes: Box<[Hash]> = node.hashes().into();
+    let mut children = node.children().clone();
+    for (at, new) in changed {
+        let rank = node.rank(at);
+        let (Some(new), Some(hash)) = (new, hashes.get_mut(rank)) else {
+            continue; // INVARIANT: a child that goes changes the mask
+        };
+        *hash = new.lifted(node.level());
+        match (&mut children, new.link) {
+            (Children::Leaves(leaves), Link::Leaf { leaf, .. }) => leaves[rank] = leaf,
+            (Children::Links(links), link) => links[rank] = link,
+            (Children::Leaves(_), _) => {} // INVARIANT: below a node at level 0 are leaves
+        }
+    }
+    (hashes, children)
 }
 
 /// The children of a node in the making, in order; their hashes go to `hashes`.

@@ -49,7 +49,7 @@ pub struct Node<L> {
 }
 
 /// The children of a node that exist, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Children<L> {
     /// At level 0: leaves, whose positions are those of their places.
     Leaves(Box<[L]>),
@@ -181,13 +181,17 @@ impl<L> Node<L> {
         lift(self.hash, self.position, self.height, height)
     }
 
+    /// How many children come before that of a slot.
+    pub(super) fn rank(&self, slot: usize) -> usize {
+        (self.mask & ((1 << slot) - 1)).count_ones() as usize
+    }
+
     /// A child that exists, with its hash at the node's level.
     pub(super) fn child(&self, slot: usize) -> Option<(Hash, Child<'_, L>)> {
-        let bit = 1_u64 << slot;
-        if self.mask & bit == 0 {
+        if self.mask >> slot & 1 == 0 {
             return None;
         }
-        let at = (self.mask & (bit - 1)).count_ones() as usize;
+        let at = self.rank(slot);
         let child = match &self.children {
             Children::Leaves(leaves) => Child::Leaf(leaves.get(at)?),
             Children::Links(links) => Child::Link(links.get(at)?),
