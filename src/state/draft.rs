@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{CodeHash, ContractRecord, EMPTY, Hash, Owner, WordSize};
-use rayon::prelude::*;
 
 use super::batch::{Batch, Item, Spot};
 use super::entry::{CommitEntry, ContractChange};
 use super::hashing::{BATCH, LeafHasher};
 use super::snapshot::{ContractState, Snapshot};
+use super::spread::spread;
 use super::tree::{Change, NodeError, Tree};
 use crate::memory::{ContractMemory, MemoryError, Page};
 
@@ -177,9 +177,9 @@ fn changed_leaves(
     memory: &ContractMemory,
 ) -> Result<Vec<(PageIndex, Hash)>, DraftError> {
     let hasher = LeafHasher::new();
-    let buffer = || vec![[0; PAGE_BYTES]; BATCH];
-    let changed = |buffer: &mut Vec<Page>, pages: &[PageIndex]| {
-        let leaves = leaves(&hasher, memory, pages, buffer)?;
+    let changed = |pages: &[PageIndex]| {
+        let mut buffer = [[0; PAGE_BYTES]; BATCH];
+        let leaves = leaves(&hasher, memory, pages, &mut buffer)?;
         let mut changed = Vec::with_capacity(pages.len());
         for (page, leaf) in pages.iter().zip(leaves) {
             let before = base.get(u64::from(page.0))?;
@@ -191,14 +191,11 @@ fn changed_leaves(
     };
     let dirty = memory.dirty_pages();
     let batches: Result<Vec<Vec<_>>, DraftError> = match dirty.len() < PARALLEL_PAGES_MIN {
-        true => {
-            let mut buffer = buffer();
-            let batches = dirty.chunks(BATCH);
-            batches.map(|pages| changed(&mut buffer, pages)).collect()
-        }
+        true => dirty.chunks(BATCH).map(changed).collect(),
         false => {
-            let batches = dirty.par_chunks(BATCH);
-            batches.map_init(buffer, changed).collect()
+            let batches: Vec<_> = dirty.chunks(BATCH).collect();
+            let batches = spread(batches.len(), |number| changed(batches[number]));
+            batches.into_iter().collect()
         }
     };
     Ok(batches?.concat())

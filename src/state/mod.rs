@@ -22,6 +22,7 @@ mod reclaim;
 mod recovery;
 mod seal;
 mod snapshot;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod transfer;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crostata_proof::tree::has_position;
 use crostata_proof::{EMPTY, Hash};
-use rayon::prelude::*;
 
 use super::node::{Child, Entry, NODE_CHILDREN, NODE_LEVELS, slot};
 use super::{Children, Link, Node, NodeError, Tree};
+use crate::state::spread::spread;
 
 /// A change of a tree: the new leaf at a position with its hash, which is never [`EMPTY`], or `None` to remove what
 /// is there.
@@ -18,7 +18,7 @@ pub type Change<L> = (u64, Option<(Hash, L)>);
 type Changed<L> = (usize, Option<Entry<L>>);
 
 /// From this many changes on, computing subtrees on several threads pays.
-const PARALLEL_CHANGES_MIN: usize = 128;
+const PARALLEL_CHANGES_MIN: usize = 256;
 
 impl<L: Clone + Send + Sync> Tree<L> {
     /// The tree with these changes; this one stays as it is.
@@ -93,7 +93,8 @@ impl<L: Clone + Send + Sync> Tree<L> {
         match level > 0 && changes.len() >= PARALLEL_CHANGES_MIN {
             true => {
                 let groups: Vec<_> = groups.collect();
-                groups.into_par_iter().map(apply).collect()
+                let changed = spread(groups.len(), |number| apply(groups[number]));
+                changed.into_iter().collect()
             }
             false => groups.map(apply).collect(),
         }
