@@ -200,10 +200,17 @@ fn a_session_does_not_read_where_another_ones_state_was() {
     vm.finalize_commit(last).unwrap();
     let mut older = over(&vm, last);
     vm.checkpoint().unwrap();
-    for round in 3..9 {
-        // A second contract fills the log, and makes the newest segment another.
+    let mut session = over(&vm, last);
+    session.call_raw(id(2), "grow", words(&[40]), LIMIT).unwrap();
+    last = session.commit().unwrap();
+    drop(session);
+    for round in 3..120 {
+        // A second contract fills the log with segments of which a part stays live, until they are emptied.
         let mut session = over(&vm, last);
-        (0..48).for_each(|page| store(&mut session, id(2), page * 4096, 100 * round + page));
+        for step in 0..20 {
+            let page = 48 + (round * 131 + step * 37) % 600;
+            store(&mut session, id(2), page * 4096, 100 * round + page);
+        }
         last = session.commit().unwrap();
         vm.finalize_commit(last).unwrap();
         vm.checkpoint().unwrap();

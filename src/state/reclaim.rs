@@ -21,12 +21,16 @@ use super::tree::{NodePlace, Tree};
 use crate::memory::Page;
 use crate::store::{Frame, Store, Writer};
 
-/// A segment is worth emptying when less than this part of it is live.
-const LIVE_PART_MAX: u64 = 2;
+/// A segment is worth emptying when less than this part of it is live, and the log is longer than this many times what is
+/// live in it.
+const LIVE_PART: u64 = 2;
+/// So many segments more may be there.
+const SLACK_SEGMENTS: u64 = 2;
 /// Pages in one frame at most.
 const FRAME_PAGES: usize = 4_096;
 
-/// The segments to empty: those of which the least is live, as much as `budget_bytes` of live bytes.
+/// The segments to empty: those of which the smallest part is live, as long as the log is too long, and not more than
+/// `budget_bytes` of live bytes, or one segment.
 pub fn victims(
     store: &Store,
     live: &LiveBytes,
@@ -34,21 +38,39 @@ pub fn victims(
     budget_bytes: u64,
 ) -> Vec<u32> {
     let segments = store.segments();
-    let mut found: Vec<(u64, u32)> = segments
+    let total: u64 = segments.iter().map(|segment| segment.len_bytes).sum();
+    let allowed = LIVE_PART * live.0.values().sum::<u64>() + SLACK_SEGMENTS * store.segment_bytes();
+    let mut found: Vec<Victim> = segments
         .iter()
         .filter(|segment| !segment.is_current && !pinned.contains(&segment.number))
         .filter_map(|segment| {
-            let bytes = *live.0.get(&segment.number)?;
-            (bytes < segment.len_bytes / LIVE_PART_MAX).then_some((bytes, segment.number))
+            Some(Victim {
+                number: segment.number,
+                live: *live.0.get(&segment.number)?,
+                len: segment.len_bytes,
+            })
         })
+        .filter(|victim| victim.live < victim.len / LIVE_PART)
         .collect();
-    found.sort_unstable();
-    let mut sum = 0;
-    let fitting = found.into_iter().take_while(|(bytes, _)| {
-        sum += bytes;
-        sum <= budget_bytes
-    });
-    fitting.map(|(_, number)| number).collect()
+    found.sort_by_key(|victim| u128::from(victim.live) * 1_000_000 / u128::from(victim.len.max(1)));
+    let (mut moved, mut excess) = (0, total.saturating_sub(allowed));
+    let mut chosen = Vec::new();
+    for victim in found {
+        if excess == 0 || (!chosen.is_empty() && moved + victim.live > budget_bytes) {
+            break;
+        }
+        moved += victim.live;
+        excess = excess.saturating_sub(victim.len - victim.live);
+        chosen.push(victim.number);
+    }
+    chosen
+}
+
+struct Victim {
+    number: u32,
+    /// Bytes.
+    live: u64,
+    len: u64,
 }
 
 /// Writes what `state` has in these segments anew, as far as it is pages and code; the state that has it there, and
@@ -79,27 +101,32 @@ fn empty_segment(
     writer: &mut Writer<'_>,
 ) -> Result<Snapshot, CheckpointError> {
     let frames = state.nodes().store().frames(segment)?;
-    frames
-        .iter()
-        .try_fold(state.clone(), |state, frame| match frame.kind {
-            kind::COMMIT | kind::MOVED | kind::IMPORTED => move_content(state, frame, writer),
-            kind::NODES => load_nodes(state, frame),
-            _ => Ok(state),
-        })
+    let mut state = state.clone();
+    // Of many small frames few large ones become.
+    let mut moving = Moving::new();
+    for frame in &frames {
+        state = match frame.kind {
+            kind::COMMIT | kind::MOVED | kind::IMPORTED => {
+                move_content(state, frame, &mut moving, writer)?
+            }
+            kind::NODES => load_nodes(state, frame)?,
+            _ => state,
+        };
+    }
+    moving.finish(state, writer)
 }
 
 /// Moves what is still live of a frame's pages and code.
 fn move_content(
-    state: Snapshot,
+    mut state: Snapshot,
     frame: &Frame,
+    moving: &mut Moving,
     writer: &mut Writer<'_>,
 ) -> Result<Snapshot, CheckpointError> {
     let Some(entry) = CommitEntry::of_frame(frame) else {
         return Ok(state); // what nobody can read, nobody names
     };
     let segment = frame.place.segment();
-    let mut state = state;
-    let mut moving = Moving::new();
     for change in &entry.contracts {
         let Ok(record) = ContractRecord::decode(&change.record) else {
             continue;
@@ -108,15 +135,15 @@ fn move_content(
             if *leaf != EMPTY {
                 moving.page(&state, segment, record.contract, *page)?;
             }
-            if moving.held.pages.len() >= FRAME_PAGES {
-                state = std::mem::replace(&mut moving, Moving::new()).finish(state, writer)?;
+            if moving.contents.len() >= FRAME_PAGES {
+                state = std::mem::replace(moving, Moving::new()).finish(state, writer)?;
             }
         }
     }
     for (hash, _) in &entry.code {
         moving.code(&state, segment, *hash)?;
     }
-    moving.finish(state, writer)
+    Ok(state)
 }
 
 /// A frame in the making.
@@ -172,7 +199,8 @@ impl Moving {
             Spot::Stored(place) => Some(place),
             Spot::Written(_) | Spot::Fresh(..) => None,
         });
-        if place.is_some_and(|place| place.segment() == segment) {
+        let is_new = self.code.iter().all(|(known, _)| *known != hash);
+        if is_new && place.is_some_and(|place| place.segment() == segment) {
             let code = state.code(&hash)?;
             self.code.push((hash, code.len() as u64));
             self.held.code.push(code.into());
