@@ -17,6 +17,7 @@ fn small() -> Config {
             segment_bytes: 256 << 10,
             checkpoint_bytes: 100 << 10,
             checkpoint_entries: 20,
+            slack_bytes: 0,
             node_cache_bytes: 1 << 20,
         },
         ..Config::default()
@@ -201,7 +202,9 @@ fn a_session_does_not_read_where_another_ones_state_was() {
     let mut older = over(&vm, last);
     vm.checkpoint().unwrap();
     let mut session = over(&vm, last);
-    session.call_raw(id(2), "grow", words(&[40]), LIMIT).unwrap();
+    session
+        .call_raw(id(2), "grow", words(&[40]), LIMIT)
+        .unwrap();
     last = session.commit().unwrap();
     drop(session);
     for round in 3..120 {

@@ -30,6 +30,7 @@ fn small() -> Config {
             segment_bytes: 64 << 10,
             checkpoint_bytes: 1 << 30,
             checkpoint_entries: 1 << 30,
+            slack_bytes: 0,
             node_cache_bytes: 1 << 16,
         },
         ..Config::default()

@@ -30,6 +30,7 @@ fn small() -> Config {
             segment_bytes: 128 << 10,
             checkpoint_bytes: 64 << 10,
             checkpoint_entries: 9,
+            slack_bytes: 0,
             node_cache_bytes: 1 << 20,
         },
         ..Config::default()

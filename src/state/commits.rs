@@ -298,7 +298,8 @@ impl Commits {
         pinned: &BTreeSet<u32>,
     ) -> Result<Checkpoint, CheckpointError> {
         let mut writer = self.store.writer()?;
-        let victims = reclaim::victims(&self.store, &writing.live, pinned, writing.bytes);
+        let bounds = (writing.bytes, self.config.slack_bytes);
+        let victims = reclaim::victims(&self.store, &writing.live, pinned, bounds);
         let state = reclaim::empty(&next.snapshot, &victims, &mut writer)?;
         next.live = writing.live.clone();
         checkpoint::forget_replaced(&writing.base, &state, &mut next.live)?;

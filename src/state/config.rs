@@ -10,6 +10,9 @@ pub struct LogConfig {
     pub checkpoint_bytes: u64,
     /// Or once this many entries were written. 1,024.
     pub checkpoint_entries: u64,
+    /// Segments of which less than half is live are emptied at checkpoints when the log is longer than twice what is live
+    /// and this many bytes. 64 MiB. More writes less and takes more of the disk.
+    pub slack_bytes: u64,
     /// Bytes of tree nodes kept in memory once they were read. 64 MiB.
     pub node_cache_bytes: u64,
 }
@@ -20,6 +23,7 @@ impl Default for LogConfig {
             segment_bytes: 32 << 20,
             checkpoint_bytes: 16 << 20,
             checkpoint_entries: 1_024,
+            slack_bytes: 64 << 20,
             node_cache_bytes: 64 << 20,
         }
     }

@@ -24,22 +24,21 @@ use crate::store::{Frame, Store, Writer};
 /// A segment is worth emptying when less than this part of it is live, and the log is longer than this many times what is
 /// live in it.
 const LIVE_PART: u64 = 2;
-/// So many segments more may be there.
-const SLACK_SEGMENTS: u64 = 2;
 /// Pages in one frame at most.
 const FRAME_PAGES: usize = 4_096;
 
-/// The segments to empty: those of which the smallest part is live, as long as the log is too long, and not more than
-/// `budget_bytes` of live bytes, or one segment.
+/// The segments to empty: those of which the smallest part is live, as long as the log is longer than
+/// twice what is live and `slack_bytes`, and not more than `budget_bytes` of live bytes, or one segment.
 pub fn victims(
     store: &Store,
     live: &LiveBytes,
     pinned: &BTreeSet<u32>,
-    budget_bytes: u64,
+    (budget_bytes, slack_bytes): (u64, u64),
 ) -> Vec<u32> {
     let segments = store.segments();
     let total: u64 = segments.iter().map(|segment| segment.len_bytes).sum();
-    let allowed = LIVE_PART * live.0.values().sum::<u64>() + SLACK_SEGMENTS * store.segment_bytes();
+    let live_total: u64 = live.0.values().sum();
+    let allowed = (LIVE_PART * live_total).saturating_add(slack_bytes);
     let mut found: Vec<Victim> = segments
         .iter()
         .filter(|segment| !segment.is_current && !pinned.contains(&segment.number))

@@ -93,7 +93,6 @@ pub struct Store {
     append: Mutex<Append>,
     /// Files of segments that were never finished being made.
     leftovers: Mutex<Vec<String>>,
-    segment_bytes: u64,
     _lock: LockGuard,
 }
 
@@ -124,7 +123,6 @@ impl Store {
             segments: opened.segments,
             append: Mutex::new(opened.append),
             leftovers: Mutex::new(opened.leftovers),
-            segment_bytes: limits.segment_bytes,
             _lock: opened.lock,
         };
         Ok((store, opened.recovery))
@@ -224,11 +222,6 @@ impl Store {
             path: self.segments.files().path(),
             source,
         })
-    }
-
-    /// What a segment is finished at.
-    pub fn segment_bytes(&self) -> u64 {
-        self.segment_bytes
     }
 
     /// The name of the file in which a place is, and the offset in it in bytes: for messages.

@@ -104,6 +104,7 @@ fn small() -> Config {
             segment_bytes: 12 * 4096,
             checkpoint_bytes: 16 * 4096,
             checkpoint_entries: 6,
+            slack_bytes: 0,
             node_cache_bytes: 1 << 16,
         },
         image_cache_bytes: 1 << 20,

@@ -21,6 +21,7 @@ pub fn small() -> Config {
             segment_bytes: 128 << 10,
             checkpoint_bytes: 60 << 10,
             checkpoint_entries: 20,
+            slack_bytes: 0,
             node_cache_bytes: 1 << 20,
         },
         ..Config::default()

@@ -20,6 +20,7 @@ const SMALL: LogConfig = LogConfig {
     segment_bytes: 12 * 4096,
     checkpoint_bytes: 16 * 4096,
     checkpoint_entries: 6,
+    slack_bytes: 0,
     node_cache_bytes: 1 << 16,
 };
 
@@ -28,6 +29,7 @@ const SMALLEST: LogConfig = LogConfig {
     segment_bytes: 0,
     checkpoint_bytes: 0,
     checkpoint_entries: 0,
+    slack_bytes: 0,
     node_cache_bytes: 0,
 };
 
@@ -36,6 +38,7 @@ const LARGE: LogConfig = LogConfig {
     segment_bytes: 60 * 4096,
     checkpoint_bytes: u64::MAX,
     checkpoint_entries: u64::MAX,
+    slack_bytes: 0,
     node_cache_bytes: 1 << 20,
 };
 
