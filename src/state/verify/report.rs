@@ -178,9 +178,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((file, offset)) = &self.place {
-            write!(f, "{file}, byte {offset}: ")?;
-        }
+        // It names file and offset.
         write!(f, "{}", self.problem)?;
         let mut source = self.problem.source();
         while let Some(error) = source {
