@@ -17,3 +17,23 @@ fn the_default_protocol_is_the_documented_one() {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert_eq!(documented, text);
 }
+
+/// P6: `docs/limits.md` has every limit of the protocol with its number, and no other.
+#[test]
+fn every_limit_is_documented() {
+    let page = include_str!("../docs/limits.md");
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `limit."));
+    let mut documented: Vec<String> = rows
+        .filter_map(|row| {
+            let (name, rest) = row.split_once("` | ")?;
+            let (value, _) = rest.split_once(" |")?;
+            Some(format!("limit.{name} = {value}"))
+        })
+        .collect();
+    documented.sort();
+    let text = Protocol::default().text();
+    let limits = text.lines().filter(|line| line.starts_with("limit."));
+    assert_eq!(documented, limits.collect::<Vec<_>>());
+}
