@@ -75,6 +75,7 @@ impl Small {
     /// What is there after a crash is what was told; and the import ends well from there. Gives whether it was finished.
     fn check(&self, files: &MemoryFiles, told: &Told) -> bool {
         let vm = open(files);
+        verify(&vm);
         if vm.finalized().is_some() {
             assert!(told.accepted == self.chunks.len());
         } else {
@@ -95,6 +96,7 @@ impl Small {
             (vm.finalized(), vm.commits()),
             (Some(self.commit), vec![self.commit])
         );
+        verify(&vm);
         let finished = told.finished;
         let again = vm.export(self.commit).unwrap();
         assert!(chunks(&again, CHUNK_BYTES) == self.chunks);
@@ -107,6 +109,12 @@ impl Small {
             .unwrap();
         files.operations()
     }
+}
+
+/// Every root follows from the bytes, also of what there is of an import.
+fn verify(vm: &VM) {
+    let report = vm.verify(|_| {});
+    assert!(report.is_clean(), "{:?}", report.findings);
 }
 
 #[test]
