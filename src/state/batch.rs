@@ -228,9 +228,6 @@ impl Spot {
             return Ok(code.to_vec());
         }
         let place = self.place().ok_or(ReadPageError::NotWritten)?;
-        let len = usize::try_from(len_bytes).map_err(|_| ReadPageError::NotWritten)?;
-        let mut code = vec![0; len];
-        store.read(place, &mut code)?;
-        Ok(code)
+        Ok(store.read_vec(place, len_bytes)?)
     }
 }

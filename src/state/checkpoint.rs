@@ -205,7 +205,7 @@ impl Checkpoint {
             retained: reader.list(8, |reader| reader.u64().map(Place::from_u64))?,
             live: LiveBytes(
                 reader
-                    .list(12, |reader| Some((reader.u32()?, reader.u64()?)))?
+                    .list(12, |reader| Some((reader.u32()?, reader.len_in_segment()?)))?
                     .into_iter()
                     .collect(),
             ),

@@ -108,7 +108,8 @@ impl CommitEntry {
             protocol: head.protocol,
             contracts: reader.list(CONTRACT_LEN_MIN, ContractChange::decode)?,
             code: reader.list(CODE_LEN, |reader| {
-                Some((CodeHash::from_bytes(reader.array()?), reader.u64()?))
+                let hash = CodeHash::from_bytes(reader.array()?);
+                Some((hash, reader.len_in_segment()?))
             })?,
         };
         reader.end(entry)

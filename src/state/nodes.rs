@@ -121,7 +121,7 @@ impl Stored for CodeBucket {
         let codes = reader.list(32 + 8 + 8, |reader| {
             Some(StoredCode {
                 hash: CodeHash::from_bytes(reader.array()?),
-                len_bytes: reader.u64()?,
+                len_bytes: reader.len_in_segment()?,
                 spot: Spot::Stored(Place::from_u64(reader.u64()?)),
             })
         })?;
@@ -376,9 +376,8 @@ impl Nodes {
         if place.len_bytes > NODE_LEN_MAX {
             return Err("no node is that long".into());
         }
-        let mut bytes = vec![0; place.len_bytes as usize];
-        self.store.read(Place::from_u64(place.at), &mut bytes)?;
-        Ok(bytes)
+        let at = Place::from_u64(place.at);
+        Ok(self.store.read_vec(at, u64::from(place.len_bytes))?)
     }
 
     fn load<L: Stored>(&self, place: NodePlace, height: u32) -> Result<Arc<Node<L>>, NodeReason> {

@@ -1,5 +1,7 @@
 //! Reading and writing the bytes of frames and nodes: counted fields, nothing read that is not there.
 
+use crate::store::SEGMENT_BYTES_MAX;
+
 /// Bytes not yet decoded.
 pub struct Reader<'a>(&'a [u8]);
 
@@ -39,6 +41,12 @@ impl<'a> Reader<'a> {
     /// How many bytes are left.
     pub fn left(&self) -> usize {
         self.0.len()
+    }
+
+    /// A length of something that a segment holds: no sum or alignment of such lengths overflows.
+    pub fn len_in_segment(&mut self) -> Option<u64> {
+        self.u64()
+            .filter(|len_bytes| *len_bytes <= SEGMENT_BYTES_MAX)
     }
 
     /// Bytes behind their length.

@@ -48,7 +48,7 @@ use self::segments::{HeaderError, Segments};
 pub use self::error::{Damage, OpenError, ReadError, WriteError};
 pub use self::frame::Frame;
 pub use self::lease::Lease;
-pub use self::place::Place;
+pub use self::place::{Place, SEGMENT_BYTES_MAX};
 pub use self::recovery::{DroppedTail, Recovery, RecoveryReport, TailCause};
 pub use self::replay::{Contents, ReadPlace};
 pub use self::segments::SegmentInfo;
@@ -141,6 +141,19 @@ impl Store {
     /// [`Lease`] to be sure of those that were live when it was taken.
     pub fn read(&self, place: Place, bytes: &mut [u8]) -> Result<(), ReadError> {
         self.segments.read(place, bytes)
+    }
+
+    /// So many bytes at a place, not checked. A length that a damaged or forged file states makes no room for bytes that
+    /// are not there.
+    pub fn read_vec(&self, place: Place, len_bytes: u64) -> Result<Vec<u8>, ReadError> {
+        let end = place.offset().saturating_add(len_bytes);
+        if end > self.segments.used(place.segment())? {
+            let (segment, offset) = (place.segment(), place.offset());
+            return Err(ReadError::damaged(segment, offset, Damage::Truncated));
+        }
+        let mut bytes = vec![0; len_bytes as usize];
+        self.read(place, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The frame that begins at this place, read again and checked.

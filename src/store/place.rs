@@ -12,6 +12,9 @@ use std::fmt;
 /// What offsets are multiples of.
 const UNIT_BYTES: u64 = 16;
 
+/// No segment is longer: an offset in it would not fit a place.
+pub const SEGMENT_BYTES_MAX: u64 = UNIT_BYTES << 32;
+
 /// Where bytes lie in the log: segment number and offset, a multiple of 16.
 ///
 /// Places are ordered as the bytes were written.

@@ -11,10 +11,12 @@ use crate::state::batch::Spot;
 use crate::state::checkpoint::{Checkpoint, LiveBytes, save};
 use crate::state::naming::Commit;
 use crate::state::nodes::{NODE_LEN_BYTES, Nodes, nodes_in};
+use crate::state::pages::ReadPageError;
+use crate::state::reader::Reader;
 use crate::state::snapshot::{ContractState, Snapshot};
 use crate::state::tree::{Change, NodeError, Tree};
 use crate::store::files::{Files, MemoryFiles};
-use crate::store::{Contents, Frame, Place, ReadError, Store};
+use crate::store::{Contents, Frame, Place, ReadError, SEGMENT_BYTES_MAX, Store};
 
 /// Pages on several levels, some lone and some close together.
 const PAGES: [u64; 12] = [
@@ -157,5 +159,31 @@ fn no_bit_of_a_node_is_believed() {
     assert!(
         refused > asked / 1_000 && asked > 50_000,
         "{refused} of {asked}"
+    );
+}
+
+/// A code whose stated length is that of nothing that there is: an error, and no room is made for it.
+#[test]
+fn no_stated_length_is_believed() {
+    let files = MemoryFiles::new();
+    let (store, _) = Store::open(Arc::new(files), &NoContents).unwrap();
+    let mut writer = store.writer().unwrap();
+    let place = writer.write(1, b"meta", &[&[7; 64]], false).unwrap();
+    writer.sync().unwrap();
+    drop(writer);
+    let blobs = store.frame(place).unwrap().blobs;
+    assert_eq!(store.read_vec(blobs, 64).unwrap(), [7; 64]);
+    for len_bytes in [1 << 20, SEGMENT_BYTES_MAX, u64::MAX] {
+        let read = Spot::Stored(blobs).read_code(&store, len_bytes);
+        assert!(matches!(
+            read,
+            Err(ReadPageError::Store(ReadError::Damaged { .. }))
+        ));
+    }
+    let stated = |len_bytes: u64| Reader::new(&len_bytes.to_le_bytes()).len_in_segment();
+    assert_eq!(stated(SEGMENT_BYTES_MAX), Some(SEGMENT_BYTES_MAX));
+    assert_eq!(
+        (stated(SEGMENT_BYTES_MAX + 1), stated(u64::MAX)),
+        (None, None)
     );
 }

@@ -90,7 +90,7 @@ impl<'a> Verifier<'a> {
 
     /// The pages and the codes that a commit brings.
     pub fn entry(&self, frame: &Frame) {
-        let Some(entry) = CommitEntry::decode(&frame.meta) else {
+        let Some(entry) = CommitEntry::of_frame(frame) else {
             return; // the commit's state says so
         };
         let batch = Arc::new(Batch::stored(&entry, frame.blobs));
@@ -133,7 +133,7 @@ impl<'a> Verifier<'a> {
     /// Whether the contracts that a commit changed have their code.
     fn code_of_changes(&self, state: &Snapshot, frame: Place) {
         let frame = self.store.frame(frame).ok();
-        let entry = frame.and_then(|frame| CommitEntry::decode(&frame.meta));
+        let entry = frame.and_then(|frame| CommitEntry::of_frame(&frame));
         let changes = entry.map(|entry| entry.contracts).unwrap_or_default();
         for record in changes
             .iter()
@@ -160,8 +160,9 @@ impl<'a> Verifier<'a> {
 
     fn code(&self, code: &StoredCode) -> Result<(), ReadPageError> {
         self.report().codes += 1;
-        self.read(code.len_bytes);
-        read_code(self.store, code).map(|_| ())
+        let bytes = read_code(self.store, code)?;
+        self.read(bytes.len() as u64);
+        Ok(())
     }
 
     fn node(&self, place: NodePlace) {
