@@ -106,10 +106,15 @@ impl Blobs for Held {
     }
 }
 
+/// The length of a code as it is stored: with the zeros behind it.
+pub fn stored_len_bytes(len_bytes: u64) -> u64 {
+    len_bytes.next_multiple_of(CODE_ALIGNMENT)
+}
+
 /// The length of codes as they are stored.
 pub fn code_len_bytes(code: &[Arc<[u8]>]) -> u64 {
-    let code = code.iter().map(|code| code.len() as u64);
-    code.map(|len_bytes| len_bytes.next_multiple_of(CODE_ALIGNMENT))
+    code.iter()
+        .map(|code| stored_len_bytes(code.len() as u64))
         .sum()
 }
 
@@ -162,7 +167,7 @@ impl Batch {
         let mut next = leaves.len() as u64 * PAGE_BYTES as u64;
         let code = entry.code.iter().map(|(_, len_bytes)| {
             let at = next;
-            next = next.saturating_add(len_bytes.next_multiple_of(CODE_ALIGNMENT));
+            next = next.saturating_add(stored_len_bytes(*len_bytes));
             at
         });
         let layout = Layout {

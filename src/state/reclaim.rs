@@ -267,54 +267,32 @@ fn load_nodes(mut state: Snapshot, frame: &Frame) -> Result<Snapshot, Checkpoint
         let Some((tree, level, position)) = read_node_head(&store, place)? else {
             continue;
         };
-        state = match tree {
-            TreeId::Contracts => load_contracts(state, place, level, position)?,
-            TreeId::Code => load_code(state, place, level, position)?,
-            TreeId::Pages(contract) => load_pages(state, contract, place, level, position)?,
+        let (contracts, code) = (state.contracts(), state.code_tree());
+        let loaded = match tree {
+            TreeId::Contracts => contracts
+                .with_node_loaded(place, level, position)?
+                .map(|contracts| state.with_trees(contracts, code.clone())),
+            TreeId::Code => code
+                .with_node_loaded(place, level, position)?
+                .map(|code| state.with_trees(contracts.clone(), code)),
+            TreeId::Pages(contract) => load_pages(&state, contract, place, level, position)?,
         };
+        state = loaded.unwrap_or(state);
     }
     Ok(state)
 }
 
-fn load_contracts(
-    state: Snapshot,
-    place: NodePlace,
-    level: u32,
-    position: u64,
-) -> Result<Snapshot, CheckpointError> {
-    let tree = state.contracts().with_node_loaded(place, level, position)?;
-    Ok(match tree {
-        Some(contracts) => state.with_trees(contracts, state.code_tree().clone()),
-        None => state,
-    })
-}
-
-fn load_code(
-    state: Snapshot,
-    place: NodePlace,
-    level: u32,
-    position: u64,
-) -> Result<Snapshot, CheckpointError> {
-    let tree = state.code_tree().with_node_loaded(place, level, position)?;
-    Ok(match tree {
-        Some(code) => state.with_trees(state.contracts().clone(), code),
-        None => state,
-    })
-}
-
 fn load_pages(
-    state: Snapshot,
+    state: &Snapshot,
     contract: ContractId,
     place: NodePlace,
     level: u32,
     position: u64,
-) -> Result<Snapshot, CheckpointError> {
+) -> Result<Option<Snapshot>, CheckpointError> {
     let Some(found) = state.get(&contract)? else {
-        return Ok(state);
+        return Ok(None);
     };
     let pages: Option<Tree<Spot>> = found.pages.with_node_loaded(place, level, position)?;
-    Ok(match pages {
-        Some(pages) => state.with([Arc::new(found.with_pages(pages))])?,
-        None => state,
-    })
+    let loaded = pages.map(|pages| state.with([Arc::new(found.with_pages(pages))]));
+    Ok(loaded.transpose()?)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crostata_abi::PAGE_BYTES;
 use crostata_proof::{CommitId, hash};
 
-use super::batch::CODE_ALIGNMENT;
+use super::batch::stored_len_bytes;
 use super::chain::LazyState;
 use super::checkpoint::{Checkpoint, LiveBytes, kind};
 use super::commits::Writing;
@@ -328,7 +328,7 @@ impl Contents for CommitContents {
             if hash::code_hash(&code) != *code_hash {
                 return Ok(false);
             }
-            next = place.plus(len_bytes.next_multiple_of(CODE_ALIGNMENT));
+            next = place.plus(stored_len_bytes(*len_bytes));
         }
         Ok(true)
     }
