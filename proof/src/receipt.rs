@@ -69,11 +69,13 @@ pub enum Outcome {
     ResultOutOfBounds = 14,
     /// Any other trap.
     OtherTrap = 15,
+    /// A limit on a call tree: bytes of its events or feeds, or pages touched.
+    LimitExceeded = 16,
 }
 
 impl Outcome {
     /// Every outcome, in the order of their codes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Success,
         Self::Panic,
         Self::OutOfGas,
@@ -90,6 +92,7 @@ impl Outcome {
         Self::FeedOutsideFeeder,
         Self::ResultOutOfBounds,
         Self::OtherTrap,
+        Self::LimitExceeded,
     ];
 
     /// 0 for success, 1 for a reverted call.

@@ -16,6 +16,8 @@ pub enum Abort {
     Misuse(String),
     /// `feed` in a call that is not a feeder call.
     FeedRefused,
+    /// A limit on the call tree: which.
+    Limit(&'static str),
     /// The host failed.
     Fault(Fault),
 }
@@ -47,6 +49,7 @@ impl Abort {
             Self::OutOfGas => Ok((Outcome::OutOfGas, Vec::new())),
             Self::Misuse(what) => Ok((Outcome::HostFunctionMisuse, what.into_bytes())),
             Self::FeedRefused => Ok((Outcome::FeedOutsideFeeder, Vec::new())),
+            Self::Limit(name) => Ok((Outcome::LimitExceeded, name.into())),
             Self::Fault(fault) => Err(fault),
         }
     }

@@ -94,6 +94,8 @@ impl<H: Host> Engine<H> {
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
         check_limits(&protocol)?;
         let config = config(backend, &protocol)?;
+        // Errors end frames all day: no variable of the environment may make each of them look at the host's own stack.
+        wasmtime::error::disable_backtrace();
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;

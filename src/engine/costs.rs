@@ -26,6 +26,8 @@ pub(super) fn table(prices: &OperatorPrices) -> Result<OperatorCost, PriceTooHig
     set!(cost, byte(prices.call)?, Call);
     set!(cost, byte(prices.call_indirect)?, CallIndirect);
     set!(cost, byte(prices.br_table)?, BrTable);
+    set!(cost, byte(prices.branch)?, BrIf If);
+    set!(cost, byte(prices.reference)?, RefFunc TableGet);
     set!(cost, byte(prices.multiply)?, I32Mul I64Mul);
     set!(cost, byte(prices.divide)?,
         I32DivS I32DivU I32RemS I32RemU I64DivS I64DivU I64RemS I64RemU);
@@ -42,8 +44,9 @@ fn memory(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceT
     set!(cost, byte(prices.memory_grow)?, MemoryGrow);
     set!(cost, byte(prices.memory_bulk)?, MemoryCopy MemoryFill);
     cost.variable = VariableOperatorCost {
-        memory_copy_per_byte: byte(prices.memory_bulk_byte)?,
-        memory_fill_per_byte: byte(prices.memory_bulk_byte)?,
+        // The host takes the price of long ones (`touch`).
+        memory_copy_per_byte: 0,
+        memory_fill_per_byte: 0,
         memory_grow_per_page: byte(prices.memory_grow_page)?,
         ..VariableOperatorCost::new()
     };
@@ -55,6 +58,8 @@ fn float(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceTo
         F32Add F32Sub F32Mul F32Min F32Max F32Ceil F32Floor F32Trunc F32Nearest F32DemoteF64
         F64Add F64Sub F64Mul F64Min F64Max F64Ceil F64Floor F64Trunc F64Nearest F64PromoteF32
         I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U
+        F32ConvertI32S F32ConvertI32U F32ConvertI64S F32ConvertI64U
+        F64ConvertI32S F64ConvertI32U F64ConvertI64S F64ConvertI64U
         I64TruncF64S I64TruncF64U I32TruncSatF32S I32TruncSatF32U I32TruncSatF64S
         I32TruncSatF64U I64TruncSatF32S I64TruncSatF32U I64TruncSatF64S I64TruncSatF64U);
     set!(cost, byte(prices.float_divide)?, F32Div F64Div F32Sqrt F64Sqrt);

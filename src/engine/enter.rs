@@ -29,6 +29,9 @@ pub fn enter<H: Host>(
             None => return Ok(Err(Refusal::NoContract { contract })),
         },
     };
+    if !store.data().has_room_for(place) {
+        return Ok(Err(Refusal::Memory { contract }));
+    }
     match store.data().contracts[place].live.is_some() {
         true => reset(store, place)?,
         false => instantiate(store, place)?,

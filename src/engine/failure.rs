@@ -30,7 +30,7 @@ pub fn classify<H: Host>(
     place: Place,
     error: wasmtime::Error,
 ) -> Result<Failure, Fault> {
-    if store.data().growth.failed {
+    if store.data().growth_failed {
         return Err(Fault::new("the host has no memory for a contract to grow"));
     }
     let backtrace = backtrace(&error);

@@ -36,6 +36,13 @@ pub struct Prepared {
     height: i32,
 }
 
+impl Prepared {
+    /// Where the contract is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+}
+
 /// A frame that ended.
 pub struct End {
     pub result: Result<Vec<u8>, Failure>,

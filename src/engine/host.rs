@@ -52,11 +52,11 @@ pub trait Host: Sized + Send + 'static {
     /// [`Fault`] when it exists but can not be loaded.
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault>;
 
-    /// Whether there is a contract with this id. Cheap, unlike loading it.
+    /// The length of the code of the contract with this id, if there is one. Cheap, unlike loading it.
     ///
     /// # Errors
     /// [`Fault`] when the state can not be read.
-    fn exists(&self, contract: &ContractId) -> Result<bool, Fault>;
+    fn code_len(&self, contract: &ContractId) -> Result<Option<u64>, Fault>;
 
     /// Policy: says why a call may not happen, if it may not.
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;

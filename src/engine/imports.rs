@@ -68,10 +68,13 @@ fn call<H: Host, P: Pointer>(
     arg_len: i32,
     gas_limit: i64,
 ) -> wasmtime::Result<i32> {
-    charge_base(&mut guest, |schedule| schedule.call_base)?;
+    charge_base(&mut guest, |schedule| {
+        schedule.call_base.saturating_add(schedule.failure_base)
+    })?;
     let Some((contract, name, argument)) =
         read_call(&mut guest, contract, name, name_len, arg_len)?
     else {
+        give_back_failure(&mut guest)?;
         return Ok(ErrorCode::Unknown as i32);
     };
     charge_instance(&mut guest, &contract)?;
@@ -86,21 +89,52 @@ fn call<H: Host, P: Pointer>(
     };
     let prepared = match frame::prepare(&mut guest, &request).map_err(Abort::from)? {
         Ok(prepared) => prepared,
-        Err(refusal) => return Ok(refusal_code(&refusal) as i32),
+        Err(refusal) => {
+            give_back_failure(&mut guest)?;
+            return Ok(refusal_code(&refusal) as i32);
+        }
     };
+    let globals = guest.data().contracts[prepared.place()]
+        .module
+        .facts
+        .globals
+        .len();
+    let price = guest.data().protocol.schedule.call_global;
+    charge(&mut guest, price.saturating_mul(globals as u64))?;
     let end = frame::run(&mut guest, &request, prepared).map_err(Abort::from)?;
     let left = remaining.saturating_sub(end.spent_gas);
     set_fuel(&mut guest.as_context_mut(), left).map_err(Abort::from)?;
+    if end.result.is_ok() {
+        give_back_failure(&mut guest)?;
+    }
     deliver(&mut guest, end)
+}
+
+/// Gives back what was taken in case the callee fails, which takes the host longer than a return.
+fn give_back_failure<H: Host>(guest: &mut Guest<'_, H>) -> Result<(), Abort> {
+    let price = guest.data().protocol.schedule.failure_base;
+    let left = gas_left(guest)?.saturating_add(price);
+    Ok(set_fuel(&mut guest.as_context_mut(), left)?)
 }
 
 /// Takes the price of bringing a contract into the call tree before it is loaded, whether or not it then starts.
 fn charge_instance<H: Host>(guest: &mut Guest<'_, H>, contract: &ContractId) -> Result<(), Abort> {
-    let state = guest.data();
-    if state.in_tree(contract).is_some() || !state.host.exists(contract).map_err(Abort::from)? {
+    if guest.data().in_tree(contract).is_some() {
         return Ok(());
     }
-    let price = state.protocol.schedule.instance_base;
+    charge_lookup(guest)?;
+    let state = guest.data();
+    match state.host.code_len(contract).map_err(Abort::from)? {
+        Some(code_bytes) => {
+            let price = state.protocol.schedule.instance_price(code_bytes);
+            charge(guest, price)
+        }
+        None => Ok(()),
+    }
+}
+
+fn charge_lookup<H: Host>(guest: &mut Guest<'_, H>) -> Result<(), Abort> {
+    let price = guest.data().protocol.schedule.lookup_base;
     charge(guest, price)
 }
 
@@ -201,7 +235,7 @@ fn session_datum<H: Host, P: Pointer>(
     name: P,
     name_len: i32,
 ) -> wasmtime::Result<i32> {
-    charge_base(&mut guest, |_| 0)?;
+    charge_base(&mut guest, |schedule| schedule.query_base)?;
     let name = read_name(&mut guest, name, name_len)?;
     let datum = guest.data().host.datum(&name).unwrap_or(&[]).to_vec();
     Ok(put(&mut guest, &datum)?)
@@ -217,6 +251,8 @@ fn emit<H: Host, P: Pointer>(
     let name_max = guest.data().protocol.limits.name_bytes_max as usize;
     let stored = checked_length(topic_len, name_max)? + checked_length(arg_len, ARGBUF_LEN)?;
     charge_stored(&mut guest, stored)?;
+    let state = guest.data_mut();
+    state.tally.event(&state.protocol.limits, stored)?;
     let topic = read_name(&mut guest, topic, topic_len)?;
     let data = read_buffer(&mut guest, arg_len)?;
     let source = running_contract(&guest)?;
@@ -226,7 +262,10 @@ fn emit<H: Host, P: Pointer>(
 
 fn feed<H: Host>(mut guest: Guest<'_, H>, arg_len: i32) -> wasmtime::Result<()> {
     charge_base(&mut guest, |_| 0)?;
-    charge_stored(&mut guest, checked_length(arg_len, ARGBUF_LEN)?)?;
+    let stored = checked_length(arg_len, ARGBUF_LEN)?;
+    charge_stored(&mut guest, stored)?;
+    let state = guest.data_mut();
+    state.tally.feed(&state.protocol.limits, stored)?;
     let bytes = read_buffer(&mut guest, arg_len)?;
     match guest.data_mut().host.feed(bytes) {
         true => Ok(()),
@@ -269,10 +308,11 @@ fn spent<H: Host>(mut guest: Guest<'_, H>) -> wasmtime::Result<i64> {
 }
 
 fn owner<H: Host, P: Pointer>(mut guest: Guest<'_, H>, contract: P) -> wasmtime::Result<i32> {
-    charge_base(&mut guest, |_| 0)?;
+    charge_base(&mut guest, |schedule| schedule.query_base)?;
     let id = match contract.address() {
         0 => running_contract(&guest)?,
         address => {
+            charge_lookup(&mut guest)?;
             let id = take(&mut guest, address, CONTRACT_ID_BYTES)?;
             let id = id.and_then(contract_id);
             id.ok_or_else(|| Abort::misuse("`owner`: the contract id lies outside of the memory"))?

@@ -17,9 +17,12 @@ mod imports;
 mod outcome;
 mod protocol;
 mod runner;
+mod schedule;
 mod stack;
 mod state;
+mod tally;
 mod touch;
+mod warm;
 
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
 pub use contracts::Place;

@@ -25,6 +25,7 @@ fn describe(code: Outcome) -> &'static str {
         Outcome::FeedOutsideFeeder => "feed outside a feeder call",
         Outcome::ResultOutOfBounds => "result length out of bounds",
         Outcome::OtherTrap => "trap",
+        Outcome::LimitExceeded => "a limit of the call tree is exceeded",
     }
 }
 
@@ -113,6 +114,12 @@ pub enum Refusal {
     /// The call tree holds as many contracts as it may.
     #[error("the call tree has no room for another contract, {contract}")]
     Instances {
+        /// The contract that was called.
+        contract: ContractId,
+    },
+    /// The memories of the call tree's contracts together would be larger than they may.
+    #[error("the call tree has no room for the memory of contract {contract}")]
+    Memory {
         /// The contract that was called.
         contract: ContractId,
     },

@@ -10,6 +10,7 @@ use std::fmt;
 use crostata_proof::hash::{self, Kind};
 
 use super::code::{CodeLimits, REWRITING_VERSION};
+use super::schedule::price;
 
 /// The version of the compiler and runtime. Even a patch release changes fuel and validity.
 const ENGINE: &str = "wasmtime 48.0.8";
@@ -19,14 +20,14 @@ const FEATURES: &str = "mvp mutable-globals sign-extension saturating-float-to-i
      reference-types extended-const memory64 floats";
 
 macro_rules! numbers {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal { $($(#[$field_doc:meta])* $field:ident = $default:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal { $($(#[$field_doc:meta])* $field:ident $(= $default:expr)?,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name { $($(#[$field_doc])* pub $field: u64,)* }
 
         impl Default for $name {
             fn default() -> Self {
-                Self { $($field: $default,)* }
+                Self { $($field: numbers!(@value concat!($prefix, stringify!($field)) $(, $default)?),)* }
             }
         }
 
@@ -36,38 +37,62 @@ macro_rules! numbers {
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value.to_string()))
             }
+
+            fn rule_mut(&mut self, name: &str) -> Option<&mut u64> {
+                match name.strip_prefix($prefix)? {
+                    $(stringify!($field) => Some(&mut self.$field),)*
+                    _ => None,
+                }
+            }
         }
     };
+    (@value $name:expr) => { const { price($name) } };
+    (@value $name:expr, $default:expr) => { $default };
 }
 
 numbers! {
     /// Prices in gas. One gas is about one simple WebAssembly instruction.
     Schedule, "gas." {
         /// Every import, before anything else.
-        import_base = 60,
+        import_base,
         /// Each byte that an import moves between a contract and the host.
-        import_byte = 1,
+        import_byte,
         /// A contract-to-contract call, on top of the import.
-        call_base = 2_500,
+        call_base,
+        /// Each mutable global of a callee, which its frame keeps a copy of.
+        call_global,
+        /// A callee that fails: taken beforehand with the price of the call, given back when it succeeds or does not start.
+        failure_base,
+        /// Looking for a contract that is not in the call tree.
+        lookup_base,
         /// The first use of a contract in a call tree, paid by who calls it.
-        instance_base = 20_000,
+        instance_base,
+        /// Each byte of its code.
+        instance_byte,
         /// The first read of a page of 4 KiB in a top-level call.
-        page_read = 1_000,
+        page_read,
         /// The first write of a page in a top-level call.
-        page_write = 4_000,
+        page_write,
         /// Writing a page again in a frame that began after the page was last written: its content is kept until that frame
         /// ends, which takes memory as a first write does.
-        page_copy = 4_000,
+        page_copy,
+        /// Touching a page that got cold, or writing one again after a nested frame of the same contract.
+        page_again,
+        /// A `memory.copy` or `memory.fill` for which the host has to look at the pages: of no bytes, of more than 264, or of
+        /// pages that are not ready.
+        memory_bulk_base,
+        /// Each 64 bytes that it moves.
+        memory_bulk_line,
         /// An event, on top of the import.
-        event_base = 200,
+        event_base,
         /// Each byte of an event's topic and data, and each byte fed.
-        event_byte = 8,
-        /// A host query, on top of the import and of the query's own price.
-        query_base = 200,
+        event_byte,
+        /// A host query, on top of the import and of the query's own price; a session datum; a contract's owner.
+        query_base,
         /// A deployment, outside of the gas limit.
-        deploy_base = 200_000,
+        deploy_base,
         /// Each byte of deployed code, outside of the gas limit.
-        deploy_byte = 200,
+        deploy_byte,
     }
 }
 
@@ -76,33 +101,35 @@ numbers! {
     /// a structural one (`block`, `loop`, `end`, `else`, `drop`, `return`, `unreachable`) nothing.
     OperatorPrices, "gas.operator." {
         /// What the rewriter puts before each load and store of a 64-bit memory.
-        wide_access = 1,
+        wide_access,
         /// A load from memory.
-        load = 2,
+        load,
         /// A store to memory.
-        store = 2,
+        store,
         /// A direct call.
-        call = 6,
+        call,
         /// An indirect call.
-        call_indirect = 12,
+        call_indirect,
         /// `br_table`.
-        br_table = 3,
+        br_table,
+        /// `br_if` and `if`.
+        branch,
         /// Integer multiplication.
-        multiply = 2,
+        multiply,
         /// Integer division and remainder.
-        divide = 12,
+        divide,
         /// Floating-point division and square root.
-        float_divide = 12,
-        /// Any other floating-point arithmetic, NaN canonicalisation included.
-        float = 3,
+        float_divide,
+        /// Any other floating-point arithmetic, and conversions, NaN canonicalisation included.
+        float,
         /// `memory.grow`.
-        memory_grow = 200,
+        memory_grow,
         /// Each page of 64 KiB by which a memory grows.
-        memory_grow_page = 255,
+        memory_grow_page,
         /// `memory.copy` and `memory.fill`.
-        memory_bulk = 20,
-        /// Each byte copied or filled.
-        memory_bulk_byte = 1,
+        memory_bulk,
+        /// `ref.func` and `table.get`.
+        reference,
     }
 }
 
@@ -117,8 +144,27 @@ numbers! {
         call_stack_bytes = 2_048,
         /// Size a memory can grow to, in WebAssembly pages of 64 KiB.
         memory_wasm_pages_max = 4_096,
+        /// Sizes of the memories of all contracts in a call tree together, in WebAssembly pages.
+        call_memory_wasm_pages_max = 32_768,
+        /// Pages of 4 KiB that a top-level call may pay for: first reads, first writes and copies together.
+        call_pages_max = 524_288,
+        /// Pages of 4 KiB of all contracts together that are warm; touching another one makes one of them cold.
+        warm_pages_max = 512,
+        /// Bytes of the events of a top-level call, reverted ones included; each counts 64 more than its topic and data.
+        call_event_bytes_max = 4_194_304,
+        /// Bytes fed in a top-level call; each `feed` counts 64 more than its data.
+        call_feed_bytes_max = 67_108_864,
         /// Bytes of an event's topic, a function's, query's or datum's name.
         name_bytes_max = 255,
+    }
+}
+
+impl Schedule {
+    /// What the first use of a contract in a call tree costs.
+    pub fn instance_price(&self, code_bytes: u64) -> u64 {
+        self.instance_byte
+            .saturating_mul(code_bytes)
+            .saturating_add(self.instance_base)
     }
 }
 
@@ -267,7 +313,7 @@ mod tests {
         }
         assert_eq!(
             base.differences(&dear.text()),
-            ["gas.call_base: 2501 there, 2500 here"]
+            ["gas.call_base: 3001 there, 3000 here"]
         );
         assert_eq!(base.fingerprint(), Protocol::default().fingerprint());
     }

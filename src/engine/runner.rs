@@ -19,6 +19,7 @@ use super::host::Host;
 use super::outcome::{Failure, Fault, Refusal};
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
+use super::tally::Tally;
 use crate::memory::ContractMemory;
 
 /// Instances that a store may hold when a call begins. Stores free instances only all at once.
@@ -165,6 +166,7 @@ impl<H: Host> Runner<H> {
         let state = self.store.data_mut();
         state.leave_tree();
         state.call += 1;
+        state.tally = Tally::default();
         let outcome = self.top_frame(call);
         if matches!(&outcome, Ok(Ok(completed)) if completed.result.is_ok()) {
             clear_leftovers(self.store.data_mut());
@@ -172,13 +174,14 @@ impl<H: Host> Runner<H> {
         outcome
     }
 
-    /// What a call by the host costs before its first instruction.
-    fn start_gas(&self, argument: &[u8]) -> u64 {
+    /// What a call by the host costs before its first instruction. A contract that does not exist is refused later.
+    fn start_gas(&self, call: &Call<'_>) -> Result<u64, Fault> {
         let schedule = &self.engine.protocol().schedule;
-        schedule
+        let code_bytes = self.host().code_len(&call.contract)?.unwrap_or(0);
+        let argument = schedule
             .import_byte
-            .saturating_mul(argument.len() as u64)
-            .saturating_add(schedule.instance_base)
+            .saturating_mul(call.argument.len() as u64);
+        Ok(argument.saturating_add(schedule.instance_price(code_bytes)))
     }
 
     fn top_frame(&mut self, call: Call<'_>) -> CallOutcome {
@@ -191,7 +194,7 @@ impl<H: Host> Runner<H> {
             function: call.function,
             argument: call.argument,
             limit_gas: call.limit_gas,
-            start_gas: self.start_gas(call.argument),
+            start_gas: self.start_gas(&call)?,
             init: call.init,
         };
         let prepared = match frame::prepare(&mut self.store, &request)? {
@@ -228,7 +231,7 @@ impl<H: Host> Runner<H> {
 
 fn store<H: Host>(engine: &Engine<H>, state: State<H>) -> Store<State<H>> {
     let mut store = Store::new(engine.wasmtime(), state);
-    store.limiter(|state| &mut state.growth);
+    store.limiter(|state| state);
     store
 }
 

@@ -11,6 +11,8 @@ use super::contracts::{Contracts, Live, Place, Resident};
 use super::host::Host;
 use super::outcome::Fault;
 use super::protocol::Protocol;
+use super::tally::Tally;
+use super::warm::WarmPages;
 use crate::memory::Copies;
 
 /// What the wasmtime store of a runner owns.
@@ -26,7 +28,11 @@ pub struct State<H: Host> {
     /// One scope for each session savepoint, then one for each frame.
     pub scopes: Vec<Scope>,
     pub copies: Copies,
-    pub growth: Growth,
+    /// The host had no memory for a contract to grow.
+    pub growth_failed: bool,
+    /// What the running call has used of the limits on a call tree.
+    pub tally: Tally,
+    pub warm: WarmPages,
     /// Instances made in the store, which keeps them until it goes itself.
     pub instances: usize,
 }
@@ -52,18 +58,8 @@ struct Undo {
     globals: Vec<Val>,
 }
 
-/// Decides about `memory.grow`, and tells the limits of consensus from those of the host.
-pub struct Growth {
-    pub max_bytes: u64,
-    pub failed: bool,
-}
-
 impl<H: Host> State<H> {
     pub fn new(host: H, protocol: Arc<Protocol>) -> Self {
-        let max_bytes = protocol
-            .limits
-            .memory_wasm_pages_max
-            .saturating_mul(WASM_PAGE_BYTES);
         Self {
             host,
             protocol,
@@ -73,10 +69,9 @@ impl<H: Host> State<H> {
             frames: Vec::new(),
             scopes: Vec::new(),
             copies: Copies::default(),
-            growth: Growth {
-                max_bytes,
-                failed: false,
-            },
+            growth_failed: false,
+            tally: Tally::default(),
+            warm: WarmPages::default(),
             instances: 0,
         }
     }
@@ -120,12 +115,39 @@ impl<H: Host> State<H> {
         }
     }
 
+    /// Whether the call tree's memories may take so many bytes more.
+    fn has_room(&self, more_bytes: u64) -> bool {
+        let pages_max = self.protocol.limits.call_memory_wasm_pages_max;
+        let sizes = self.entered.iter();
+        let sizes = sizes.map(|place| self.contracts[*place].memory.size_bytes() as u64);
+        let total = sizes.fold(more_bytes, u64::saturating_add);
+        total <= pages_max.saturating_mul(WASM_PAGE_BYTES)
+    }
+
+    /// Whether the call tree may take in a contract with a memory as large as the one at `place`.
+    pub fn has_room_for(&self, place: Place) -> bool {
+        self.has_room(self.contracts[place].memory.size_bytes() as u64)
+    }
+
+    /// Lets the pages that were touched just now at `place` be warm, and as many others get cold.
+    pub fn settle_warm(&mut self, place: Place) {
+        let pages_max = self.protocol.limits.warm_pages_max;
+        for at in 0..self.contracts[place].memory.warmed().len() {
+            let page = self.contracts[place].memory.warmed()[at];
+            if let Some((colder, page)) = self.warm.push(place, page, pages_max) {
+                self.contracts[colder].memory.chill(page);
+            }
+        }
+        self.contracts[place].memory.clear_warmed();
+    }
+
     /// Forgets what the latest call touched: the next one pays anew.
     pub fn leave_tree(&mut self) {
         for place in &self.entered {
             self.contracts[*place].memory.end_call();
         }
         self.entered.clear();
+        self.warm.clear();
     }
 
     /// Ends the innermost scope and keeps what happened in it, for the scope around it to undo.
@@ -212,23 +234,29 @@ fn settle_instance<H: Host>(
     Ok(())
 }
 
-impl ResourceLimiter for Growth {
+/// Decides about `memory.grow`, and tells the limits of consensus from those of the host.
+impl<H: Host> ResourceLimiter for State<H> {
     fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let within = desired as u64 <= self.max_bytes && maximum.is_none_or(|max| desired <= max);
         // A memory that is as large already was accepted under earlier limits.
-        Ok(current == 0 || desired <= current || within)
+        if current == 0 || desired <= current {
+            return Ok(true);
+        }
+        let limits = &self.protocol.limits;
+        let largest = limits.memory_wasm_pages_max.saturating_mul(WASM_PAGE_BYTES);
+        let within = desired as u64 <= largest && maximum.is_none_or(|max| desired <= max);
+        Ok(within && self.has_room((desired - current) as u64))
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         // Only a region's own refusal is an `io::Error`: the host has no memory.
         // Everything else is a limit that the contract may observe as -1.
         if error.is::<io::Error>() {
-            self.failed = true;
+            self.growth_failed = true;
             return Err(error);
         }
         Ok(())

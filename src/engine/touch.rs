@@ -57,7 +57,7 @@ fn copy<H: Host, P: Pointer>(
 ) -> wasmtime::Result<()> {
     let (target, source, len) = (target.address(), source.address(), len.address());
     if fits(&guest, target, len) && fits(&guest, source, len) {
-        afford(&mut guest, len)?;
+        charge_bulk(&mut guest, len)?;
         touch_running(&mut guest, source, len, Access::Read)?;
         touch_running(&mut guest, target, len, Access::Write)?;
     }
@@ -68,20 +68,24 @@ fn copy<H: Host, P: Pointer>(
 fn fill<H: Host, P: Pointer>(mut guest: Guest<'_, H>, target: P, len: P) -> wasmtime::Result<()> {
     let (target, len) = (target.address(), len.address());
     if fits(&guest, target, len) {
-        afford(&mut guest, len)?;
+        charge_bulk(&mut guest, len)?;
         touch_running(&mut guest, target, len, Access::Write)?;
     }
     Ok(())
 }
 
-/// Ends the frame if its gas does not suffice for the bytes of a bulk operation, which would end it there anyway: looking
-/// at the pages of a long range takes time that nobody would pay for.
-fn afford<H: Host>(guest: &mut Guest<'_, H>, len: u64) -> Result<(), Abort> {
-    let price = guest.data().protocol.operators.memory_bulk_byte;
-    match fuel(&guest.as_context_mut())? < price.saturating_mul(len) {
-        true => Err(Abort::OutOfGas),
-        false => Ok(()),
-    }
+/// Bytes of a bulk operation that are paid for at once.
+const LINE_BYTES: u64 = 64;
+
+/// Takes the price of the bytes that a bulk operation moves. Those that the contract may do without asking, of up to 264 bytes on
+/// pages that are ready, move their bytes for the operator's price.
+fn charge_bulk<H: Host>(guest: &mut Guest<'_, H>, len: u64) -> Result<(), Abort> {
+    let schedule = &guest.data().protocol.schedule;
+    let lines = schedule
+        .memory_bulk_line
+        .saturating_mul(len.div_ceil(LINE_BYTES));
+    let price = lines.saturating_add(schedule.memory_bulk_base);
+    charge(&mut guest.as_context_mut(), price)
 }
 
 fn fits<H: Host>(guest: &Guest<'_, H>, address: u64, len: u64) -> bool {
@@ -126,17 +130,23 @@ pub fn touch<H: Host>(
         charge(store, price)?;
     }
     let state = store.data_mut();
+    state.tally.touch(&state.protocol.limits, pending)?;
     state.contracts[place]
         .memory
         .touch(&mut state.copies, address, len, access)
-        .map_err(|error| Fault::from("committed memory can not be had", error).into())
+        .map_err(|error| Fault::from("committed memory can not be had", error))?;
+    state.settle_warm(place);
+    Ok(())
 }
 
 fn price(schedule: &Schedule, touch: Touch) -> u64 {
     let reads = touch.reads.saturating_mul(schedule.page_read);
     let writes = touch.writes.saturating_mul(schedule.page_write);
     let copies = touch.copies.saturating_mul(schedule.page_copy);
-    reads.saturating_add(writes).saturating_add(copies)
+    let again = touch.again.saturating_mul(schedule.page_again);
+    [reads, writes, copies, again]
+        .into_iter()
+        .fold(0, u64::saturating_add)
 }
 
 /// Takes gas for work about to be done. What can not be paid is not done.

@@ -50,6 +50,8 @@ pub struct ContractMemory {
     pub(super) touched: Vec<u32>,
     /// Among them those with the mark for written, and maybe others.
     pub(super) hot: Vec<u32>,
+    /// Pages that touches made ready since somebody asked.
+    pub(super) warmed: Vec<u32>,
     /// The pages that may differ from the last commit, and maybe others.
     pub(super) dirty: Vec<u32>,
     pub(super) scopes: Vec<Scope>,
@@ -88,6 +90,7 @@ impl ContractMemory {
             states: PageStates::default(),
             touched: Vec::new(),
             hot: Vec::new(),
+            warmed: Vec::new(),
             dirty: Vec::new(),
             scopes: Vec::new(),
             log: Vec::new(),

@@ -80,7 +80,7 @@ impl ContractMemory {
     pub fn clear_leftovers(&mut self, range: &Range<u64>) {
         for at in 0..self.touched.len() {
             let page = self.touched[at];
-            if self.states.get(page).mark < PAID {
+            if self.states.get(page).paid() < PAID {
                 continue;
             }
             self.clear(page, PAGE_BYTES, range);

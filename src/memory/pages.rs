@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::touch::COLD;
+
 const LEAF_PAGES: usize = 64;
 const BRANCH_LEAVES: usize = 256;
 
@@ -33,11 +35,20 @@ pub(super) struct PageState {
     /// The same for the head.
     pub head_saved: u32,
     pub flags: u8,
-    /// The mark in this top-level call.
+    /// The mark in this top-level call, and whether the page is cold.
     pub mark: u8,
 }
 
 impl PageState {
+    /// The mark that the page has, or would have if it were not cold.
+    pub fn paid(&self) -> u8 {
+        self.mark & !COLD
+    }
+
+    pub fn is_cold(&self) -> bool {
+        self.mark & COLD != 0
+    }
+
     pub fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

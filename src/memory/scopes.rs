@@ -12,7 +12,7 @@ use super::copies::{Copies, Head};
 use super::pages::{
     HEAD_DIRTY, HEAD_WRITTEN, LISTED_DIRTY, PageState, RESET, REST_DIRTY, REST_WRITTEN,
 };
-use super::touch::PAID;
+use super::touch::{COLD, PAID};
 use super::{Page, SPILL_BYTES};
 use crate::region::Region;
 use crostata_abi::PAGE_BYTES;
@@ -220,7 +220,8 @@ impl ContractMemory {
     /// Lowers the marks of pages written since the last opening: the next write must ask again.
     fn cool(&mut self) {
         for page in std::mem::take(&mut self.hot) {
-            self.set_mark(page, PAID);
+            let cold = self.states.get(page).mark & COLD;
+            self.set_mark(page, PAID | cold);
         }
     }
 

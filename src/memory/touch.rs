@@ -15,8 +15,12 @@
 //! one look at the mark of an address's page is enough for all accesses up to that many bytes
 //! further. A page thus has two units with pre-images of their own: head, and rest.
 //!
-//! Marks are lowered only for newer scopes, which are resolved before older frames of the contract go on, and
-//! when the call ends. What a frame once found therefore holds until it ends.
+//! **Cold pages.** Whoever charges for touches may [`chill`](ContractMemory::chill) pages, so that the next access asks again:
+//! reaching for a page that is in no cache of the processor takes time whenever it happens. A cold page stays what it
+//! is otherwise, loaded and with its pre-image kept: an access that relied on an earlier look at the mark does no harm.
+//!
+//! Other than that, marks are lowered only for newer scopes, which are resolved before older frames of the contract go on,
+//! and when the call ends. What a frame once found therefore holds until it ends.
 
 use crostata_abi::{PAGE_BYTES, PageIndex};
 
@@ -29,6 +33,8 @@ use super::pages::{
 /// Bytes of the next page that a page's mark covers.
 pub const SPILL_BYTES: usize = 264;
 
+/// Set in what is known of a page, whose mark is then 0, while the page is cold.
+pub(super) const COLD: u8 = 0x80;
 pub(super) const READ: u8 = 1;
 pub(super) const PAID: u8 = 2;
 pub(super) const WRITTEN: u8 = 3;
@@ -54,6 +60,8 @@ pub struct Touch {
     pub writes: u64,
     /// Pages written before in this top-level call of which the innermost scope still needs the pre-image.
     pub copies: u64,
+    /// Pages paid for before, of which nothing more is to be kept: cold ones, and those written before a nested scope.
+    pub again: u64,
 }
 
 impl ContractMemory {
@@ -66,10 +74,12 @@ impl ContractMemory {
         let pages = self.pages_of(address, len_bytes);
         let mut touch = Touch::default();
         let mut fresh = 0;
-        let known = |state: super::pages::PageState| match (access, state.mark) {
+        let known = |state: super::pages::PageState| match (access, state.paid()) {
             (Access::Read, 0) => touch.reads += 1,
             (Access::Write, 0 | READ) => touch.writes += 1,
             (Access::Write, PAID) if state.rest_saved != depth => touch.copies += 1,
+            (Access::Write, PAID) => touch.again += 1,
+            _ if state.is_cold() => touch.again += 1,
             _ => {}
         };
         self.states.visit(pages, known, |pages| fresh += pages);
@@ -107,6 +117,25 @@ impl ContractMemory {
         Ok(())
     }
 
+    /// The pages that were made ready by [`touch`](Self::touch) since the last [`clear_warmed`](Self::clear_warmed) and were
+    /// untouched or cold before, in order.
+    pub fn warmed(&self) -> &[u32] {
+        &self.warmed
+    }
+
+    /// Forgets which pages were made ready lately.
+    pub fn clear_warmed(&mut self) {
+        self.warmed.clear();
+    }
+
+    /// Makes a page cold: the next access touches it again.
+    pub fn chill(&mut self, page: u32) {
+        let mark = self.states.get(page).mark;
+        if mark != 0 {
+            self.set_mark(page, mark | COLD);
+        }
+    }
+
     /// Ends the top-level call: no page is touched any more.
     pub fn end_call(&mut self) {
         for page in self.touched.drain(..) {
@@ -116,6 +145,7 @@ impl ContractMemory {
             }
         }
         self.hot.clear();
+        self.warmed.clear();
     }
 
     /// The pages touched so far in this top-level call, in the order of their first touch.
@@ -123,7 +153,7 @@ impl ContractMemory {
     /// By the spill rule each stands for the head of the next page too.
     pub fn touched(&self) -> impl Iterator<Item = (PageIndex, Access)> {
         self.touched.iter().map(|page| {
-            let access = match self.states.get(*page).mark {
+            let access = match self.states.get(*page).paid() {
                 PAID | WRITTEN => Access::Write,
                 _ => Access::Read,
             };
@@ -132,20 +162,27 @@ impl ContractMemory {
     }
 
     fn touch_read(&mut self, page: u32) -> Result<(), MemoryError> {
-        if self.states.get(page).mark == 0 {
+        let state = self.states.get(page);
+        if state.mark == 0 {
             self.load_with_spill(page)?;
             self.touched.push(page);
-            self.set_mark(page, READ);
+            self.warm(page, READ);
+        } else if state.is_cold() {
+            self.warm(page, state.paid());
         }
         Ok(())
     }
 
     fn touch_write(&mut self, copies: &mut Copies, page: u32) -> Result<(), MemoryError> {
-        let mark = self.states.get(page).mark;
-        if mark == WRITTEN {
+        let state = self.states.get(page);
+        if state.mark == WRITTEN {
             return Ok(());
         }
-        if mark == 0 {
+        if state.paid() == WRITTEN {
+            self.warm(page, WRITTEN);
+            return Ok(());
+        }
+        if state.mark == 0 {
             self.load_with_spill(page)?;
             self.touched.push(page);
         }
@@ -156,7 +193,10 @@ impl ContractMemory {
             self.soil(next, HEAD_WRITTEN | HEAD_DIRTY);
         }
         self.hot.push(page);
-        self.set_mark(page, WRITTEN);
+        match state.mark == 0 || state.is_cold() {
+            true => self.warm(page, WRITTEN),
+            false => self.set_mark(page, WRITTEN),
+        }
         Ok(())
     }
 
@@ -170,10 +210,16 @@ impl ContractMemory {
         Ok(())
     }
 
+    fn warm(&mut self, page: u32, mark: u8) {
+        self.set_mark(page, mark);
+        self.warmed.push(page);
+    }
+
+    /// Sets what is known of a page's mark; compiled code sees 0 while the page is cold.
     pub(super) fn set_mark(&mut self, page: u32, mark: u8) {
         self.states.entry(page).mark = mark;
         if let Some(region) = &self.region {
-            region.set_mark(page, mark);
+            region.set_mark(page, if mark & COLD == 0 { mark } else { 0 });
         }
     }
 

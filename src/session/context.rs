@@ -48,6 +48,11 @@ impl Context {
         found.map_err(|source| Fault::from("the state can not be read", source))
     }
 
+    /// Whether there is a contract with this id.
+    pub(super) fn exists(&self, contract: &ContractId) -> Result<bool, Fault> {
+        Ok(self.code_len(contract)?.is_some())
+    }
+
     /// The record of the call that just ended, leaving an empty one.
     pub(super) fn take_record(&mut self) -> Record {
         std::mem::take(&mut self.record)
@@ -66,8 +71,13 @@ impl Host for Context {
         Ok(Some(Loaded { module, memory }))
     }
 
-    fn exists(&self, contract: &ContractId) -> Result<bool, Fault> {
-        Ok(self.contracts.contains_key(contract) || self.base(contract)?.is_some())
+    fn code_len(&self, contract: &ContractId) -> Result<Option<u64>, Fault> {
+        match self.contracts.get(contract) {
+            Some(touched) => Ok(Some(touched.code_len_bytes)),
+            None => Ok(self
+                .base(contract)?
+                .map(|state| state.record.code_len_bytes)),
+        }
     }
 
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String> {

@@ -13,7 +13,7 @@ use super::error::{Error, Fatal, Rejected};
 use super::receipt::{CallReceipt, DeployReceipt};
 use super::run::Session;
 use super::savepoint::Change;
-use crate::engine::{Call, Fault, Host, Module};
+use crate::engine::{Call, Fault, Module};
 use crate::memory::{Access, ContractMemory, Copies};
 
 /// The name of the constructor.

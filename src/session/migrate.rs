@@ -7,7 +7,7 @@ use super::contract::ContractData;
 use super::error::{Error, Fatal};
 use super::run::Session;
 use super::savepoint::Change;
-use crate::engine::{Host, Refusal};
+use crate::engine::Refusal;
 
 impl Session {
     /// Replaces a contract's code and memory.

@@ -18,7 +18,7 @@ use super::receipt::CallReceipt;
 use super::record::Record;
 use super::runtime::Runtime;
 use super::savepoint::Journal;
-use crate::engine::{Call, Fault, Host, Refusal, Runner};
+use crate::engine::{Call, Fault, Refusal, Runner};
 use crate::state::{Draft, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.

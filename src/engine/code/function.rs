@@ -1,4 +1,4 @@
-//! Rewrites one function body: the stack-height counter, the touch checks, and the `nop`s that the gas schedule prices.
+//! Rewrites one function body: the stack-height counter, the touch checks, looks at the gas, and the `nop`s that the gas schedule prices.
 //!
 //! Functions that call nothing and whose frame costs little are left without a counter: whoever calls them leaves that much native stack
 //! unused. The body of any other becomes the contents of one block with the function's results, so that every way out
@@ -11,6 +11,7 @@ use super::analysis::{self, Checking};
 use super::coverage::Check;
 use super::outline::{Body, Outline};
 use super::rewrite::encoded;
+use super::straight_line::StraightLine;
 use super::touch::{Code, TOUCH_IMPORTS, Toucher};
 use super::{Rejection, WordSize};
 use std::collections::BTreeMap;
@@ -130,6 +131,7 @@ impl Rewriting {
             .get_operators_reader()
             .map_err(Rejection::invalid)?;
         let (mut depth, mut accesses) = (0_u32, 0);
+        let mut line = StraightLine::new();
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().map_err(Rejection::invalid)?;
             match operator {
@@ -137,6 +139,11 @@ impl Rewriting {
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }
+            if line.look_due() {
+                let look = [Instruction::Loop(BlockType::Empty), Instruction::End];
+                self.code.emit(&look);
+            }
+            line.pass(&operator);
             if let Some(access) = Access::of(&operator) {
                 self.access(&access, accesses);
                 accesses += 1;

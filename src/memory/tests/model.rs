@@ -39,6 +39,10 @@ enum Operation {
         len: u64,
         byte: u8,
     },
+    /// A page gets cold.
+    Chill {
+        page: u32,
+    },
     Grow,
     Savepoint,
     Revert,
@@ -59,6 +63,7 @@ struct Model {
     content: Vec<u8>,
     committed: Vec<u8>,
     marks: BTreeMap<u64, u8>,
+    cold: BTreeSet<u64>,
     scopes: Vec<Scope>,
     facts: Facts,
 }
@@ -79,6 +84,7 @@ impl Model {
             committed: content.clone(),
             content,
             marks: BTreeMap::new(),
+            cold: BTreeSet::new(),
             scopes: Vec::new(),
             facts: Facts::new(),
         }
@@ -92,12 +98,13 @@ impl Model {
         let mut touch = Touch::default();
         for page in pages {
             let mark = self.mark(page);
+            let cold = self.cold.remove(&page);
             match access {
                 Access::Read if mark == 0 => {
                     touch.reads += 1;
                     self.marks.insert(page, 1);
                 }
-                Access::Read => {}
+                Access::Read => touch.again += u64::from(cold),
                 Access::Write => {
                     let fresh = self
                         .scopes
@@ -105,6 +112,7 @@ impl Model {
                         .is_some_and(|scope| scope.saved.insert(page));
                     touch.writes += u64::from(mark < 2);
                     touch.copies += u64::from(mark == 2 && fresh);
+                    touch.again += u64::from(mark == 2 && !fresh || mark == 3 && cold);
                     self.marks.insert(page, 3);
                 }
             }
@@ -148,6 +156,7 @@ impl Model {
 
     fn end_call(&mut self) {
         self.marks.clear();
+        self.cold.clear();
         self.facts.clear();
         self.scopes.iter_mut().for_each(|scope| scope.facts.clear());
     }
@@ -213,6 +222,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(fact, offset, len, byte)| Operation::Again { fact, offset, len, byte }),
         3 => (at.clone(), 0..spill, 1..=8u64).prop_map(|(at, skip, len)| Operation::Load { at, skip, len }),
         1 => (at, 0..20_000u64, any::<u8>()).prop_map(|(at, len, byte)| Operation::Range { at, len, byte }),
+        3 => (0..12u32).prop_map(|page| Operation::Chill { page }),
         1 => Just(Operation::Grow),
         5 => Just(Operation::Savepoint),
         3 => Just(Operation::Revert),
@@ -276,6 +286,12 @@ impl Both {
                     self.model.facts.push(at);
                     let skip = skip.min(SPILL_BYTES as u64 - len);
                     self.write(at + skip, len, byte);
+                }
+            }
+            Operation::Chill { page } => {
+                self.memory.chill(page);
+                if self.model.mark(page.into()) > 0 {
+                    self.model.cold.insert(page.into());
                 }
             }
             Operation::Again {
