@@ -3,7 +3,7 @@
 use crate::measure::Cost;
 
 /// What an attack took in all its runs: the least time, and memory and disk of the watched run.
-#[derive(Clone, Copy)]
+#[derive(Default, Clone, Copy)]
 pub struct Figures {
     pub timed: Cost,
     pub watched: Cost,
@@ -17,9 +17,18 @@ pub struct Ratios {
 }
 
 impl Figures {
+    /// Takes what another run took.
+    pub fn add(&mut self, cost: Cost, watched: bool) {
+        if watched {
+            self.watched = cost;
+        } else if self.timed.gas == 0 || ns_per_gas(&cost) < self.ns_per_gas() {
+            self.timed = cost;
+        }
+    }
+
     /// Processor time per gas.
     pub fn ns_per_gas(&self) -> f64 {
-        self.timed.cpu_ns as f64 / self.timed.gas.max(1) as f64
+        ns_per_gas(&self.timed)
     }
 
     fn rss_per_gas(&self) -> f64 {
@@ -38,6 +47,10 @@ impl Figures {
             disk: self.disk_per_gas() / fair.disk_per_gas(),
         }
     }
+}
+
+fn ns_per_gas(cost: &Cost) -> f64 {
+    cost.cpu_ns as f64 / cost.gas.max(1) as f64
 }
 
 /// The heading of the table.

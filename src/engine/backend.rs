@@ -93,6 +93,8 @@ impl<H: Host> Engine<H> {
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
         check_limits(&protocol)?;
+        // With RUST_BACKTRACE set, each trap of a contract would take the time of a backtrace of the host, five times its own.
+        wasmtime::error::disable_backtrace();
         let config = config(backend, &protocol)?;
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);

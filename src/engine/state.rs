@@ -29,6 +29,8 @@ pub struct State<H: Host> {
     pub growth: Growth,
     /// Instances made in the store, which keeps them until it goes itself.
     pub instances: usize,
+    /// Failures below the outermost frame of the running call tree.
+    pub caught_backtraces: u32,
 }
 
 /// A running frame.
@@ -78,6 +80,7 @@ impl<H: Host> State<H> {
                 failed: false,
             },
             instances: 0,
+            caught_backtraces: 0,
         }
     }
 
@@ -126,6 +129,7 @@ impl<H: Host> State<H> {
             self.contracts[*place].memory.end_call();
         }
         self.entered.clear();
+        self.caught_backtraces = 0;
     }
 
     /// Ends the innermost scope and keeps what happened in it, for the scope around it to undo.

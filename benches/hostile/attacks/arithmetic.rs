@@ -149,14 +149,14 @@ fn branch_mispredicted() -> World {
     World::of(contract(2, "", &run(&forever(&one.repeat(16)))))
 }
 
-/// Jumps to one of 1,024 places, at random.
+/// Jumps to one of 1,000 places, at random.
 fn br_table() -> World {
-    let targets: String = (0..1_024).map(|target| format!(" {target}")).collect();
-    let open = "(block ".repeat(1_025);
+    let targets: String = (0..1_000).map(|target| format!(" {target}")).collect();
+    let open = "(block ".repeat(1_001);
     let close =
-        "(local.set $j (i32.add (local.get $j) (i32.const 1))) (br $forever))".repeat(1_024);
+        "(local.set $j (i32.add (local.get $j) (i32.const 1))) (br $forever))".repeat(1_000);
     let jump = format!(
-        "(br_table{targets} 1024 (i32.and (i32.shr_u (local.get $i) (i32.const 11)) (i32.const 1023)))"
+        "(br_table{targets} 1000 (i32.and (i32.shr_u (local.get $i) (i32.const 11)) (i32.const 1023)))"
     );
     let body = forever(&format!("{RANDOM} {open} {jump} ) {close}"));
     World::of(contract(2, "", &run(&body)))

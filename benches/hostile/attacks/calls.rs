@@ -42,7 +42,7 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("calls_out_of_gas", || pair(0, 1, "", "(loop (br 0))")),
     ("calls_misusing", || {
-        pair(0, 0, PANIC, "(call $panic (i32.const -1))")
+        pair(0, 1_000, PANIC, "(call $panic (i32.const -1))")
     }),
     ("calls_with_bad_result", || {
         pair(0, 1, "", "(return (i32.const -1))")
@@ -55,6 +55,9 @@ pub const ATTACKS: &[Listed] = &[
         ))
     }),
     ("calls_nowhere_ever_new", calls_nowhere_ever_new),
+    ("calls_nowhere_ever_new_cold", || {
+        calls_nowhere_ever_new().cold()
+    }),
     ("calls_of_nothing", || named("no", "go")),
     ("calls_of_init", || named("init", "init")),
     ("calls_of_long_names", calls_of_long_names),
@@ -92,8 +95,8 @@ pub const ATTACKS: &[Listed] = &[
     ("contracts_256", || fan("", "")),
     ("contracts_256_with_tables", || fan(&table(8_192), "")),
     ("contracts_256_with_globals", || fan(&globals(), "")),
-    ("contracts_256_with_1024_exports", || {
-        fan(&exports(1_023), "")
+    ("contracts_256_with_1000_exports", || {
+        fan(&exports(1_000), "")
     }),
     ("contracts_256_writing", || {
         fan("", "(i32.store (i32.const 8) (i32.const 1))")
@@ -101,10 +104,12 @@ pub const ATTACKS: &[Listed] = &[
     ("contracts_768_in_turn", || {
         in_turn(768, &table(8_192), false)
     }),
-    ("contracts_768_in_turn_cold", || in_turn(768, "", true)),
+    ("contracts_768_in_turn_cold", || {
+        in_turn(768, "", true).at_most(768)
+    }),
     ("contracts_2000_in_turn_failing", contracts_in_turn_failing),
     ("large_modules_in_turn", || {
-        in_turn(600, &functions(1_500), false)
+        in_turn(600, &functions(1_000), false)
     }),
     ("large_code_cold", large_code_cold),
     ("backtraces", || backtraces("")),
@@ -140,13 +145,13 @@ fn named(name: &str, exported: &str) -> World {
     ])
 }
 
-/// The state's tree is searched for an id that was never asked for.
+/// The state's tree is searched for ids that nobody asked for before, each once.
 fn calls_nowhere_ever_new() -> World {
-    let next = "(i32.store (i32.const 1024) (i32.add (i32.mul (i32.load (i32.const 1024)) (i32.const 1664525)) (i32.const 1013904223)))";
-    let body = forever(&(next.to_owned() + &call(0, "go", 0, 0)));
-    let driver = contract(2, CALLS, &(names("go", 0) + &run(&body)));
+    let next = "(i32.store (i32.const 1056) (i32.add (i32.mul (i32.load (i32.const 1056)) (i32.const 1664525)) (i32.const 1013904223)))";
+    let body = forever(&(next.to_owned() + &call(1, "go", 0, 0)));
+    let driver = contract(2, CALLS, &(names("go", 1) + &run(&body)));
     let nothing = contract(2, "", &function("go", ""));
-    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, 2_000)))
+    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, 10_000))).at_most(1)
 }
 
 fn calls_of_long_names() -> World {
@@ -154,7 +159,7 @@ fn calls_of_long_names() -> World {
     let driver = names(&name, 2) + &run(&forever(&call(2, &name, 0, 0)));
     World::of_all([
         contract(2, CALLS, &driver),
-        contract(2, "", &exports(1_023)),
+        contract(2, "", &exports(1_000)),
     ])
 }
 
@@ -174,8 +179,7 @@ fn calls_refused_reentry() -> World {
 /// A contract that calls itself to the greatest depth, again and again.
 fn deep(end: &str, argument_bytes: u32) -> World {
     let body = call(1, "go", argument_bytes, 0) + end;
-    let code =
-        names("go", 1) + &function("go", &body) + &run(&forever(&call(1, "go", 0, 3_000_000)));
+    let code = names("go", 1) + &function("go", &body) + &run(&forever(&call(1, "go", 0, 400_000)));
     World::of(contract(2, CALLS, &code)).calling(Call::of(1, "run"))
 }
 
@@ -218,9 +222,7 @@ fn exports(count: u32) -> String {
 fn functions(count: u32) -> String {
     let body =
         "(local.set $x (i64.mul (i64.add (local.get $x) (i64.const 7)) (local.get $y)))".repeat(60);
-    (0..count)
-        .map(|number| function(&format!("f{number}"), &body))
-        .collect()
+    format!("(func (param $x i64) (param $y i64) {body})").repeat(count as usize)
 }
 
 fn many(count: u32, more: &str) -> World {
@@ -257,7 +259,7 @@ fn contracts_in_turn_failing() -> World {
         .stepping(|step| Step::Call(Call::of(1 + step as u32 % 2_000, "go").limited(25_000)))
 }
 
-/// A node that has just started is made to compile what was deployed long ago.
+/// A node that has just started is made to load, if not to compile, what was deployed long ago.
 fn large_code_cold() -> World {
     let code = |number: u32| {
         let one = function("go", &format!("(drop (i32.const {number}))"));
@@ -265,6 +267,7 @@ fn large_code_cold() -> World {
     };
     World::of_all((0..3).map(code))
         .cold()
+        .at_most(3)
         .stepping(|step| Step::Call(Call::of(1 + step as u32 % 3, "go").limited(25_000)))
 }
 
@@ -289,7 +292,7 @@ fn traps_out_of_deep_recursion() -> World {
            {}"#,
         function("go", "(drop (call $deep (i32.const 4000)))")
     );
-    World::of_all([calling_go(0, 100_000), contract(2, "", &body)])
+    World::of_all([calling_go(0, 75_000), contract(2, "", &body)])
 }
 
 fn recursion() -> String {
@@ -300,11 +303,11 @@ fn recursion() -> String {
 }
 
 fn stack_exhausted() -> World {
-    World::of_all([calling_go(0, 200_000), contract(2, "", &recursion())])
+    World::of_all([calling_go(0, 80_000), contract(2, "", &recursion())])
 }
 
 fn stack_exhausted_outside() -> World {
-    World::of(contract(2, "", &recursion())).calling(Call::of(1, "go").limited(200_000))
+    World::of(contract(2, "", &recursion())).calling(Call::of(1, "go").limited(100_000))
 }
 
 /// Frames that write a page under as many scopes as there can be.

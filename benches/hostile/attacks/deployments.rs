@@ -1,7 +1,7 @@
 //! Attacks by deploying: modules that are slow to judge, compile or store, failing constructors, many commits, migration.
 
 use super::text::{contract, function, run};
-use super::{Call, Deployment, Listed, Step, World};
+use super::{Deployment, Listed, Step, World};
 
 pub const ATTACKS: &[Listed] = &[
     ("deploy_small", || deploying(|number| small(number))),
@@ -30,17 +30,6 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("migrations", || {
         World::of(small(0)).stepping(|step| Step::Migrate(small(step as u32 + 1)))
-    }),
-    ("commits", || {
-        World::of(contract(
-            2,
-            "",
-            &run("(i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (i32.const 1)))"),
-        ))
-        .stepping(|step| match step % 2 {
-            0 => Step::Call(Call::of(1, "run")),
-            _ => Step::Commit,
-        })
     }),
 ];
 
@@ -204,8 +193,6 @@ fn rejected_late(number: u32) -> Vec<u8> {
     let functions: String = (0..400)
         .map(|at| function(&format!("f{at}"), &body))
         .collect();
-    let late = "(func (result i32) (block (result i32) (i32.const 1)) (drop) (i32.const 0) (drop) (i32.const 1) (return_call 0))";
-    let _ = late;
     let late = format!("(func (local{}))", " i64".repeat(5_000));
     contract(2, "", &(numbered(number) + &functions + &late))
 }

@@ -32,8 +32,10 @@ pub const ATTACKS: &[Listed] = &[
             "(drop (call $import (i32.const 4096)))",
         )
     }),
-    ("import_owner_ever_new", owner_ever_new),
-    ("import_owner_ever_new_cold", || owner_ever_new().cold()),
+    ("import_owner_ever_new", || owner_ever_new(10_000)),
+    ("import_owner_ever_new_cold", || {
+        owner_ever_new(10_000).cold()
+    }),
     ("import_session_datum", || {
         import(
             "hd",
@@ -120,18 +122,20 @@ fn callstack_deep() -> World {
     World::of(contract(2, &imports, &code)).calling(Call::of(1, "go"))
 }
 
-/// Contracts that nobody has touched, by turns: the tree is read, and for each a record from the disk.
-fn owner_ever_new() -> World {
-    let body = "(i32.store (i32.const 4096) (i32.rem_u (local.get $i) (i32.const 4000)))
-        (local.set $i (i32.add (local.get $i) (i32.const 1)))
-        (drop (call $import (i32.const 4096)))";
-    let driver = contract(
-        2,
-        &imported("owner", "(param i32) (result i32)"),
-        &run(&forever(body)),
+/// Contracts that nobody has touched, each asked for once: the tree is read, and for each a record.
+fn owner_ever_new(count: u32) -> World {
+    let body = super::text::times(
+        "i",
+        count,
+        "(i32.store (i32.const 4096) (i32.add (local.get $i) (i32.const 2)))
+         (drop (call $import (i32.const 4096)))",
     );
+    let imports = imported("owner", "(param i32) (result i32)");
+    let driver = contract(2, &imports, &run(&body));
     let nothing = contract(2, "", &function("go", ""));
-    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, 4_000)))
+    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, count as usize)))
+        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+        .at_most(1)
 }
 
 fn host_query_unknown() -> World {
@@ -157,17 +161,14 @@ fn events_succeeding() -> World {
 }
 
 fn events_reverted() -> World {
+    let imports = imported("emit", EMIT) + r#"(import "env" "panic" (func $panic (param i32)))"#;
     let emits = super::text::times(
         "i",
         100,
         "(call $import (i32.const 0) (i32.const 0) (i32.const 0))",
     );
-    let callee = contract(
-        2,
-        &imported("emit", EMIT),
-        &function("go", &(emits + "(unreachable)")),
-    );
-    World::of_all([super::text::calling_go(0, 50_000), callee])
+    let body = function("go", &(emits + "(call $panic (i32.const 0))"));
+    World::of_all([super::text::calling_go(0, 0), contract(2, &imports, &body)])
 }
 
 /// Each failing frame marks the events of all below it again: quadratic in the depth, if that is not priced.

@@ -9,12 +9,15 @@ use super::{Call, Contract, Listed, World};
 const LARGE: u32 = 3_840;
 /// The end of it.
 const END: u32 = LARGE << 16;
-/// Of contracts whose memory is committed before: 64 MiB.
-const COMMITTED: u32 = 1_024;
+/// Of contracts whose memory is committed before: 32 MiB.
+const COMMITTED: u32 = 512;
 const COMMITTED_END: u32 = COMMITTED << 16;
 
+const PANIC: &str = r#"(import "env" "panic" (func $panic (param i32)))"#;
+const FAIL: &str = "(call $panic (i32.const 0))";
+
 pub const ATTACKS: &[Listed] = &[
-    ("page_writes", || writing("", 4_096)),
+    ("page_writes", page_writes),
     ("page_writes_of_zeros", || {
         World::of(large(&stepping(
             "i",
@@ -23,7 +26,7 @@ pub const ATTACKS: &[Listed] = &[
             "(i32.store8 (local.get $i) (i32.const 0))",
         )))
     }),
-    ("page_writes_reverted", || writing("(unreachable)", 4_096)),
+    ("page_writes_reverted", page_writes_reverted),
     ("page_writes_reverted_small", page_writes_reverted_small),
     ("page_writes_scattered", page_writes_scattered),
     ("page_writes_straddling", || {
@@ -44,13 +47,21 @@ pub const ATTACKS: &[Listed] = &[
             "(drop (i32.load8_u (local.get $i)))",
         ))))
     }),
-    ("page_reads_warm", || committed(read_all())),
-    ("cold_reads", || committed(read_all()).cold()),
+    ("page_reads_committed", || {
+        committed(read_all()).calling(ample("run"))
+    }),
+    ("cold_reads", || {
+        committed(read_all()).cold().calling(ample("run"))
+    }),
     ("cold_reads_scattered", || {
         committed(read_scattered()).cold()
     }),
-    ("cold_writes", || committed(write_all()).cold()),
-    ("cold_copies", || committed(copy_all()).cold()),
+    ("cold_writes", || {
+        committed(write_all()).cold().calling(ample("run"))
+    }),
+    ("cold_copies", || {
+        committed(copy_all()).cold().calling(ample("run"))
+    }),
     ("growth", growth),
     ("growth_reverted", || {
         World::of(contract(
@@ -63,13 +74,10 @@ pub const ATTACKS: &[Listed] = &[
     ("growth_nested_reverted", growth_nested_reverted),
     ("growth_of_256_contracts", growth_of_256_contracts),
     ("growth_wide_by_page", growth_wide),
-    ("growth_refused", || {
-        World::of(contract(
-            2,
-            "",
-            &run(&forever("(drop (memory.grow (i32.const 65536)))")),
-        ))
-    }),
+    ("growth_by_page", growth_by_page),
+    ("growth_by_page_reverted", growth_by_page_reverted),
+    ("growth_touched_reverted", growth_touched_reverted),
+    ("growth_refused", growth_refused),
     ("growth_by_nothing", || {
         World::of(contract(
             2,
@@ -79,8 +87,9 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("bulk_fill", || {
         World::of(large(&forever(
-            "(memory.fill (i32.const 131072) (i32.const 1) (i32.const 251527168))",
+            "(memory.fill (i32.const 131072) (i32.const 1) (i32.const 16777216))",
         )))
+        .calling(ample("run"))
     }),
     ("bulk_fill_warm", || {
         bulk("(memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))")
@@ -99,8 +108,9 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("bulk_copy", || {
         World::of(large(&forever(
-            "(memory.copy (i32.const 125829120) (i32.const 0) (i32.const 125829120))",
+            "(memory.copy (i32.const 125829120) (i32.const 0) (i32.const 16777216))",
         )))
+        .calling(ample("run"))
     }),
     ("bulk_copy_overlapping", || {
         bulk("(memory.copy (i32.const 1) (i32.const 0) (i32.const 65536))")
@@ -113,28 +123,26 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("bulk_of_many_pages", bulk_of_many_pages),
     ("bulk_beyond_the_gas", bulk_beyond_the_gas),
-    ("cache_missing_loads", || {
-        missing(
-            "(local.set $j (i32.xor (local.get $j) (i32.load (i32.and (i32.add (local.get $i) (local.get $j)) (i32.const 0x7ffffff)))))",
-            1,
-        )
-    }),
+    ("cache_missing_loads", || missing(64 << 20, CHASED)),
+    ("cache_missing_loads_8mib", || missing(8 << 20, CHASED)),
+    ("cache_missing_loads_1mib", || missing(1 << 20, CHASED)),
+    ("cache_missing_loads_256kib", || missing(256 << 10, CHASED)),
     ("cache_missing_independent_loads", || {
         missing(
-            "(local.set $j (i32.xor (local.get $j) (i32.load (i32.shr_u (local.get $i) (i32.const 5)))))",
-            1,
+            64 << 20,
+            "(local.set $j (i32.xor (local.get $j) (i32.load (i32.and (local.get $i) (local.get $k)))))",
         )
     }),
     ("cache_missing_stores", || {
         missing(
-            "(i32.store (i32.shr_u (local.get $i) (i32.const 5)) (local.get $j))",
-            1,
+            64 << 20,
+            "(i32.store (i32.and (local.get $i) (local.get $k)) (local.get $j))",
         )
     }),
-    ("cache_missing_in_l2", || {
+    ("cache_missing_stores_8mib", || {
         missing(
-            "(local.set $j (i32.xor (local.get $j) (i32.load (i32.and (i32.add (local.get $i) (local.get $j)) (i32.const 0x1ffffc)))))",
-            1,
+            8 << 20,
+            "(i32.store (i32.and (local.get $i) (local.get $k)) (local.get $j))",
         )
     }),
     ("memory64_loads", || {
@@ -164,15 +172,42 @@ fn large(body: &str) -> Vec<u8> {
     contract(LARGE, "", &run(body))
 }
 
-/// A word in each page of a large memory, then something.
-fn writing(then: &str, stride: u32) -> World {
-    let body = stepping(
+/// The same, which then panics: what it did not spend is not spent.
+fn panicking(body: &str) -> Vec<u8> {
+    contract(LARGE, PANIC, &run(&format!("{body} {FAIL}")))
+}
+
+/// The last byte of each of the next 512 pages; where they begin is kept at 8.
+fn page_writes() -> World {
+    let write = stepping(
         "i",
-        END,
-        stride,
+        512 << 12,
+        4_096,
+        "(i32.store8 offset=4095 (i32.add (local.get $j) (local.get $i)) (i32.const 1))",
+    );
+    let body = format!(
+        "(local.set $j (i32.load (i32.const 8)))
+         (i32.store (i32.const 8) (i32.add (local.get $j) (i32.const {})))
+         {write}",
+        512 << 12
+    );
+    World::of(large(&body)).calling(ample("run"))
+}
+
+/// All at once, and then all undone.
+fn page_writes_reverted() -> World {
+    let write = stepping(
+        "i",
+        64 << 20,
+        4_096,
         "(i32.store8 (local.get $i) (i32.const 1))",
     );
-    World::of(large(&(body + then))).calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    World::of(panicking(&write)).calling(ample("run"))
+}
+
+/// A call of contract 1 with all the gas there is.
+fn ample(function: &str) -> Call {
+    Call::of(1, function).limited(super::AMPLE_GAS)
 }
 
 /// A few hundred pages at a time, reverted: what is given back is taken again.
@@ -183,7 +218,7 @@ fn page_writes_reverted_small() -> World {
         4_096,
         "(i32.store8 (local.get $i) (i32.const 1))",
     );
-    World::of(large(&(body + "(unreachable)"))).calling(Call::of(1, "run").limited(4_200_000))
+    World::of(panicking(&body)).calling(ample("run"))
 }
 
 /// Pages far apart: as many nodes of the tree, page tables and mappings as there can be.
@@ -194,13 +229,13 @@ fn page_writes_scattered() -> World {
         32_768,
         &format!("(i32.store8 {page} (i32.const 7))"),
     )))
-    .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    .calling(ample("run"))
 }
 
-/// Contract 1 with 64 MiB of committed content, made by `fill`.
+/// Contract 1 with 32 MiB of committed content, made by `fill`.
 fn committed(body: String) -> World {
     let fill = "(memory.fill (i32.const 0) (i32.const 170) (i32.const 65536))
-        (memory.fill (i32.const 131072) (i32.const 85) (i32.const 66977792))";
+        (memory.fill (i32.const 131072) (i32.const 85) (i32.const 33423360))";
     let number_pages = stepping(
         "i",
         COMMITTED_END,
@@ -230,12 +265,12 @@ fn write_all() -> String {
 }
 
 fn read_scattered() -> String {
-    let page = "(i32.shl (i32.and (i32.mul (local.get $i) (i32.const 40503)) (i32.const 0x3fff)) (i32.const 12))";
-    times("i", 16_384, &format!("(drop (i32.load8_u {page}))"))
+    let page = "(i32.shl (i32.and (i32.mul (local.get $i) (i32.const 40503)) (i32.const 0x1fff)) (i32.const 12))";
+    times("i", 8_192, &format!("(drop (i32.load8_u {page}))"))
 }
 
 fn copy_all() -> String {
-    "(memory.copy (i32.const 33554432) (i32.const 0) (i32.const 33554432))".to_owned()
+    "(memory.copy (i32.const 16777216) (i32.const 0) (i32.const 16777216))".to_owned()
 }
 
 /// Every page is changed, and then is what it was: hashed at the commit for nothing.
@@ -247,20 +282,49 @@ fn page_writes_restored() -> World {
         4_096,
         &format!("{change} {change}"),
     ))
-    .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    .calling(ample("run"))
 }
 
 /// Every page is written with what is there.
 fn page_writes_same() -> World {
     let same = "(i32.store8 (local.get $i) (i32.load8_u (local.get $i)))";
-    committed(stepping("i", COMMITTED_END, 4_096, same))
-        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    committed(stepping("i", COMMITTED_END, 4_096, same)).calling(ample("run"))
 }
 
 /// To the limit in one step each; the next calls find the memory grown.
 fn growth() -> World {
     let codes = vec![contract(2, "", &run("(drop (memory.grow (i32.const 4094)))")); 180];
     World::of_all(codes).stepping(|step| super::Step::Call(Call::of(1 + step as u32 % 180, "run")))
+}
+
+fn growth_by_page() -> World {
+    let body = times("i", 4_000, "(drop (memory.grow (i32.const 1)))");
+    World::of(contract(2, PANIC, &run(&format!("{body} {FAIL}")))).calling(ample("run"))
+}
+
+/// A nested frame grows by a page, and fails.
+fn growth_by_page_reverted() -> World {
+    let callee = format!("(drop (memory.grow (i32.const 1))) {FAIL}");
+    let callee = contract(2, PANIC, &function("go", &callee));
+    World::of_all([super::text::calling_go(0, 0), callee])
+}
+
+/// The same, having written to the page.
+fn growth_touched_reverted() -> World {
+    let callee = format!(
+        "(i32.store (i32.shl (memory.grow (i32.const 1)) (i32.const 16)) (i32.const 1)) {FAIL}"
+    );
+    let callee = contract(2, PANIC, &function("go", &callee));
+    World::of_all([super::text::calling_go(0, 0), callee])
+}
+
+/// Beyond the contract's own bound, a page at a time.
+fn growth_refused() -> World {
+    let code = super::text::code(&format!(
+        r#"(module (memory (export "memory") 2 2) (global (export "A") i32 (i32.const 65536)) {})"#,
+        run(&forever("(drop (memory.grow (i32.const 1)))"))
+    ));
+    World::of(code)
 }
 
 fn growth_nested_reverted() -> World {
@@ -281,8 +345,7 @@ fn growth_of_256_contracts() -> World {
         &function("go", "(drop (memory.grow (i32.const 4094)))"),
     );
     let growers = std::iter::repeat_n(grower, 255);
-    World::of_all(std::iter::once(driver).chain(growers))
-        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    World::of_all(std::iter::once(driver).chain(growers)).calling(ample("run"))
 }
 
 /// A wide memory moves when it outgrows its place.
@@ -290,18 +353,17 @@ fn growth_wide() -> World {
     let write =
         "(i64.store (i64.shl (i64.sub (memory.size) (i64.const 1)) (i64.const 16)) (i64.const 1))";
     let grow = format!("(drop (memory.grow (i64.const 1))) {write}");
-    let body = times("i", 4_000, &grow) + "(unreachable)";
-    World::of(wide_contract(2, "", &run(&body)))
-        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    let body = times("i", 4_000, &grow) + "(call $panic (i32.const 0))";
+    World::of(wide_contract(2, PANIC, &run(&body))).calling(ample("run"))
 }
 
 fn bulk(operation: &str) -> World {
     World::of(contract(2, "", &run(&forever(operation))))
 }
 
-/// 61,440 pages are looked at for each operation, which has few bytes to pay for.
+/// Operations just long enough to be looked at by the host, among many touched pages.
 fn bulk_of_many_pages() -> World {
-    let touch = stepping("i", END, 4_096, "(drop (i32.load8_u (local.get $i)))");
+    let touch = stepping("i", 16 << 20, 4_096, "(drop (i32.load8_u (local.get $i)))");
     let copy = forever("(memory.fill (i32.const 131072) (i32.const 1) (i32.const 8192))");
     World::of(large(&(touch + &copy)))
 }
@@ -318,17 +380,21 @@ fn bulk_beyond_the_gas() -> World {
     ])
 }
 
-/// All of 128 MiB is touched in each call; then words anywhere in it.
-fn missing(access: &str, per_round: u32) -> World {
+/// A load whose place depends on the load before.
+const CHASED: &str =
+    "(local.set $j (i32.load (i32.and (i32.add (local.get $i) (local.get $j)) (local.get $k))))";
+
+/// All of `bytes`, a power of two, is touched in each call; then words anywhere in it, at places that `k` bounds.
+fn missing(bytes: u32, access: &str) -> World {
     let touch = stepping(
         "i",
-        128 << 20,
+        bytes,
         4_096,
         "(i32.store (local.get $i) (i32.mul (local.get $i) (i32.const 40503)))",
     );
-    let accesses = format!("{RANDOM} {access}").repeat(per_round as usize * 8);
-    World::of(large(&(touch + &forever(&accesses))))
-        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    let bound = format!("(local.set $k (i32.const {}))", (bytes - 1) & !3);
+    let accesses = format!("{RANDOM} {access}").repeat(8);
+    World::of(large(&(touch + &bound + &forever(&accesses)))).calling(ample("run"))
 }
 
 fn wide(access: &str) -> World {
@@ -339,7 +405,7 @@ fn wide(access: &str) -> World {
 
 fn memory64_misses() -> World {
     let next = "(local.set $x (i64.add (i64.mul (local.get $x) (i64.const 6364136223846793005)) (i64.const 1442695040888963407)))";
-    let access = "(local.set $x (i64.xor (local.get $x) (i64.load (i64.and (local.get $x) (i64.const 0x7fffff8)))))";
+    let access = "(local.set $x (i64.xor (local.get $x) (i64.load (i64.and (local.get $x) (i64.const 0x3fffff8)))))";
     let touch = stepping(
         "i",
         128 << 20,
@@ -347,8 +413,7 @@ fn memory64_misses() -> World {
         "(i64.store (i64.extend_i32_u (local.get $i)) (i64.extend_i32_u (local.get $i)))",
     );
     let body = touch + &forever(&format!("{next} {access}").repeat(8));
-    World::of(wide_contract(LARGE, "", &run(&body)))
-        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+    World::of(wide_contract(LARGE, "", &run(&body))).calling(ample("run"))
 }
 
 /// Nested frames write `pages` pages, which are hot in the frame around.
@@ -359,17 +424,9 @@ fn savepoints(pages: u32, reverted: bool) -> World {
         4_096,
         "(i32.store8 (local.get $i) (i32.const 1))",
     );
-    let end = if reverted { "(unreachable)" } else { "" };
-    let callee = function("go", &(write + end));
-    let limit_gas = if reverted {
-        8_000 * u64::from(pages) + 20_000
-    } else {
-        0
-    };
-    World::of_all([
-        super::text::calling_go(0, limit_gas),
-        contract(LARGE, "", &callee),
-    ])
+    let end = if reverted { FAIL } else { "" };
+    let callee = contract(LARGE, PANIC, &function("go", &(write + end)));
+    World::of_all([super::text::calling_go(0, 0), callee])
 }
 
 /// A frame makes 1,024 pages hot once; frames that then only start must lower their marks.
@@ -417,7 +474,7 @@ fn pages_in_64_frames() -> World {
     );
     let body = write + &call(1, "go", 0, 0);
     let code = contract(LARGE, CALLS, &(names("go", 1) + &function("go", &body)));
-    World::of(code).calling(Call::of(1, "go").limited(super::AMPLE_GAS))
+    World::of(code).calling(ample("go"))
 }
 
 /// Callees that write much and panic, in a call that goes on.
@@ -428,8 +485,7 @@ fn reverted_work() -> World {
         4_096,
         "(i64.store (local.get $i) (i64.const -1))",
     );
-    let callee = function("go", &(write + "(call $panic (i32.const 0))"));
-    let imports = r#"(import "env" "panic" (func $panic (param i32)))"#;
+    let callee = function("go", &(write + FAIL));
     World::new(vec![
         Contract {
             number: 1,
@@ -437,7 +493,7 @@ fn reverted_work() -> World {
         },
         Contract {
             number: 2,
-            code: contract(LARGE, imports, &callee),
+            code: contract(LARGE, PANIC, &callee),
         },
     ])
 }

@@ -36,6 +36,8 @@ pub struct World {
     pub before: Vec<Call>,
     /// Whether the node has just started: nothing of the state, and no code, is in memory.
     pub cold: bool,
+    /// The number of transactions, where one more would not do what the attack is about.
+    pub steps_max: u64,
     /// The attacker's transaction of a number.
     pub step: Box<dyn Fn(u64) -> Step>,
 }
@@ -54,8 +56,6 @@ pub enum Step {
     Deploy(Deployment),
     /// Replaces the code of contract 1.
     Migrate(Vec<u8>),
-    /// The end of a block. Nobody pays for it.
-    Commit,
 }
 
 /// A call by the host.
@@ -95,6 +95,12 @@ impl Call {
     pub fn limited(self, limit_gas: u64) -> Self {
         Self { limit_gas, ..self }
     }
+
+    /// With no more gas than is left.
+    pub fn limited_to(self, left: u64) -> Self {
+        let limit_gas = self.limit_gas.min(left);
+        Self { limit_gas, ..self }
+    }
 }
 
 impl World {
@@ -118,6 +124,7 @@ impl World {
             contracts,
             before: Vec::new(),
             cold: false,
+            steps_max: u64::MAX,
             step: Box::new(|_| Step::Call(Call::of(1, "run"))),
         }
     }
@@ -131,6 +138,11 @@ impl World {
     /// With a node that has just started.
     pub fn cold(self) -> Self {
         Self { cold: true, ..self }
+    }
+
+    /// With no more transactions than this.
+    pub fn at_most(self, steps_max: u64) -> Self {
+        Self { steps_max, ..self }
     }
 
     /// With other transactions.

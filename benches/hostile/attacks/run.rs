@@ -21,6 +21,8 @@ pub struct Outcome {
     pub succeeded: u64,
     /// How many were rejected.
     pub rejected: u64,
+    /// How many spent more than their limit: there must be none.
+    pub overspent: u64,
 }
 
 /// Makes the base state of a world.
@@ -43,7 +45,7 @@ pub fn prepare(vm: &VM, world: &World) -> Commit {
     session.commit().expect("a commit")
 }
 
-/// Takes steps until `budget_gas` is used up or `enough` says so.
+/// Takes steps until `budget_gas` is used up, there are no more, or `enough` says so.
 ///
 /// # Errors
 /// A fatal error: the attack stopped the node.
@@ -54,7 +56,7 @@ pub fn steps(
     mut enough: impl FnMut() -> bool,
 ) -> Result<Outcome, Error> {
     let mut outcome = Outcome::default();
-    while outcome.gas < budget_gas && !enough() {
+    while outcome.gas < budget_gas && outcome.steps < world.steps_max && !enough() {
         let step = (world.step)(outcome.steps);
         outcome.steps += 1;
         take(session, step, budget_gas - outcome.gas, &mut outcome)?;
@@ -63,38 +65,38 @@ pub fn steps(
 }
 
 fn take(session: &mut Session, step: Step, left: u64, outcome: &mut Outcome) -> Result<(), Error> {
-    let taken = match step {
-        Step::Call(call) => run_call(session, &call, left),
-        Step::Feed(call) => feed(session, &call, left),
-        Step::Deploy(deployment) => return deploy(session, &deployment, outcome),
-        Step::Migrate(code) => return migrate(session, &code, outcome),
-        Step::Commit => {
-            session.commit().expect("a commit");
-            return Ok(());
-        }
-    };
-    count(taken, REJECTED_GAS, outcome)
+    match step {
+        Step::Call(call) => run_call(session, &call.limited_to(left), outcome),
+        Step::Feed(call) => feed(session, &call.limited_to(left), outcome),
+        Step::Deploy(deployment) => deploy(session, &deployment, outcome),
+        Step::Migrate(code) => migrate(session, &code, outcome),
+    }
 }
 
-fn run_call(session: &mut Session, call: &Call, left: u64) -> Result<u64, Error> {
-    let limit_gas = call.limit_gas.min(left);
-    let receipt = session.call_raw(call.contract, &call.function, &call.argument, limit_gas);
-    receipt.map(|receipt| receipt.gas_spent)
+fn run_call(session: &mut Session, call: &Call, outcome: &mut Outcome) -> Result<(), Error> {
+    let receipt = session.call_raw(
+        call.contract,
+        &call.function,
+        &call.argument,
+        call.limit_gas,
+    );
+    let spent = receipt.map(|receipt| receipt.gas_spent);
+    outcome.count(spent, call.limit_gas, REJECTED_GAS)
 }
 
 /// What is fed is received and dropped.
-fn feed(session: &mut Session, call: &Call, left: u64) -> Result<u64, Error> {
+fn feed(session: &mut Session, call: &Call, outcome: &mut Outcome) -> Result<(), Error> {
     let (feeder, fed) = mpsc::channel();
-    let limit_gas = call.limit_gas.min(left);
     let receipt = session.feeder_call_raw(
         call.contract,
         &call.function,
         &call.argument,
-        limit_gas,
+        call.limit_gas,
         feeder,
     );
     drop(fed);
-    receipt.map(|receipt| receipt.gas_spent)
+    let spent = receipt.map(|receipt| receipt.gas_spent);
+    outcome.count(spent, call.limit_gas, REJECTED_GAS)
 }
 
 fn deploy(
@@ -107,7 +109,7 @@ fn deploy(
     let deployed = session.deploy_with_receipt(&deployment.code, data, deployment.limit_gas);
     let spent = deployed.map(|receipt| receipt.init.map_or(0, |init| init.gas_spent));
     outcome.gas += price;
-    count(spent, 0, outcome)
+    outcome.count(spent, deployment.limit_gas, 0)
 }
 
 fn migrate(session: &mut Session, code: &[u8], outcome: &mut Outcome) -> Result<(), Error> {
@@ -115,26 +117,36 @@ fn migrate(session: &mut Session, code: &[u8], outcome: &mut Outcome) -> Result<
     let migrated = session.migrate(id(1), code, ContractData::builder(), AMPLE_GAS, |_, _| {
         Ok(())
     });
-    count(migrated.map(|()| 0), 0, outcome)
+    outcome.count(migrated.map(|()| 0), 0, 0)
 }
 
-fn count(taken: Result<u64, Error>, rejected_gas: u64, outcome: &mut Outcome) -> Result<(), Error> {
-    match taken {
-        Ok(gas) => {
-            outcome.succeeded += 1;
-            outcome.gas += gas;
-        }
-        Err(Error::Reverted(reverted)) => outcome.gas += reverted.receipt.gas_spent,
-        Err(Error::Rejected(_)) => {
-            outcome.rejected += 1;
-            outcome.gas += rejected_gas;
-        }
-        Err(error) => return Err(error),
+impl Outcome {
+    fn count(
+        &mut self,
+        spent: Result<u64, Error>,
+        limit_gas: u64,
+        rejected_gas: u64,
+    ) -> Result<(), Error> {
+        let gas = match spent {
+            Ok(gas) => {
+                self.succeeded += 1;
+                gas
+            }
+            Err(Error::Reverted(reverted)) => reverted.receipt.gas_spent,
+            Err(Error::Rejected(_)) => {
+                self.rejected += 1;
+                self.gas += rejected_gas;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        self.gas += gas;
+        self.overspent += u64::from(gas > limit_gas);
+        Ok(())
     }
-    Ok(())
 }
 
-/// Opens a VM in a directory as a node that has just started: the system keeps nothing of its files in memory.
+/// Has the system keep nothing of the files of a directory in memory.
 pub fn forget_files(directory: &Path) {
     for entry in std::fs::read_dir(directory).expect("the VM's directory") {
         let path = entry.expect("an entry of the directory").path();

@@ -1,4 +1,5 @@
-//! Rewrites one function body: the stack-height counter, the touch checks, and the `nop`s that the gas schedule prices.
+//! Rewrites one function body: the stack-height counter, the touch checks, the checkpoints of straight code, and the `nop`s that the gas schedule
+//! prices.
 //!
 //! Functions that call nothing and whose frame costs little are left without a counter: whoever calls them leaves that much native stack
 //! unused. The body of any other becomes the contents of one block with the function's results, so that every way out
@@ -8,6 +9,7 @@
 
 use super::access::Access;
 use super::analysis::{self, Checking};
+use super::checkpoints::Checkpoints;
 use super::coverage::Check;
 use super::outline::{Body, Outline};
 use super::rewrite::encoded;
@@ -130,12 +132,17 @@ impl Rewriting {
             .get_operators_reader()
             .map_err(Rejection::invalid)?;
         let (mut depth, mut accesses) = (0_u32, 0);
+        let mut checkpoints = Checkpoints::new();
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().map_err(Rejection::invalid)?;
             match operator {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => depth += 1,
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
+            }
+            if checkpoints.is_due(&operator) {
+                let look = [Instruction::Loop(BlockType::Empty), Instruction::End];
+                self.code.emit(&look);
             }
             if let Some(access) = Access::of(&operator) {
                 self.access(&access, accesses);

@@ -6,7 +6,7 @@
 //! not checked. The same bytes and limits give the same answer on every machine (P1), hostile
 //! bytes give a [`Rejection`] (P7), and what is accepted compiles in time bounded by its length (P6).
 //!
-//! # Rewriting, version 2
+//! # Rewriting, version 3
 //!
 //! 1. Data segments are taken out (the engine applies them once, at deploy), and with them the data
 //!    count; custom sections are dropped but for `name`, whose label and data names go.
@@ -26,12 +26,15 @@
 //!    the first 264 bytes of the next page too, page 0 being next to the last of the address space. A call of `read` or `write` with an
 //!    address that is out of bounds is always followed by a trap, before anything else is called or branched to: the host may trap at once.
 //!    Which accesses are checked, and why that is enough: `coverage`, `analysis`.
+//! 7. An empty `loop` is put before an operator of the contract to which some path leads with 256 operators, or more, since the function's beginning or
+//!    the last `loop`: metering looks at the gas where functions and loops begin (`checkpoints`).
 //!
 //! Type, global and table indices stay what they were; those of defined functions rise by the number of functions imported.
 
 mod access;
 mod analysis;
 mod body;
+mod checkpoints;
 mod constant;
 mod coverage;
 mod custom;
@@ -69,7 +72,7 @@ pub use rewrite::HEIGHT_GLOBAL;
 pub use touch::{TOUCH_IMPORTS, TOUCH_MODULE};
 
 /// The version of the rewriting, part of the protocol and of the artifact cache's key.
-pub const REWRITING_VERSION: u32 = 2;
+pub const REWRITING_VERSION: u32 = 3;
 
 /// Validates and rewrites a contract module.
 ///

@@ -2,6 +2,7 @@
 
 mod accept;
 mod artifacts;
+mod checkpoints;
 mod checks;
 mod execute;
 mod generated;
