@@ -93,9 +93,9 @@ impl<H: Host> Engine<H> {
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
         check_limits(&protocol)?;
-        let config = config(backend, &protocol)?;
-        // Errors end frames all day: no variable of the environment may make each of them look at the host's own stack.
+        // With RUST_BACKTRACE set, each trap of a contract would take the time of a backtrace of the host, five times its own.
         wasmtime::error::disable_backtrace();
+        let config = config(backend, &protocol)?;
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;

@@ -33,7 +33,10 @@ pub fn classify<H: Host>(
     if store.data().growth_failed {
         return Err(Fault::new("the host has no memory for a contract to grow"));
     }
-    let backtrace = backtrace(&error);
+    let backtrace = match wants_backtrace(store.data_mut()) {
+        true => backtrace(&error),
+        false => Vec::new(),
+    };
     let (code, message) = match error.downcast::<Abort>() {
         Ok(abort) => abort.into_failure()?,
         Err(error) => match error.downcast_ref::<Trap>() {
@@ -76,6 +79,18 @@ fn stack_exhausted<H: Host>(
     place: Place,
 ) -> Result<bool, Fault> {
     Ok(height(store, place)? < 0)
+}
+
+/// Failures that callers caught whose backtraces are shown, of one call tree: texts take longer than most callees run.
+const CAUGHT_BACKTRACES_MAX: u32 = 16;
+
+/// Whether the failure of the innermost frame is to be told with a backtrace. The call's own always is.
+fn wants_backtrace<H: Host>(state: &mut State<H>) -> bool {
+    if state.frames.len() <= 1 {
+        return true;
+    }
+    state.caught_backtraces += 1;
+    state.caught_backtraces <= CAUGHT_BACKTRACES_MAX
 }
 
 /// Bytes of a function's name that a backtrace shows.

@@ -35,6 +35,8 @@ pub struct State<H: Host> {
     pub warm: WarmPages,
     /// Instances made in the store, which keeps them until it goes itself.
     pub instances: usize,
+    /// Failures below the outermost frame of the running call tree.
+    pub caught_backtraces: u32,
 }
 
 /// A running frame.
@@ -73,6 +75,7 @@ impl<H: Host> State<H> {
             tally: Tally::default(),
             warm: WarmPages::default(),
             instances: 0,
+            caught_backtraces: 0,
         }
     }
 
@@ -148,6 +151,7 @@ impl<H: Host> State<H> {
         }
         self.entered.clear();
         self.warm.clear();
+        self.caught_backtraces = 0;
     }
 
     /// Ends the innermost scope and keeps what happened in it, for the scope around it to undo.

@@ -67,7 +67,7 @@ pub struct CallTreeElem {
     pub gas_limit: u64,
     /// Gas it spent, callees included.
     pub gas_spent: u64,
-    /// Why it failed, if it did.
+    /// Why it failed, if it did. Only the call's own failure and the first 16 others come with a backtrace.
     pub failure: Option<Failure>,
     /// Whether its effects were undone: it failed, or a frame below it did.
     pub reverted: bool,
