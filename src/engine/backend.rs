@@ -211,6 +211,8 @@ fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> 
         .max_wasm_stack(NATIVE_STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES_MAX))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        // Elements made at their first use would be made for the price of an indirect call.
+        .table_lazy_init(false)
         // The rewriting says which branches are cold.
         .wasm_branch_hinting(true);
     features(&mut config);

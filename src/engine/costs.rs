@@ -41,13 +41,12 @@ fn memory(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceT
         I64Load8S I64Load8U I64Load16S I64Load16U I64Load32S I64Load32U);
     set!(cost, byte(prices.store)?,
         I32Store I64Store F32Store F64Store I32Store8 I32Store16 I64Store8 I64Store16 I64Store32);
-    set!(cost, byte(prices.memory_grow)?, MemoryGrow);
     set!(cost, byte(prices.memory_bulk)?, MemoryCopy MemoryFill);
     cost.variable = VariableOperatorCost {
-        // The host takes the price of long ones (`touch`).
+        // The host takes the price of growth and of long operations (`touch`).
         memory_copy_per_byte: 0,
         memory_fill_per_byte: 0,
-        memory_grow_per_page: byte(prices.memory_grow_page)?,
+        memory_grow_per_page: 0,
         ..VariableOperatorCost::new()
     };
     Ok(())
@@ -55,7 +54,7 @@ fn memory(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceT
 
 fn float(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceTooHigh> {
     set!(cost, byte(prices.float)?,
-        F32Add F32Sub F32Mul F32Min F32Max F32Ceil F32Floor F32Trunc F32Nearest F32DemoteF64
+        F32Add F32Sub F32Mul F32Min F32Max F32Copysign F64Copysign F32Ceil F32Floor F32Trunc F32Nearest F32DemoteF64
         F64Add F64Sub F64Mul F64Min F64Max F64Ceil F64Floor F64Trunc F64Nearest F64PromoteF32
         I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U
         F32ConvertI32S F32ConvertI32U F32ConvertI64S F32ConvertI64U

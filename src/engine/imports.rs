@@ -261,7 +261,7 @@ fn emit<H: Host, P: Pointer>(
 }
 
 fn feed<H: Host>(mut guest: Guest<'_, H>, arg_len: i32) -> wasmtime::Result<()> {
-    charge_base(&mut guest, |_| 0)?;
+    charge_base(&mut guest, |schedule| schedule.event_base)?;
     let stored = checked_length(arg_len, ARGBUF_LEN)?;
     charge_stored(&mut guest, stored)?;
     let state = guest.data_mut();

@@ -78,12 +78,16 @@ numbers! {
         page_copy,
         /// Touching a page that got cold, or writing one again after a nested frame of the same contract.
         page_again,
+        /// `memory.grow`, whether it succeeds or not.
+        memory_grow_base,
+        /// Each page of 64 KiB by which a memory grows, unless the protocol's limits forbid it.
+        memory_grow_page,
         /// A `memory.copy` or `memory.fill` for which the host has to look at the pages: of no bytes, of more than 264, or of
         /// pages that are not ready.
         memory_bulk_base,
         /// Each 64 bytes that it moves.
         memory_bulk_line,
-        /// An event, on top of the import.
+        /// An event or a feed, on top of the import.
         event_base,
         /// Each byte of an event's topic and data, and each byte fed.
         event_byte,
@@ -122,10 +126,6 @@ numbers! {
         float_divide,
         /// Any other floating-point arithmetic, and conversions, NaN canonicalisation included.
         float,
-        /// `memory.grow`.
-        memory_grow,
-        /// Each page of 64 KiB by which a memory grows.
-        memory_grow_page,
         /// `memory.copy` and `memory.fill`.
         memory_bulk,
         /// `ref.func` and `table.get`.

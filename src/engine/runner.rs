@@ -14,13 +14,15 @@ use wasmtime::Store;
 use super::backend::{Engine, Module};
 use super::code::CodeFacts;
 use super::contracts::Place;
+use super::failure::failure;
 use super::frame::{self, Request};
-use super::host::Host;
+use super::host::{FrameEnd, FrameStart, Host};
 use super::outcome::{Failure, Fault, Refusal};
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use super::tally::Tally;
 use crate::memory::ContractMemory;
+use crostata_proof::receipt::Outcome;
 
 /// Instances that a store may hold when a call begins. Stores free instances only all at once.
 const INSTANCES_MAX: usize = 512;
@@ -197,6 +199,10 @@ impl<H: Host> Runner<H> {
             start_gas: self.start_gas(&call)?,
             init: call.init,
         };
+        if request.limit_gas <= request.start_gas && self.host().code_len(&call.contract)?.is_some()
+        {
+            return Ok(Ok(self.unpaid(&request)));
+        }
         let prepared = match frame::prepare(&mut self.store, &request)? {
             Ok(prepared) => prepared,
             Err(refusal) => return Ok(Err(refusal)),
@@ -206,6 +212,28 @@ impl<H: Host> Runner<H> {
             result: end.result,
             spent_gas: end.spent_gas,
         }))
+    }
+
+    /// What comes of a call whose limit does not reach its first instruction: nothing is loaded for it.
+    fn unpaid(&mut self, request: &Request<'_>) -> Completed {
+        let failure = failure(request, Outcome::OutOfGas);
+        let spent_gas = request.limit_gas;
+        let host = self.host_mut();
+        host.started(&FrameStart {
+            contract: request.contract,
+            function: request.function,
+            argument: request.argument,
+            limit_gas: request.limit_gas,
+            caller: None,
+        });
+        host.ended(&FrameEnd {
+            spent_gas,
+            failure: Some(&failure),
+        });
+        Completed {
+            result: Err(failure),
+            spent_gas,
+        }
     }
 
     /// The same runner with a fresh store: every instance is gone, and memories not used lately are parked.

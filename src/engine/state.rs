@@ -127,6 +127,22 @@ impl<H: Host> State<H> {
         total <= pages_max.saturating_mul(WASM_PAGE_BYTES)
     }
 
+    /// Whether the limits let the running contract's memory grow by so many pages. The memory's own maximum is another matter.
+    pub fn may_grow(&self, wasm_pages: u64) -> bool {
+        let size = self
+            .running()
+            .map_or(0, |running| running.memory.size_bytes() as u64);
+        let more = wasm_pages.checked_mul(WASM_PAGE_BYTES);
+        let desired = more.and_then(|more| size.checked_add(more));
+        desired.is_some_and(|desired| self.may_reach(size, desired))
+    }
+
+    fn may_reach(&self, current_bytes: u64, desired_bytes: u64) -> bool {
+        let pages_max = self.protocol.limits.memory_wasm_pages_max;
+        desired_bytes <= pages_max.saturating_mul(WASM_PAGE_BYTES)
+            && self.has_room(desired_bytes - current_bytes)
+    }
+
     /// Whether the call tree may take in a contract with a memory as large as the one at `place`.
     pub fn has_room_for(&self, place: Place) -> bool {
         self.has_room(self.contracts[place].memory.size_bytes() as u64)
@@ -250,10 +266,8 @@ impl<H: Host> ResourceLimiter for State<H> {
         if current == 0 || desired <= current {
             return Ok(true);
         }
-        let limits = &self.protocol.limits;
-        let largest = limits.memory_wasm_pages_max.saturating_mul(WASM_PAGE_BYTES);
-        let within = desired as u64 <= largest && maximum.is_none_or(|max| desired <= max);
-        Ok(within && self.has_room((desired - current) as u64))
+        let within = maximum.is_none_or(|max| desired <= max);
+        Ok(within && self.may_reach(current as u64, desired as u64))
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {

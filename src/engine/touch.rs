@@ -23,7 +23,8 @@ pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::R
         .func_wrap(TOUCH_MODULE, "read", read::<H, P>)?
         .func_wrap(TOUCH_MODULE, "write", write::<H, P>)?
         .func_wrap(TOUCH_MODULE, "copy", copy::<H, P>)?
-        .func_wrap(TOUCH_MODULE, "fill", fill::<H, P>)?;
+        .func_wrap(TOUCH_MODULE, "fill", fill::<H, P>)?
+        .func_wrap(TOUCH_MODULE, "grow", grow::<H, P>)?;
     Ok(())
 }
 
@@ -72,6 +73,22 @@ fn fill<H: Host, P: Pointer>(mut guest: Guest<'_, H>, target: P, len: P) -> wasm
         touch_running(&mut guest, target, len, Access::Write)?;
     }
     Ok(())
+}
+
+/// Before `memory.grow`: takes its price, and that of the pages if there is room for them.
+fn grow<H: Host, P: Pointer>(mut guest: Guest<'_, H>, pages: P) -> wasmtime::Result<()> {
+    let state = guest.data();
+    let schedule = &state.protocol.schedule;
+    let granted = if state.may_grow(pages.address()) {
+        pages.address()
+    } else {
+        0
+    };
+    let price = schedule
+        .memory_grow_page
+        .saturating_mul(granted)
+        .saturating_add(schedule.memory_grow_base);
+    Ok(charge(&mut guest.as_context_mut(), price)?)
 }
 
 /// Bytes of a bulk operation that are paid for at once.

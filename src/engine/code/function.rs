@@ -19,9 +19,6 @@ use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Instruction, ValType};
 use wasmparser::Operator;
 
-/// More pages than any memory can grow by.
-const GROWTH_PAGES_MAX: i64 = 1 << 32;
-
 /// The frame cost up to which a function that calls nothing goes without the counter.
 const FREE_COST_MAX: u32 = 4_096;
 
@@ -193,9 +190,7 @@ impl Rewriting {
             Operator::MemoryFill { .. } if self.checking.stores => {
                 self.toucher.fill(&mut self.code);
             }
-            Operator::MemoryGrow { .. } if self.toucher.word_size == WordSize::W64 => {
-                bound_growth(&mut self.code, self.toucher.pointer_local(0));
-            }
+            Operator::MemoryGrow { .. } => self.toucher.grow(&mut self.code),
             _ => {}
         }
     }
@@ -208,19 +203,4 @@ pub(super) const fn shifted(function: u32, imports: u32) -> u32 {
     } else {
         function.saturating_add(TOUCH_IMPORTS.len() as u32)
     }
-}
-
-/// Bounds the operand of a 64-bit `memory.grow`.
-///
-/// Growth is paid by the page before it is refused, and the metering adds the price of 2^63 pages without looking
-/// for overflow. No memory has 2^32 pages, so a growth by that many fails like any greater one.
-fn bound_growth(code: &mut Code, scratch: u32) {
-    code.emit(&[
-        Instruction::LocalTee(scratch),
-        Instruction::I64Const(GROWTH_PAGES_MAX),
-        Instruction::LocalGet(scratch),
-        Instruction::I64Const(GROWTH_PAGES_MAX),
-        Instruction::I64LtU,
-        Instruction::Select,
-    ]);
 }

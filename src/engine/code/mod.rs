@@ -19,13 +19,13 @@
 //! 4. Every mutable global of the contract is exported as `crostata.global.N`, N its index.
 //! 5. Constant expressions are folded to one constant: instantiation does no unpriced arithmetic.
 //! 6. Memory 1, not exported, is the marks table: a byte per page of 4,096 bytes of memory 0, which is 0 for a page not touched, not below 1
-//!    for one that can be read, and 3 for one that can be written. Four functions are imported behind the contract's imports, from the module
+//!    for one that can be read, and 3 for one that can be written. Five functions are imported behind the contract's imports, from the module
 //!    [`TOUCH_MODULE`] ([`TOUCH_IMPORTS`]), and called through functions of their own behind the contract's: `read(address)` and `write(address)`
 //!    where the mark is too low, `copy(destination, source, length)` and `fill(destination, length)` before bulk operations
 //!    unless their length is 1 to 264 and the marks of the pages where their ranges begin suffice. What the host does for a page it does for
 //!    the first 264 bytes of the next page too, page 0 being next to the last of the address space. A call of `read` or `write` with an
 //!    address that is out of bounds is always followed by a trap, before anything else is called or branched to: the host may trap at once.
-//!    Which accesses are checked, and why that is enough: `coverage`, `analysis`.
+//!    Which accesses are checked, and why that is enough: `coverage`, `analysis`. `grow(pages)` is called before each `memory.grow`, for its price.
 //! 7. Where code without loops may have spent about 1,000 gas, and soon behind calls, there is a loop of nothing: gas is looked at where
 //!    loops begin (`straight_line`).
 //!

@@ -92,7 +92,7 @@ fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
 }
 
 /// The contract's imports, then those that checks call.
-fn imports(outline: &Outline<'_>, touches: [u32; 4]) -> Result<ImportSection, Rejection> {
+fn imports(outline: &Outline<'_>, touches: [u32; TOUCH_IMPORTS.len()]) -> Result<ImportSection, Rejection> {
     let mut section = ImportSection::new();
     for import in &outline.imports {
         let ty = encoded(RoundtripReencoder.entity_type(import.ty), import.offset)?;
@@ -105,7 +105,7 @@ fn imports(outline: &Outline<'_>, touches: [u32; 4]) -> Result<ImportSection, Re
 }
 
 /// The contract's functions, then those through which checks call the imports.
-fn functions(outline: &Outline<'_>, touches: [u32; 4]) -> FunctionSection {
+fn functions(outline: &Outline<'_>, touches: [u32; TOUCH_IMPORTS.len()]) -> FunctionSection {
     let mut section = FunctionSection::new();
     for ty in outline.functions.iter().chain(&touches) {
         section.function(*ty);

@@ -15,7 +15,13 @@ pub const TOUCH_MODULE: &str = "crostata";
 
 /// Names of these imports, in their order behind the contract's own, with the number of their parameters: addresses and lengths of
 /// the contract's width.
-pub const TOUCH_IMPORTS: [(&str, usize); 4] = [("read", 1), ("write", 1), ("copy", 3), ("fill", 2)];
+pub const TOUCH_IMPORTS: [(&str, usize); 5] = [
+    ("read", 1),
+    ("write", 1),
+    ("copy", 3),
+    ("fill", 2),
+    ("grow", 1),
+];
 
 /// The mark from which on a page can be written; any but 0 lets it be read.
 const MARK_WRITTEN: i32 = 3;
@@ -226,6 +232,16 @@ impl Toucher {
         code.emit(&[destination.clone(), length.clone()]);
         code.emit(&[Instruction::Call(self.first_bridge + 3), Instruction::End]);
         code.emit(&[destination, value, length]);
+    }
+
+    /// Writes what precedes a `memory.grow`: the host takes its price.
+    pub fn grow(&self, code: &mut Code) {
+        let pages = self.pointer_local(0);
+        code.emit(&[
+            Instruction::LocalTee(pages),
+            Instruction::Call(self.first_bridge + 4),
+            Instruction::LocalGet(pages),
+        ]);
     }
 
     /// Opens a block whose rest is for the host to do, and leaves it where the marks suffice.
