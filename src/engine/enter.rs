@@ -5,6 +5,7 @@ use wasmtime::{Global, Instance, StoreContextMut};
 
 use super::code::CodeFacts;
 use super::contracts::{Callable, Live, Place};
+use super::frame::{fuel, set_fuel};
 use super::host::{Host, Loaded};
 use super::outcome::{Fault, Refusal};
 use super::state::State;
@@ -65,9 +66,13 @@ fn instantiate<H: Host>(
         .memory
         .region()
         .map_err(|error| Fault::from(format!("no memory for contract {contract}"), error))?;
+    // Filling the table takes fuel, as code would; the price of an instance pays for it.
+    let left = fuel(store)?;
+    set_fuel(store, u64::MAX / 2)?;
     hand_over(Some(region));
     let instance = module.instance.instantiate(&mut *store);
     hand_over(None);
+    set_fuel(store, left)?;
     store.data_mut().instances += 1;
     let live = instance.and_then(|instance| live(store, &module.facts, instance));
     let live = live.map_err(|error| {

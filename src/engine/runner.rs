@@ -176,14 +176,25 @@ impl<H: Host> Runner<H> {
         outcome
     }
 
-    /// What a call by the host costs before its first instruction. A contract that does not exist is refused later.
-    fn start_gas(&self, call: &Call<'_>) -> Result<u64, Fault> {
+    /// What a call by the host costs at least, whatever contract it is for.
+    fn least_gas(&self, call: &Call<'_>) -> u64 {
         let schedule = &self.engine.protocol().schedule;
-        let code_bytes = self.host().code_len(&call.contract)?.unwrap_or(0);
-        let argument = schedule
+        schedule
             .import_byte
-            .saturating_mul(call.argument.len() as u64);
-        Ok(argument.saturating_add(schedule.instance_price(code_bytes)))
+            .saturating_mul(call.argument.len() as u64)
+            .saturating_add(schedule.lookup_base)
+            .saturating_add(schedule.instance_base)
+    }
+
+    /// What it costs before its first instruction. A contract that does not exist is refused later.
+    fn start_gas(&self, call: &Call<'_>) -> Result<u64, Fault> {
+        let least_gas = self.least_gas(call);
+        if call.limit_gas <= least_gas {
+            return Ok(least_gas);
+        }
+        let code_bytes = self.host().code_len(&call.contract)?.unwrap_or(0);
+        let code = self.engine.protocol().schedule.instance_byte;
+        Ok(least_gas.saturating_add(code.saturating_mul(code_bytes)))
     }
 
     fn top_frame(&mut self, call: Call<'_>) -> CallOutcome {

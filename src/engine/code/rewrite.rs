@@ -92,7 +92,10 @@ fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
 }
 
 /// The contract's imports, then those that checks call.
-fn imports(outline: &Outline<'_>, touches: [u32; TOUCH_IMPORTS.len()]) -> Result<ImportSection, Rejection> {
+fn imports(
+    outline: &Outline<'_>,
+    touches: [u32; TOUCH_IMPORTS.len()],
+) -> Result<ImportSection, Rejection> {
     let mut section = ImportSection::new();
     for import in &outline.imports {
         let ty = encoded(RoundtripReencoder.entity_type(import.ty), import.offset)?;
