@@ -80,7 +80,7 @@ pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
 #[cfg(feature = "measure")]
 #[doc(hidden)]
-pub use engine::code::{Checking, prepare_measured};
+pub use engine::{Compiler, code::{Checking, prepare_measured}};
 pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
     Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,

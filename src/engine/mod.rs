@@ -14,6 +14,8 @@ mod failure;
 mod frame;
 mod host;
 mod imports;
+#[cfg(feature = "measure")]
+mod measure;
 mod outcome;
 mod protocol;
 mod runner;
@@ -24,6 +26,9 @@ mod touch;
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub use measure::Compiler;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use outcome::{Failure, Fault, Refusal};
 pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};

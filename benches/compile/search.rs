@@ -1,0 +1,2 @@
+//! A search.
+pub fn run(_seconds: u64) {}
