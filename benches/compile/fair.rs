@@ -1,6 +1,6 @@
 //! The gauge: what a gas buys in plain arithmetic.
 
-use crostata::{SessionData, VM};
+use crostata::{ContractData, SessionData, VM, contract_bytecode};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Adds and multiplies in a loop.
@@ -22,16 +22,44 @@ pub fn cpu_ns() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
+/// The fair programs: functions of the contract `bench`, and plain arithmetic.
+const PROGRAMS: [(&str, &[u32]); 12] = [
+    ("run", &[]),
+    ("fib", &[27]),
+    ("sha256", &[20_000, 1]),
+    ("sort", &[100_000, 1]),
+    ("btree", &[10_000, 1]),
+    ("chase", &[1_000_000, 1]),
+    ("binary_search", &[50_000, 1]),
+    ("scatter", &[1 << 20, 1_000_000, 1]),
+    ("fill", &[1 << 20, 2]),
+    ("transfers", &[5_000, 2_000, 1]),
+    ("copy_bytes", &[1 << 16, 50]),
+    ("copy_bulk", &[1 << 16, 1_000]),
+];
+
+/// Nanoseconds per gas of each of the fair programs.
+pub fn programs() -> Vec<(&'static str, f64)> {
+    PROGRAMS.iter().map(|(name, numbers)| (*name, ns_per_gas(name, numbers))).collect()
+}
+
 /// The least time that a gas took in several runs.
-pub fn ns_per_gas() -> f64 {
-    let vm = VM::ephemeral().unwrap();
+fn ns_per_gas(name: &str, numbers: &[u32]) -> f64 {
+    let backend = match std::env::var("PORTABLE") { Ok(_) => crostata::Backend::Portable, _ => crostata::Backend::Native };
+    let vm = VM::ephemeral_with_config(crostata::Config { backend, ..Default::default() }).unwrap();
     let mut session = vm.session(SessionData::builder()).unwrap();
-    let code = wat::parse_str(ARITHMETIC).unwrap();
-    let contract = session.deploy(code, crostata::ContractData::builder(), 0).unwrap();
+    let code = match name {
+        "run" => wat::parse_str(ARITHMETIC).unwrap(),
+        _ => contract_bytecode!("bench").to_vec(),
+    };
+    let contract = session.deploy(code, ContractData::builder(), 1 << 50).unwrap();
+    let argument: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    session.call_raw(contract, "fill", [(1u32<<20).to_le_bytes(), 1u32.to_le_bytes()].concat(), 1 << 50).ok();
+    session.call_raw(contract, "open_accounts", [0u32.to_le_bytes(), 2000u32.to_le_bytes()].concat(), 1 << 50).ok();
     let mut least = f64::MAX;
     for _ in 0..10 {
         let before = cpu_ns();
-        let receipt = session.call_raw(contract, "run", vec![], 1 << 50).unwrap();
+        let receipt = session.call_raw(contract, name, argument.clone(), 1 << 50).unwrap();
         least = least.min((cpu_ns() - before) / receipt.gas_spent as f64);
     }
     least

@@ -20,6 +20,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
+        ["--fair"] => println!("{:.3?}", fair::programs()),
         ["--one", name, bytes] => sample::print(&module(name, bytes.parse().unwrap_or(BYTES))),
         ["--search", seconds] => search::run(seconds.parse().unwrap_or(60)),
         ["--write", name, bytes, path] => {
@@ -40,8 +41,11 @@ fn module(name: &str, bytes: usize) -> Vec<u8> {
 }
 
 fn table(bytes: &str, names: &[&str]) {
-    let fair = fair::ns_per_gas();
-    println!("plain arithmetic: {fair:.3} ns/gas");
+    let programs = fair::programs();
+    for (name, ns) in &programs {
+        println!("{name:<10} {ns:.3} ns/gas");
+    }
+    let fair = programs.iter().map(|(_, ns)| *ns).fold(f64::MAX, f64::min);
     println!("{}", Sample::head());
     let known = ORDINARY.iter().chain(BOMBS).map(|family| family.name);
     let chosen: Vec<&str> = match names {

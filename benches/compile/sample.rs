@@ -71,6 +71,7 @@ pub fn measure(code: &[u8]) -> Result<Sample, String> {
     let before = cpu_ns();
     let prepared = native.prepare(code).map_err(|error| error.to_string())?;
     let prepare = cpu_ns() - before;
+    eprintln!("{:?}", prepared.facts.effort.counts());
     let peak = peak_bytes();
     let mut times = [0.0; 2];
     let mut rss = 0.0;

@@ -1,6 +1,7 @@
 //! A module's sections as read, each entry with its byte offset. Data only; no rule is applied here.
 
 use super::constant::Constant;
+use super::effort::Effort;
 use wasmparser::{
     CustomSectionReader, ExternalKind, FuncType, FunctionBody, GlobalType, MemoryType,
     SectionLimited, TableType, TypeRef,
@@ -21,6 +22,8 @@ pub(super) struct Outline<'a> {
     pub data: Vec<Data<'a>>,
     pub bodies: Vec<Body<'a>>,
     pub customs: Vec<CustomSectionReader<'a>>,
+    /// What there is to compile in the bodies.
+    pub effort: Effort,
     /// Length of the module.
     pub end: u64,
 }

@@ -41,18 +41,18 @@ fn mutable_globals(outline: &Outline<'_>) -> impl Iterator<Item = u32> {
         .map(|(index, _)| index)
 }
 
-/// Writes the module.
+/// Writes the module; beside it the number of checks in it.
 pub(super) fn rewrite(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<Vec<u8>, Rejection> {
+) -> Result<(Vec<u8>, u64), Rejection> {
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
     let imports = imports(outline, touches)?;
-    let (code, hints) = code(outline, word_size, checking, &mut types)?;
+    let (code, hints, checks) = code(outline, word_size, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
@@ -82,7 +82,7 @@ pub(super) fn rewrite(
         data: Cow::Borrowed(&names),
     };
     add(&mut module, &section, names.is_empty());
-    Ok(module.finish())
+    Ok((module.finish(), checks))
 }
 
 fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
@@ -207,13 +207,13 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     Ok(section)
 }
 
-/// The functions, and the hints for the branches of their checks.
+/// The functions, the hints for the branches of their checks, and how many checks there are.
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
     checking: Checking,
     types: &mut Types,
-) -> Result<(CodeSection, BranchHints), Rejection> {
+) -> Result<(CodeSection, BranchHints, u64), Rejection> {
     let rewriter = FunctionRewriter {
         outline,
         height_global: height_index(outline),
@@ -221,11 +221,12 @@ fn code(
         checking,
     };
     let first = shifted(outline.imports.len() as u32, 0);
-    let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
+    let (mut section, mut hints, mut checks) = (CodeSection::new(), BranchHints::new(), 0);
     for ((index, body), ty) in (first..).zip(&outline.bodies).zip(&outline.functions) {
         let results = types.block_of(*ty);
         let code = rewriter.rewrite(body, results)?;
         section.function(&code.function);
+        checks += code.checks;
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
@@ -233,7 +234,7 @@ fn code(
     for nth in 0..TOUCH_IMPORTS.len() {
         section.function(&touch::bridge(outline.imports.len() as u32, nth));
     }
-    Ok((section, hints))
+    Ok((section, hints, checks))
 }
 
 /// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.

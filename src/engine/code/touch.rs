@@ -68,6 +68,8 @@ pub(super) fn bridge(imports: u32, nth: usize) -> Function {
 pub(super) struct Code {
     pub function: Function,
     pub hints: Vec<BranchHint>,
+    /// Checks of loads and stores.
+    pub checks: u64,
 }
 
 impl Code {
@@ -75,6 +77,7 @@ impl Code {
         Self {
             function: Function::new(locals),
             hints: Vec::new(),
+            checks: 0,
         }
     }
 
