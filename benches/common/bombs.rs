@@ -680,7 +680,7 @@ pub fn calls_over_locals(bytes: usize) -> Vec<u8> {
             },
             |code| {
                 for local in 1..=locals {
-                    code.local_get(local).global_set(1);
+                    code.local_get(local).drop();
                 }
             },
         )
@@ -727,7 +727,7 @@ pub fn nested_loops(bytes: usize) -> Vec<u8> {
     narrow(bytes, |left, number| {
         body(
             &[(locals - 1, I32)],
-            left.min(64 * 1_024 / 16),
+            left,
             1,
             nothing,
             |code, n| {
@@ -751,7 +751,7 @@ pub fn nested_loops(bytes: usize) -> Vec<u8> {
 
 /// Blocks in blocks, each left early, locals written between.
 pub fn nested_blocks(bytes: usize) -> Vec<u8> {
-    let (depth, locals) = (200, 200_u32);
+    let (depth, locals) = (150, 150_u32);
     narrow(bytes, |left, _| {
         body(
             &[(locals - 1, I32)],
@@ -895,7 +895,7 @@ pub fn branches_to_loop(bytes: usize) -> Vec<u8> {
 pub fn branches_to_block(bytes: usize) -> Vec<u8> {
     let locals = 1_000_u32;
     narrow(bytes, |left, _| {
-        let branches = left.saturating_sub(8 * locals as usize).max(100) / 8;
+        let branches = left.saturating_sub(12 * locals as usize).max(100) / 8;
         let branch = move |code: &mut InstructionSink<'_>| {
             for _ in 0..branches {
                 code.local_get(0).br_if(0);
@@ -1078,12 +1078,12 @@ pub fn deep_operands(bytes: usize) -> Vec<u8> {
     narrow(bytes, |left, _| {
         body(
             &[],
-            left,
+            left.saturating_sub(6_500),
             ALL,
             zero,
             |code, n| {
                 for operand in 0..1_000 {
-                    code.local_get(0).i32_const((operand * 3 + n) as i32);
+                    code.local_get(0).i32_const((operand * 3 + n) as i32 & 63);
                     code.i32_rotl();
                 }
                 for _ in 0..1_000 {

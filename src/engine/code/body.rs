@@ -5,7 +5,7 @@
 //! body's nesting is a vector as deep as the limit.
 
 use super::access::Access;
-use super::effort::{Counter, Effort};
+use super::effort::{Counted, Counter};
 use super::limits::at_most;
 use super::outline::Outline;
 use super::{CodeLimits, Rejection};
@@ -29,8 +29,8 @@ pub(super) struct Measured {
     pub nested_locals: u64,
     /// Sum over its loops of loop depth x locals.
     pub loop_locals: u64,
-    /// What there is to compile.
-    pub effort: Effort,
+    /// What there is to compile, but for checks.
+    pub counted: Counted,
 }
 
 /// Validates a body and measures it.
@@ -65,7 +65,7 @@ pub(super) fn measure<R: WasmModuleResources>(
         calls: usage.calls,
         loop_locals: control_flow.loop_locals,
         nested_locals: control_flow.nested_locals,
-        effort: counter.effort(),
+        counted: counter.counted(),
     })
 }
 

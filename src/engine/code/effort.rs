@@ -67,7 +67,7 @@ counts! {
     squares,
 }
 
-/// How many blocks an operator makes where it is compiled, besides what branches say themselves.
+/// How many places that end a block an operator makes, besides branches.
 const CHECK_BLOCKS: u64 = 2;
 const INDIRECT_BLOCKS: u64 = 4;
 const BULK_BLOCKS: u64 = 6;
@@ -80,45 +80,65 @@ struct Open {
     values: u64,
 }
 
-/// Counts over one function.
-pub(super) struct Counter {
+/// Counts over one function, but for its checks.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
     effort: Effort,
-    blocks: Vec<Open>,
-    writes: Writes,
     locals: u64,
     computed: u64,
     places: u64,
 }
 
+impl Counted {
+    /// The counts with those of the checks: how many there are, and on how many operands they were, all together.
+    pub fn with_checks(&self, checks: u64, operands: u64) -> Effort {
+        let places = self.places + CHECK_BLOCKS * checks;
+        let values = checks * self.locals + operands;
+        Effort {
+            checks,
+            spans: self.effort.spans.saturating_add(CHECK_BLOCKS * values),
+            reuses: places.saturating_mul(self.computed),
+            squares: places.saturating_mul(places),
+            ..self.effort
+        }
+    }
+}
+
+/// Counts over one function while it is read.
+pub(super) struct Counter {
+    counted: Counted,
+    blocks: Vec<Open>,
+    writes: Writes,
+}
+
 impl Counter {
     pub fn new(locals: u32) -> Self {
+        let effort = Effort {
+            functions: 1,
+            locals: u64::from(locals),
+            ..Effort::default()
+        };
         Self {
-            effort: Effort {
-                functions: 1,
+            counted: Counted {
+                effort,
                 locals: u64::from(locals),
-                ..Effort::default()
+                computed: 0,
+                places: 0,
             },
             blocks: Vec::new(),
             writes: Writes::new(locals as usize),
-            locals: u64::from(locals),
-            computed: 0,
-            places: 0,
         }
     }
 
     /// The counts, after the whole body.
-    pub fn effort(self) -> Effort {
-        Effort {
-            reuses: self.places.saturating_mul(self.computed),
-            squares: self.places.saturating_mul(self.places),
-            ..self.effort
-        }
+    pub fn counted(self) -> Counted {
+        self.counted
     }
 
     /// Counts an operator of a valid body, `height` operands on the stack behind it.
     pub fn visit(&mut self, outline: &Outline<'_>, operator: &Operator<'_>, height: u32, computes: bool, accesses: bool) {
-        let values = self.locals + u64::from(height);
-        self.computed += u64::from(computes);
+        let values = self.counted.locals + u64::from(height);
+        self.counted.computed += u64::from(computes);
         let places = match operator {
             Operator::Block { blockty } => self.open(outline, *blockty, false, 0),
             Operator::If { blockty } => self.open(outline, *blockty, false, 1),
@@ -138,44 +158,44 @@ impl Counter {
             }
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 self.writes.write(*local_index);
-                self.effort.operators += 1;
+                self.counted.effort.operators += 1;
                 0
             }
             Operator::Call { function_index } => {
-                self.effort.calls += 1;
+                self.counted.effort.calls += 1;
                 self.call(outline.function_type(*function_index));
                 1
             }
             Operator::CallIndirect { type_index, .. } => {
-                self.effort.indirect_calls += 1;
+                self.counted.effort.indirect_calls += 1;
                 self.call(outline.types.get(*type_index as usize));
                 INDIRECT_BLOCKS
             }
             Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryGrow { .. } => {
-                self.effort.bulks += 1;
+                self.counted.effort.bulks += 1;
                 BULK_BLOCKS
             }
             _ if accesses => {
-                self.effort.accesses += 1;
-                CHECK_BLOCKS
+                self.counted.effort.accesses += 1;
+                0
             }
             _ if is_float(operator) => {
-                self.effort.floats += 1;
+                self.counted.effort.floats += 1;
                 0
             }
             _ => {
-                self.effort.operators += 1;
+                self.counted.effort.operators += 1;
                 0
             }
         };
-        self.places += places;
-        self.effort.spans += places * values;
-        self.effort.reaches += values;
+        self.counted.places += places;
+        self.counted.effort.spans += places * values;
+        self.counted.effort.reaches += values;
     }
 
     fn call(&mut self, ty: Option<&wasmparser::FuncType>) {
         let values = ty.map_or(0, |ty| ty.params().len() + ty.results().len());
-        self.effort.call_values += values as u64;
+        self.counted.effort.call_values += values as u64;
     }
 
     fn open(&mut self, outline: &Outline<'_>, ty: BlockType, is_loop: bool, branches: u64) -> u64 {
@@ -192,7 +212,7 @@ impl Counter {
             values: values as u64,
         });
         self.writes.enter();
-        self.effort.branches += 1;
+        self.counted.effort.branches += 1;
         1 + branches
     }
 
@@ -203,7 +223,7 @@ impl Counter {
         };
         let written = self.writes.leave().len() as u64;
         if block.is_loop || block.branches > 0 {
-            self.effort.joins += (block.branches + 1) * (block.values + written);
+            self.counted.effort.joins += (block.branches + 1) * (block.values + written);
         }
         0
     }
@@ -213,7 +233,7 @@ impl Counter {
         if let Some(block) = target.and_then(|target| self.blocks.get_mut(target)) {
             block.branches += 1;
         }
-        self.effort.branches += 1;
+        self.counted.effort.branches += 1;
         1
     }
 }

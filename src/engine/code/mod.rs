@@ -111,12 +111,8 @@ fn prepare_checking(
     let stack = memory::stack(&declared, &layout, limits)?;
     let data = memory::data(&outline, &layout, stack)?;
     table::check(&outline, limits)?;
-    let effort = Effort {
-        entries: effort::entries(&outline),
-        ..outline.effort
-    };
     let mut facts = CodeFacts {
-        effort,
+        effort: Effort::default(),
         word_size: layout.word_size,
         argument_buffer: layout.argument_buffer,
         stack,
@@ -132,7 +128,7 @@ fn prepare_checking(
         added_imports: TOUCH_IMPORTS.len() as u32,
         defined_functions: outline.functions.len() as u32,
     };
-    let (wasm, checks) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
-    facts.effort.checks = checks;
+    let (wasm, effort) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
+    facts.effort = effort;
     Ok(PreparedCode { wasm, facts, data })
 }

@@ -1,7 +1,7 @@
 //! A module's sections as read, each entry with its byte offset. Data only; no rule is applied here.
 
 use super::constant::Constant;
-use super::effort::Effort;
+use super::effort::Counted;
 use wasmparser::{
     CustomSectionReader, ExternalKind, FuncType, FunctionBody, GlobalType, MemoryType,
     SectionLimited, TableType, TypeRef,
@@ -22,8 +22,6 @@ pub(super) struct Outline<'a> {
     pub data: Vec<Data<'a>>,
     pub bodies: Vec<Body<'a>>,
     pub customs: Vec<CustomSectionReader<'a>>,
-    /// What there is to compile in the bodies.
-    pub effort: Effort,
     /// Length of the module.
     pub end: u64,
 }
@@ -79,6 +77,8 @@ pub(super) struct Body<'a> {
     pub locals: u32,
     /// Whether it calls functions.
     pub calls: bool,
+    /// What there is to compile, but for checks.
+    pub counted: Counted,
 }
 
 impl Outline<'_> {

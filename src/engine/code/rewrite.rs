@@ -5,6 +5,7 @@
 
 use super::analysis::Checking;
 use super::constant::Constant;
+use super::effort::{self, Effort};
 use super::function::{FunctionRewriter, shifted};
 use super::names;
 use super::outline::Outline;
@@ -41,18 +42,18 @@ fn mutable_globals(outline: &Outline<'_>) -> impl Iterator<Item = u32> {
         .map(|(index, _)| index)
 }
 
-/// Writes the module; beside it the number of checks in it.
+/// Writes the module; beside it what there is to compile.
 pub(super) fn rewrite(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<(Vec<u8>, u64), Rejection> {
+) -> Result<(Vec<u8>, Effort), Rejection> {
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
     let imports = imports(outline, touches)?;
-    let (code, hints, checks) = code(outline, word_size, checking, &mut types)?;
+    let (code, hints, effort) = code(outline, word_size, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
@@ -82,7 +83,7 @@ pub(super) fn rewrite(
         data: Cow::Borrowed(&names),
     };
     add(&mut module, &section, names.is_empty());
-    Ok((module.finish(), checks))
+    Ok((module.finish(), effort))
 }
 
 fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
@@ -207,13 +208,13 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     Ok(section)
 }
 
-/// The functions, the hints for the branches of their checks, and how many checks there are.
+/// The functions, the hints for the branches of their checks, and what there is to compile.
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
     checking: Checking,
     types: &mut Types,
-) -> Result<(CodeSection, BranchHints, u64), Rejection> {
+) -> Result<(CodeSection, BranchHints, Effort), Rejection> {
     let rewriter = FunctionRewriter {
         outline,
         height_global: height_index(outline),
@@ -221,12 +222,16 @@ fn code(
         checking,
     };
     let first = shifted(outline.imports.len() as u32, 0);
-    let (mut section, mut hints, mut checks) = (CodeSection::new(), BranchHints::new(), 0);
+    let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
+    let mut effort = Effort {
+        entries: effort::entries(outline),
+        ..Effort::default()
+    };
     for ((index, body), ty) in (first..).zip(&outline.bodies).zip(&outline.functions) {
         let results = types.block_of(*ty);
         let code = rewriter.rewrite(body, results)?;
         section.function(&code.function);
-        checks += code.checks;
+        effort.add(&body.counted.with_checks(code.checks, code.operands));
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
@@ -234,7 +239,7 @@ fn code(
     for nth in 0..TOUCH_IMPORTS.len() {
         section.function(&touch::bridge(outline.imports.len() as u32, nth));
     }
-    Ok((section, hints, checks))
+    Ok((section, hints, effort))
 }
 
 /// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.

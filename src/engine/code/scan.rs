@@ -157,12 +157,12 @@ impl<'a> Scanner<'a, '_> {
         let measured = body::measure(&mut validator, &body, self.limits, &self.outline)?;
         self.allocations = validator.into_allocations();
         self.weigh(body.range().start as u64, &measured)?;
-        self.outline.effort.add(&measured.effort);
         self.outline.bodies.push(Body {
             body,
             locals: measured.locals,
             calls: measured.calls,
             cost: measured.cost,
+            counted: measured.counted,
         });
         Ok(())
     }

@@ -70,6 +70,8 @@ pub(super) struct Code {
     pub hints: Vec<BranchHint>,
     /// Checks of loads and stores.
     pub checks: u64,
+    /// Operands on the stack where they are, all together.
+    pub operands: u64,
 }
 
 impl Code {
@@ -78,6 +80,7 @@ impl Code {
             function: Function::new(locals),
             hints: Vec::new(),
             checks: 0,
+            operands: 0,
         }
     }
 
