@@ -81,9 +81,9 @@ pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, W
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use engine::{Compiler, code::{Checking, prepare_measured}};
-pub use engine::code::{CodeLimits, Rejection, Reserved};
+pub use engine::code::{CodeLimits, Effort, Rejection, Reserved};
 pub use engine::{
-    Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
+    Backend, CallLimits, CompileWork, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
     OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
 };
 pub use memory::{Access, MemoryError, PageSourceError};

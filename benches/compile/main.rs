@@ -11,6 +11,7 @@ mod sample;
 mod search;
 
 use bombs::{BOMBS, Family, ORDINARY};
+use fair::Fair;
 use sample::Sample;
 
 /// Bytes of a module where nothing else is asked for.
@@ -20,9 +21,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["--fair"] => println!("{:.3?}", fair::programs()),
         ["--one", name, bytes] => sample::print(&module(name, bytes.parse().unwrap_or(BYTES))),
-        ["--search", seconds] => search::run(seconds.parse().unwrap_or(60)),
+        ["--search", seconds, seed] => {
+            search::run(seconds.parse().unwrap_or(60), seed.parse().unwrap_or(1));
+        }
         ["--write", name, bytes, path] => {
             std::fs::write(path, module(name, bytes.parse().unwrap_or(BYTES))).unwrap();
         }
@@ -41,11 +43,7 @@ fn module(name: &str, bytes: usize) -> Vec<u8> {
 }
 
 fn table(bytes: &str, names: &[&str]) {
-    let programs = fair::programs();
-    for (name, ns) in &programs {
-        println!("{name:<10} {ns:.3} ns/gas");
-    }
-    let fair = programs.iter().map(|(_, ns)| *ns).fold(f64::MAX, f64::min);
+    let fair = Fair::measured();
     println!("{}", Sample::head());
     let known = ORDINARY.iter().chain(BOMBS).map(|family| family.name);
     let chosen: Vec<&str> = match names {
@@ -55,7 +53,7 @@ fn table(bytes: &str, names: &[&str]) {
     };
     for name in chosen {
         match sample::measure_apart(name, bytes) {
-            Ok(sample) => println!("{}", sample.row(name, fair)),
+            Ok(sample) => println!("{}", sample.row(name, &fair)),
             Err(error) => println!("{name:<26} {error}"),
         }
     }

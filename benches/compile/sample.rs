@@ -1,10 +1,10 @@
 //! One module measured: time, memory, price.
 
-use crostata::{Backend, Compiler, Protocol, SessionData, VM};
+use crostata::{Backend, Compiler, Effort, Protocol, SessionData, VM};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::fair::cpu_ns;
+use super::fair::{Fair, cpu_ns};
 
 /// A module that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,11 +29,13 @@ impl Sample {
     }
 
     /// How many times longer deploying takes than what it costs buys in plain arithmetic.
-    pub fn time_x(&self, fair: f64) -> f64 {
-        (self.prepare + self.native.max(self.portable)) / (self.gas * fair)
+    pub fn time_x(&self, fair: &Fair) -> f64 {
+        let native = (self.prepare + self.native) / fair.native;
+        let portable = (self.prepare + self.portable) / fair.portable;
+        native.max(portable) / self.gas
     }
 
-    pub fn row(&self, name: &str, fair: f64) -> String {
+    pub fn row(&self, name: &str, fair: &Fair) -> String {
         let name = name.rsplit('/').next().unwrap_or(name);
         let ms = |ns: f64| format!("{:.2} ms", ns / 1e6);
         format!(
@@ -71,7 +73,9 @@ pub fn measure(code: &[u8]) -> Result<Sample, String> {
     let before = cpu_ns();
     let prepared = native.prepare(code).map_err(|error| error.to_string())?;
     let prepare = cpu_ns() - before;
-    eprintln!("{:?}", prepared.facts.effort.counts());
+    let effort = prepared.facts.effort;
+    let counts: Vec<_> = Effort::NAMES.iter().zip(effort.values()).collect();
+    eprintln!("{counts:?}");
     let peak = peak_bytes();
     let mut times = [0.0; 2];
     let mut rss = 0.0;

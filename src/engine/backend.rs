@@ -128,6 +128,14 @@ impl<H: Host> Engine<H> {
         code::prepare(code, &self.protocol.code).map(|_| ())
     }
 
+    /// The price of deploying this code; of code that would be rejected, the price of its length.
+    pub fn deploy_price(&self, code: &[u8]) -> u64 {
+        let prepared = code::prepare(code, &self.protocol.code);
+        let effort = prepared.map(|prepared| prepared.facts.effort);
+        self.protocol
+            .deploy_price(code.len(), &effort.unwrap_or_default())
+    }
+
     /// Compiles code that was deployed earlier, under whatever limits held then.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub use costs::PriceTooHigh;
 pub use measure::Compiler;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use outcome::{Failure, Fault, Refusal};
-pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};
+pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use runner::{Call, Completed, Runner};
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.

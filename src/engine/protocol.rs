@@ -9,7 +9,7 @@ use std::fmt;
 
 use crostata_proof::hash::{self, Kind};
 
-use super::code::{CodeLimits, REWRITING_VERSION};
+use super::code::{CodeLimits, Effort, REWRITING_VERSION};
 
 /// The version of the compiler and runtime. Even a patch release changes fuel and validity.
 const ENGINE: &str = "wasmtime 48.0.8";
@@ -31,10 +31,15 @@ macro_rules! numbers {
         }
 
         impl $name {
+            const NAMES: [&str; [$(stringify!($field)),*].len()] = [$(concat!($prefix, stringify!($field))),*];
+
+            const fn values(&self) -> [u64; Self::NAMES.len()] {
+                [$(self.$field),*]
+            }
+
             fn rules(&self) -> impl Iterator<Item = (String, String)> {
-                [$((concat!($prefix, stringify!($field)), self.$field),)*]
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_string()))
+                let rules = Self::NAMES.into_iter().zip(self.values());
+                rules.map(|(name, value)| (name.to_owned(), value.to_string()))
             }
         }
     };
@@ -66,8 +71,61 @@ numbers! {
         query_base = 200,
         /// A deployment, outside of the gas limit.
         deploy_base = 200_000,
-        /// Each byte of deployed code, outside of the gas limit.
-        deploy_byte = 200,
+        /// Each byte of deployed code, outside of the gas limit: reading it and storing it.
+        deploy_byte = 1_000,
+        /// Each unit of [`CompileWork`], outside of the gas limit.
+        deploy_work = 10,
+    }
+}
+
+numbers! {
+    /// The work of compiling what a module consists of ([`Effort`] says what each counts). A unit is about a nanosecond on the machine
+    /// where they were measured; for ordinary code the sum is about what compiling takes there, for none known much less.
+    CompileWork, "work." {
+        /// A function.
+        functions = 210_000,
+        /// A type, import, export or element of the table.
+        entries = 200_000,
+        /// A local.
+        locals = 40,
+        /// An operator that is not listed apart.
+        operators = 1_800,
+        /// Floating-point arithmetic or a conversion.
+        floats = 4_500,
+        /// A load or store.
+        accesses = 1_500,
+        /// A touch check.
+        checks = 55_000,
+        /// A copy or fill of memory, or its growth.
+        bulks = 100_000,
+        /// A direct call.
+        calls = 12_000,
+        /// An indirect call.
+        indirect_calls = 60_000,
+        /// A parameter or result of a call.
+        call_values = 240,
+        /// A block, loop, if or branch.
+        branches = 2_400,
+        /// A value that differs by the branch taken, for each branch.
+        joins = 1_100,
+        /// A value at the end of a block.
+        spans = 70,
+        /// A value at an operator.
+        reaches = 1,
+        /// A computed value at the end of any block of its function.
+        reuses = 1,
+        /// An end of a block beside each other one of its function.
+        squares = 8,
+    }
+}
+
+impl CompileWork {
+    /// The work of compiling so much.
+    fn of(&self, effort: &Effort) -> u64 {
+        let parts = self.values().into_iter().zip(effort.values());
+        parts
+            .map(|(work, count)| work.saturating_mul(count))
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -129,6 +187,8 @@ pub struct Protocol {
     pub schedule: Schedule,
     /// Prices of operators.
     pub operators: OperatorPrices,
+    /// The work of compiling.
+    pub work: CompileWork,
     /// Limits on a running call.
     pub limits: CallLimits,
     /// Limits on deployed code.
@@ -190,6 +250,7 @@ impl Protocol {
             .map(|(name, value)| (name.to_owned(), value))
             .chain(self.schedule.rules())
             .chain(self.operators.rules())
+            .chain(self.work.rules())
             .chain(self.limits.rules())
             .chain(
                 code.into_iter()
@@ -198,12 +259,14 @@ impl Protocol {
             .collect()
     }
 
-    /// The price of deploying `code_bytes` bytes, in gas, outside of the call's gas limit.
-    pub fn deploy_price(&self, code_bytes: usize) -> u64 {
-        self.schedule
-            .deploy_byte
-            .saturating_mul(code_bytes as u64)
-            .saturating_add(self.schedule.deploy_base)
+    /// The price of deploying code of so many bytes with so much to compile, in gas, outside of the call's gas limit.
+    pub fn deploy_price(&self, code_bytes: usize, effort: &Effort) -> u64 {
+        let bytes = self.schedule.deploy_byte.saturating_mul(code_bytes as u64);
+        let work = self.schedule.deploy_work.saturating_mul(self.work.of(effort));
+        let parts = [bytes, work];
+        parts
+            .into_iter()
+            .fold(self.schedule.deploy_base, u64::saturating_add)
     }
 }
 
@@ -250,6 +313,13 @@ fn read_rules(text: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// P6: each count has its work.
+    #[test]
+    fn what_there_is_to_compile_is_work() {
+        let names = CompileWork::NAMES.map(|name| name.strip_prefix("work.").unwrap());
+        assert_eq!(names, Effort::NAMES);
+    }
 
     /// P1: what changes a rule changes the fingerprint, and the difference has a name.
     #[test]

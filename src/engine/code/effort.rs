@@ -16,9 +16,12 @@ macro_rules! counts {
         pub struct Effort { $($(#[$doc])* pub $field: u64,)* }
 
         impl Effort {
-            /// The counts with their names.
-            pub fn counts(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field),)*]
+            /// The names of the counts.
+            pub const NAMES: [&str; [$(stringify!($field)),*].len()] = [$(stringify!($field)),*];
+
+            /// The counts in the order of their declaration.
+            pub const fn values(&self) -> [u64; [$(stringify!($field)),*].len()] {
+                [$(self.$field),*]
             }
 
             /// Adds another's counts.
