@@ -46,6 +46,7 @@ pub const BOMBS: &[Family] = &[
     family("calls_over_operands", calls_over_operands),
     family("nested_loops", nested_loops),
     family("nested_blocks", nested_blocks),
+    family("nested_blocks_deep", nested_blocks_deep),
     family("flat_blocks", flat_blocks),
     family("block_results", block_results),
     family("loops_flat", loops_flat),
@@ -88,6 +89,10 @@ pub const BOMBS: &[Family] = &[
 
 /// Bytes of a body that the rules allow, with some to spare.
 const BODY_BYTES: usize = 65_000;
+/// Places of a function where a block ends, as the rules allow.
+const PLACES: usize = 16_000;
+/// Values passed with the branches of a function.
+const JOINS: usize = 262_000;
 
 /// A module under construction: one memory, and functions.
 pub struct Builder {
@@ -378,7 +383,7 @@ pub fn straight_loads(bytes: usize) -> Vec<u8> {
         body(
             &[(1, I32)],
             left,
-            ALL,
+            PLACES / 2,
             nothing,
             |code, n| {
                 code.local_get(0).i32_const((n as i32) << 9).i32_xor();
@@ -396,7 +401,7 @@ pub fn straight_stores(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 2,
             nothing,
             |code, n| {
                 code.local_get(0).i32_const((n as i32) << 9).i32_xor();
@@ -413,7 +418,7 @@ pub fn load_chain(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 2,
             |code| {
                 code.local_get(0);
             },
@@ -430,7 +435,7 @@ pub fn load_chain_64(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 2,
             |code| {
                 code.local_get(0);
             },
@@ -449,7 +454,7 @@ pub fn loads_over_locals(bytes: usize) -> Vec<u8> {
         body(
             &[(locals, I32)],
             left.saturating_sub(12 * locals as usize).max(200),
-            4_000_000 / (locals as usize + 1) - 2_000,
+            4_000_000 / (locals as usize + 1) - 1_100,
             |code| {
                 for local in 1..=locals {
                     code.local_get(0).i32_load(at(local.into())).local_set(local);
@@ -475,7 +480,7 @@ pub fn loads_over_operands(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left.saturating_sub(2 * operands).max(200),
-            ALL,
+            PLACES / 2 - 1_000,
             |code| {
                 for operand in 0..operands {
                     code.local_get(0).i32_load(at(operand as u64));
@@ -506,7 +511,7 @@ pub fn loads_over_values(bytes: usize) -> Vec<u8> {
         body(
             &[(1, I32)],
             left.saturating_sub(7 * values as usize).max(200),
-            ALL,
+            PLACES / 2,
             |code| {
                 code.local_get(0);
                 compute(code);
@@ -524,7 +529,7 @@ pub fn bulk_copies(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 6,
             nothing,
             |code, _| {
                 code.local_get(0).local_get(0).local_get(0);
@@ -542,7 +547,7 @@ pub fn bulk_copies_64(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 6,
             nothing,
             |code, _| {
                 code.local_get(0).local_get(0).local_get(0);
@@ -560,7 +565,7 @@ pub fn bulk_fills(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 6,
             nothing,
             |code, _| {
                 code.local_get(0).local_get(0).local_get(0);
@@ -630,7 +635,7 @@ pub fn calls_plain(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES,
             nothing,
             |code, _| {
                 code.call(number / 2);
@@ -649,7 +654,7 @@ pub fn calls_indirect(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 4,
             nothing,
             |code, n| {
                 code.i32_const(n as i32 & 3).call_indirect(0, ty);
@@ -668,7 +673,7 @@ pub fn calls_over_locals(bytes: usize) -> Vec<u8> {
         body(
             &[(locals, I64)],
             left.saturating_sub(7 * locals as usize).max(200),
-            ALL,
+            PLACES,
             |code| {
                 for local in 1..=locals {
                     code.local_get(0).i64_const(local.into()).i64_mul();
@@ -702,7 +707,7 @@ pub fn calls_over_operands(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left.saturating_sub(8 * operands).max(200),
-            ALL,
+            PLACES,
             |code| {
                 for operand in 0..operands {
                     code.local_get(0).i64_const(operand as i64 + 70).i64_mul();
@@ -764,12 +769,40 @@ pub fn nested_blocks(bytes: usize) -> Vec<u8> {
                 }
                 for level in 0..depth {
                     code.local_get(level % locals).br_if(level);
-                    code.local_get(level).i32_const(7).i32_mul();
+                    code.local_get(level % locals).i32_const(7).i32_mul();
                     code.local_set((level * 3 + 1) % locals);
                 }
                 for level in 0..depth {
                     code.end();
-                    code.local_get(level).local_get(1).i32_add().local_set(1);
+                    code.local_get(level % locals).local_get(1).i32_add().local_set(1);
+                }
+            },
+            zero,
+        )
+    })
+}
+
+/// As many blocks in one another as there can be, with some locals, all left from the innermost.
+pub fn nested_blocks_deep(bytes: usize) -> Vec<u8> {
+    let (depth, locals) = (1_000, 30_u32);
+    narrow(bytes, |left, _| {
+        body(
+            &[(locals - 1, I32)],
+            left,
+            1,
+            nothing,
+            |code, _| {
+                for _ in 0..depth {
+                    code.block(BlockType::Empty);
+                }
+                for level in 0..depth {
+                    code.local_get(level % locals).br_if(level);
+                    code.local_get(level % locals).i32_const(7).i32_mul();
+                    code.local_set((level * 3 + 1) % locals);
+                }
+                for level in 0..depth {
+                    code.end();
+                    code.local_get(level % locals).local_get(1).i32_add().local_set(1);
                 }
             },
             zero,
@@ -872,7 +905,7 @@ pub fn branches_to_loop(bytes: usize) -> Vec<u8> {
         body(
             &[(locals - 1, I32)],
             left.saturating_sub(5 * locals as usize).max(100),
-            ALL,
+            (JOINS / locals as usize).min(PLACES),
             |code| {
                 code.loop_(BlockType::Empty);
                 for local in 0..locals {
@@ -896,6 +929,7 @@ pub fn branches_to_block(bytes: usize) -> Vec<u8> {
     let locals = 1_000_u32;
     narrow(bytes, |left, _| {
         let branches = left.saturating_sub(12 * locals as usize).max(100) / 8;
+        let branches = branches.min(JOINS / locals as usize / 2 - 1);
         let branch = move |code: &mut InstructionSink<'_>| {
             for _ in 0..branches {
                 code.local_get(0).br_if(0);
@@ -985,7 +1019,7 @@ pub fn branch_table_locals(bytes: usize) -> Vec<u8> {
                 code.block(BlockType::Empty).block(BlockType::Empty);
                 for _ in 0..4 {
                     code.block(BlockType::Empty).local_get(0);
-                    table(code, 1_000, 3);
+                    table(code, (JOINS as u32 / locals / 4).min(1_000) - 3, 3);
                     code.end();
                     for local in 0..locals {
                         code.local_get(local).i32_eqz().local_set(local);
@@ -1010,7 +1044,7 @@ pub fn branches_to_many(bytes: usize) -> Vec<u8> {
         body(
             &[(locals - 1, I32)],
             left.saturating_sub(1_500).max(100),
-            ALL,
+            JOINS / 100,
             |code| {
                 for _ in 0..depth {
                     code.block(BlockType::Empty);
@@ -1501,7 +1535,7 @@ pub fn growth(bytes: usize) -> Vec<u8> {
         body(
             &[],
             left,
-            ALL,
+            PLACES / 6,
             |code| {
                 code.local_get(0);
             },

@@ -297,7 +297,7 @@ macro_rules! code_limits {
 }
 
 code_limits! {
-    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max access_locals_max operands_max
+    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max access_locals_max places_max joins_max operands_max
     br_table_targets_max blocks_max loops_max block_locals_max nested_locals_max nested_locals_total_max types_max params_max results_max imports_max functions_max locals_max globals_max mutable_globals_max
     exports_max export_name_bytes_max table_elements_max element_segments_max data_segments_max
     memory_wasm_pages_max stack_section_bytes_max

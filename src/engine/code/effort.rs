@@ -5,8 +5,10 @@
 //! with the walk that validates a body, in time linear in its length and in what the limits on blocks x locals allow. Counts
 //! are facts of the deployed bytes, the same on every machine; what they cost are prices of the protocol.
 
+use super::limits::at_most;
 use super::outline::Outline;
 use super::writes::Writes;
+use super::{CodeLimits, Rejection};
 use wasmparser::{BlockType, Operator, TypeRef};
 
 macro_rules! counts {
@@ -94,16 +96,27 @@ pub(super) struct Counted {
 
 impl Counted {
     /// The counts with those of the checks: how many there are, and on how many operands they were, all together.
-    pub fn with_checks(&self, checks: u64, operands: u64) -> Effort {
+    ///
+    /// # Errors
+    /// The limit that the function breaks; `offset` is where it begins.
+    pub fn with_checks(
+        &self,
+        checks: u64,
+        operands: u64,
+        limits: &CodeLimits,
+        offset: u64,
+    ) -> Result<Effort, Rejection> {
         let places = self.places + CHECK_BLOCKS * checks;
+        at_most("places_max", offset, places, limits.places_max)?;
+        at_most("joins_max", offset, self.effort.joins, limits.joins_max)?;
         let values = checks * self.locals + operands;
-        Effort {
+        Ok(Effort {
             checks,
             spans: self.effort.spans.saturating_add(CHECK_BLOCKS * values),
             reuses: places.saturating_mul(self.computed),
             squares: places.saturating_mul(places),
             ..self.effort
-        }
+        })
     }
 }
 

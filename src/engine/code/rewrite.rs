@@ -53,7 +53,7 @@ pub(super) fn rewrite(
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
     let imports = imports(outline, touches)?;
-    let (code, hints, effort) = code(outline, word_size, checking, &mut types)?;
+    let (code, hints, effort) = code(outline, word_size, limits, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
@@ -212,6 +212,7 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
+    limits: &CodeLimits,
     checking: Checking,
     types: &mut Types,
 ) -> Result<(CodeSection, BranchHints, Effort), Rejection> {
@@ -231,7 +232,9 @@ fn code(
         let results = types.block_of(*ty);
         let code = rewriter.rewrite(body, results)?;
         section.function(&code.function);
-        effort.add(&body.counted.with_checks(code.checks, code.operands));
+        let offset = body.body.range().start as u64;
+        let counted = &body.counted;
+        effort.add(&counted.with_checks(code.checks, code.operands, limits, offset)?);
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
