@@ -87,6 +87,15 @@ pub const BOMBS: &[Family] = &[
     family("locals_only", locals_only),
 ];
 
+/// Modules that are found to break a rule as late as can be.
+pub const REJECTED: &[Family] = &[
+    family("rejected_section", rejected_section),
+    family("rejected_places", rejected_places),
+    family("rejected_writes", rejected_writes),
+    family("rejected_data", rejected_data),
+    family("rejected_types", rejected_types),
+];
+
 /// Bytes of a body that the rules allow, with some to spare.
 const BODY_BYTES: usize = 65_000;
 /// Places of a function where a block ends, as the rules allow.
@@ -204,7 +213,11 @@ impl Builder {
             let listed: Vec<u32> = (0..self.elements)
                 .map(|index| index % self.bodies.len() as u32)
                 .collect();
-            section.active(None, &ConstExpr::i32_const(0), Elements::Functions(listed.into()));
+            section.active(
+                None,
+                &ConstExpr::i32_const(0),
+                Elements::Functions(listed.into()),
+            );
             module.section(&section);
         }
         module.section(&code);
@@ -457,7 +470,9 @@ pub fn loads_over_locals(bytes: usize) -> Vec<u8> {
             4_000_000 / (locals as usize + 1) - 1_100,
             |code| {
                 for local in 1..=locals {
-                    code.local_get(0).i32_load(at(local.into())).local_set(local);
+                    code.local_get(0)
+                        .i32_load(at(local.into()))
+                        .local_set(local);
                 }
                 code.local_get(0);
             },
@@ -774,7 +789,10 @@ pub fn nested_blocks(bytes: usize) -> Vec<u8> {
                 }
                 for level in 0..depth {
                     code.end();
-                    code.local_get(level % locals).local_get(1).i32_add().local_set(1);
+                    code.local_get(level % locals)
+                        .local_get(1)
+                        .i32_add()
+                        .local_set(1);
                 }
             },
             zero,
@@ -802,7 +820,10 @@ pub fn nested_blocks_deep(bytes: usize) -> Vec<u8> {
                 }
                 for level in 0..depth {
                     code.end();
-                    code.local_get(level % locals).local_get(1).i32_add().local_set(1);
+                    code.local_get(level % locals)
+                        .local_get(1)
+                        .i32_add()
+                        .local_set(1);
                 }
             },
             zero,
@@ -1058,7 +1079,10 @@ pub fn branches_to_many(bytes: usize) -> Vec<u8> {
             |code| {
                 for level in 0..depth {
                     code.end();
-                    code.local_get(level % locals).local_get(1).i32_add().local_set(1);
+                    code.local_get(level % locals)
+                        .local_get(1)
+                        .i32_add()
+                        .local_set(1);
                 }
                 zero(code);
             },
@@ -1391,7 +1415,11 @@ pub fn ands_and_ors(bytes: usize) -> Vec<u8> {
             },
             |code, n| {
                 code.local_tee(1).local_get(0).i32_and();
-                code.local_get(1).local_get(0).i32_const(-1).i32_xor().i32_and();
+                code.local_get(1)
+                    .local_get(0)
+                    .i32_const(-1)
+                    .i32_xor()
+                    .i32_and();
                 code.i32_or();
                 code.i32_const((n % 50) as i32);
                 match n % 3 {
@@ -1587,4 +1615,71 @@ pub fn locals_only(bytes: usize) -> Vec<u8> {
         builder.add(0, body(locals, 0, 0, zero, |_, _| {}, nothing));
     }
     builder.finish()
+}
+
+/// The section that no module may have comes last.
+fn with_unknown_section(mut code: Vec<u8>) -> Vec<u8> {
+    let name = b"crostata.x";
+    code.extend([0, name.len() as u8 + 1, name.len() as u8]);
+    code.extend(name);
+    code
+}
+
+pub fn rejected_section(bytes: usize) -> Vec<u8> {
+    with_unknown_section(load_chain(bytes))
+}
+
+/// One check too many in the last function.
+pub fn rejected_places(bytes: usize) -> Vec<u8> {
+    pointers(false, bytes, |left, number| {
+        let is_last = (number as usize + 2) * 24_200 > bytes;
+        body(
+            &[],
+            left,
+            if is_last { 9_000 } else { PLACES / 2 },
+            |code| {
+                code.local_get(0);
+            },
+            |code, _| {
+                code.i32_load(at(0));
+            },
+            nothing,
+        )
+    })
+}
+
+/// As many locals written in as many blocks as the rules allow.
+pub fn rejected_writes(bytes: usize) -> Vec<u8> {
+    let locals = 250_u32;
+    with_unknown_section(narrow(bytes, |left, _| {
+        body(
+            &[(locals - 1, I32)],
+            left,
+            1,
+            nothing,
+            |code, _| {
+                for level in 0..1_000 {
+                    code.block(BlockType::Empty);
+                    if level % 4 == 3 {
+                        code.local_get(0).local_set(level / 4);
+                    }
+                }
+                for local in 0..locals {
+                    code.local_get(0).local_set(local);
+                }
+                for _ in 0..1_000 {
+                    code.end();
+                }
+            },
+            zero,
+        )
+    }))
+}
+
+pub fn rejected_data(bytes: usize) -> Vec<u8> {
+    with_unknown_section(custom_sections(bytes))
+}
+
+pub fn rejected_types(bytes: usize) -> Vec<u8> {
+    with_unknown_section(block_results(bytes))
 }

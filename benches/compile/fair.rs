@@ -34,7 +34,10 @@ const PROGRAMS: [(&str, &[u32]); 6] = [
 
 /// Nanoseconds per gas of each of the fair programs.
 pub fn programs(backend: Backend) -> Vec<(&'static str, f64)> {
-    PROGRAMS.iter().map(|(name, numbers)| (*name, ns_per_gas(backend, name, numbers))).collect()
+    PROGRAMS
+        .iter()
+        .map(|(name, numbers)| (*name, ns_per_gas(backend, name, numbers)))
+        .collect()
 }
 
 /// The least time that a gas took in several runs.
@@ -49,16 +52,22 @@ fn ns_per_gas(backend: Backend, name: &str, numbers: &[u32]) -> f64 {
         "arithmetic" => wat::parse_str(ARITHMETIC).unwrap(),
         _ => contract_bytecode!("bench").to_vec(),
     };
-    let contract = session.deploy(code, ContractData::builder(), 1 << 50).unwrap();
+    let contract = session
+        .deploy(code, ContractData::builder(), 1 << 50)
+        .unwrap();
     let argument = bytes(numbers);
     if name == "transfers" {
         let accounts = bytes(&[0, 2_000]);
-        session.call_raw(contract, "open_accounts", accounts, 1 << 50).unwrap();
+        session
+            .call_raw(contract, "open_accounts", accounts, 1 << 50)
+            .unwrap();
     }
     let mut least = f64::MAX;
     for _ in 0..10 {
         let before = cpu_ns();
-        let receipt = session.call_raw(contract, name, argument.clone(), 1 << 50).unwrap();
+        let receipt = session
+            .call_raw(contract, name, argument.clone(), 1 << 50)
+            .unwrap();
         least = least.min((cpu_ns() - before) / receipt.gas_spent as f64);
     }
     least

@@ -10,7 +10,7 @@ mod fair;
 mod sample;
 mod search;
 
-use bombs::{BOMBS, Family, ORDINARY};
+use bombs::{BOMBS, Family, ORDINARY, REJECTED};
 use fair::Fair;
 use sample::Sample;
 
@@ -18,7 +18,10 @@ use sample::Sample;
 const BYTES: usize = 131_072;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["--one", name, bytes] => sample::print(&module(name, bytes.parse().unwrap_or(BYTES))),
@@ -35,7 +38,7 @@ fn main() {
 
 /// A family's module, or the one in a file.
 fn module(name: &str, bytes: usize) -> Vec<u8> {
-    let mut families = ORDINARY.iter().chain(BOMBS);
+    let mut families = ORDINARY.iter().chain(BOMBS).chain(REJECTED);
     match families.find(|family| family.name == name) {
         Some(Family { build, .. }) => build(bytes),
         None => std::fs::read(name).unwrap(),
@@ -45,11 +48,13 @@ fn module(name: &str, bytes: usize) -> Vec<u8> {
 fn table(bytes: &str, names: &[&str]) {
     let fair = Fair::measured();
     println!("{}", Sample::head());
-    let known = ORDINARY.iter().chain(BOMBS).map(|family| family.name);
+    let known = ORDINARY.iter().chain(BOMBS).chain(REJECTED).map(|family| family.name);
     let chosen: Vec<&str> = match names {
         [] => known.collect(),
         _ if names.iter().all(|name| name.ends_with(".wasm")) => names.to_vec(),
-        _ => known.filter(|name| names.iter().any(|part| name.contains(part))).collect(),
+        _ => known
+            .filter(|name| names.iter().any(|part| name.contains(part)))
+            .collect(),
     };
     for name in chosen {
         match sample::measure_apart(name, bytes) {

@@ -1,6 +1,6 @@
 //! One module measured: time, memory, price.
 
-use crostata::{Backend, Compiler, Effort, Protocol, SessionData, VM};
+use crostata::{Backend, Compiler, Protocol, SessionData, VM};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,16 @@ impl Sample {
     pub fn head() -> String {
         format!(
             "{:<26} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>9} {:>9} {:>7}",
-            "module", "bytes", "prepare", "native", "portable", "us/byte", "rss/byte", "gas", "gas/byte", "time_x"
+            "module",
+            "bytes",
+            "prepare",
+            "native",
+            "portable",
+            "us/byte",
+            "rss/byte",
+            "gas",
+            "gas/byte",
+            "time_x"
         )
     }
 
@@ -53,7 +62,14 @@ impl Sample {
     }
 
     fn numbers(&self) -> [f64; 6] {
-        [self.bytes, self.prepare, self.native, self.portable, self.rss, self.gas]
+        [
+            self.bytes,
+            self.prepare,
+            self.native,
+            self.portable,
+            self.rss,
+            self.gas,
+        ]
     }
 }
 
@@ -65,43 +81,46 @@ fn peak_bytes() -> f64 {
     kib.unwrap_or(0.0) * 1_024.0
 }
 
-/// Measures a module.
+/// Measures a module; of one that is rejected, how long that took.
 pub fn measure(code: &[u8]) -> Result<Sample, String> {
     let protocol = Protocol::default();
     let compiler = |backend| Compiler::new(backend, &protocol, |_| ()).map_err(|e| e.to_string());
-    let (native, portable) = (compiler(Backend::Native)?, compiler(Backend::Portable)?);
+    let compilers = [compiler(Backend::Native)?, compiler(Backend::Portable)?];
     // What a process does once is not the module's.
     let first = super::bombs::ordinary(8_192);
-    for compiler in [&native, &portable] {
-        compiler.compile(&compiler.prepare(&first).map_err(|error| error.to_string())?)?;
+    for compiler in &compilers {
+        let prepared = compiler.prepare(&first);
+        compiler.compile(&prepared.map_err(|error| error.to_string())?)?;
     }
-    let before = cpu_ns();
-    let prepared = native.prepare(code).map_err(|error| error.to_string())?;
-    let prepare = cpu_ns() - before;
-    let effort = prepared.facts.effort;
-    let counts: Vec<_> = Effort::NAMES.iter().zip(effort.values()).collect();
-    eprintln!("{counts:?}");
-    let peak = peak_bytes();
-    let mut times = [0.0; 2];
-    let mut rss = 0.0;
-    for (time, compiler) in times.iter_mut().zip([&native, &portable]) {
-        let before = cpu_ns();
-        compiler.compile(&prepared)?;
-        *time = cpu_ns() - before;
-        if rss == 0.0 {
-            rss = peak_bytes() - peak;
-        }
-    }
-    let vm = VM::ephemeral().map_err(|error| error.to_string())?;
-    let session = vm.session(SessionData::builder()).map_err(|error| error.to_string())?;
-    Ok(Sample {
+    let mut sample = Sample {
         bytes: code.len() as f64,
-        prepare,
-        native: times[0],
-        portable: times[1],
-        rss,
-        gas: session.deploy_price(code) as f64,
-    })
+        gas: gas(code)?,
+        ..Sample::default()
+    };
+    let before = cpu_ns();
+    let prepared = compilers[0].prepare(code);
+    sample.prepare = cpu_ns() - before;
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(sample);
+        }
+    };
+    let timed = |compiler: &Compiler| {
+        let (before, peak) = (cpu_ns(), peak_bytes());
+        compiler.compile(&prepared)?;
+        Ok::<_, String>((cpu_ns() - before, peak_bytes() - peak))
+    };
+    (sample.native, sample.rss) = timed(&compilers[0])?;
+    (sample.portable, _) = timed(&compilers[1])?;
+    Ok(sample)
+}
+
+fn gas(code: &[u8]) -> Result<f64, String> {
+    let vm = VM::ephemeral().map_err(|error| error.to_string())?;
+    let session = vm.session(SessionData::builder());
+    Ok(session.map_err(|error| error.to_string())?.deploy_price(code) as f64)
 }
 
 /// Measures a module and prints the numbers, for the process that asked.
@@ -121,7 +140,11 @@ pub fn measure_apart(name: &str, bytes: &str) -> Result<Sample, String> {
         .spawn()
         .map_err(|error| error.to_string())?;
     let begin = Instant::now();
-    while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+    while child
+        .try_wait()
+        .map_err(|error| error.to_string())?
+        .is_none()
+    {
         if begin.elapsed() > PATIENCE || hoards(child.id()) {
             let _ = child.kill();
             let _ = child.wait();
@@ -129,19 +152,27 @@ pub fn measure_apart(name: &str, bytes: &str) -> Result<Sample, String> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
     read(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// Whether a process has more than 3 GB of memory.
 fn hoards(process: u32) -> bool {
     let pages = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
-    let resident = pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    let resident = pages
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
     resident.unwrap_or(0) * 4_096 > 3_000_000_000
 }
 
 fn read(line: &str) -> Result<Sample, String> {
-    let numbers: Vec<f64> = line.split_whitespace().map_while(|n| n.parse().ok()).collect();
+    let numbers: Vec<f64> = line
+        .split_whitespace()
+        .map_while(|n| n.parse().ok())
+        .collect();
     match numbers.as_slice() {
         &[bytes, prepare, native, portable, rss, gas] => Ok(Sample {
             bytes,

@@ -51,11 +51,19 @@ impl Gene {
             seed: random.next(),
             wide: random.below(4) == 0,
             locals: 4 << random.below(9),
-            operands: if random.below(2) == 0 { 0 } else { 1 << random.below(10) },
+            operands: if random.below(2) == 0 {
+                0
+            } else {
+                1 << random.below(10)
+            },
             bytes: 1_000 << random.below(6),
             used: 2 << random.below(9),
             weights: std::array::from_fn(|_| {
-                if few && random.below(6) > 0 { 0 } else { random.below(20) }
+                if few && random.below(6) > 0 {
+                    0
+                } else {
+                    random.below(20)
+                }
             }),
         }
     }
@@ -67,8 +75,13 @@ impl Gene {
                 0 => gene.seed = random.next(),
                 1 => gene.wide = !gene.wide,
                 2 => gene.locals = (gene.locals * (1 + random.below(4)) / 2).clamp(4, 4_000),
-                3 => gene.operands = (gene.operands * random.below(4) / 2 + random.below(8)).min(900),
-                4 => gene.bytes = (gene.bytes * (1 + random.below(4) as usize) / 2).clamp(500, 62_000),
+                3 => {
+                    gene.operands = (gene.operands * random.below(4) / 2 + random.below(8)).min(900)
+                }
+                4 => {
+                    gene.bytes =
+                        (gene.bytes * (1 + random.below(4) as usize) / 2).clamp(500, 62_000)
+                }
                 5 => gene.used = (gene.used * (1 + random.below(4)) / 2).clamp(2, 4_000),
                 6 => gene.weights[random.below(GADGETS as u32) as usize] = 0,
                 _ => gene.weights[random.below(GADGETS as u32) as usize] = random.below(30),
@@ -125,7 +138,8 @@ impl Writer<'_> {
     fn function(mut self, pointer: ValType) -> Function {
         let locals = self.gene.locals;
         // Local 0 is the parameter, then half pointers, half of 64 bits, and a float.
-        let mut function = Function::new([(locals, pointer), (locals, ValType::I64), (1, ValType::F64)]);
+        let mut function =
+            Function::new([(locals, pointer), (locals, ValType::I64), (1, ValType::F64)]);
         for _ in 0..self.gene.operands {
             let offset = u64::from(self.random.below(9_000));
             let mut code = function.instructions();
@@ -193,7 +207,9 @@ impl Writer<'_> {
                 code.local_set(c);
             }
             1 => {
-                code.local_get(p).i64_load(at(u64::from(number) * 8)).local_set(a);
+                code.local_get(p)
+                    .i64_load(at(u64::from(number) * 8))
+                    .local_set(a);
             }
             2 => {
                 code.local_get(p);
@@ -206,7 +222,9 @@ impl Writer<'_> {
                 code.local_set(q);
             }
             3 => {
-                code.local_get(p).local_get(a).i64_store(at(u64::from(number) * 300));
+                code.local_get(p)
+                    .local_get(a)
+                    .i64_store(at(u64::from(number) * 300));
             }
             4 => {
                 code.call(0);
@@ -222,7 +240,8 @@ impl Writer<'_> {
                 }
             }
             6 => {
-                code.i32_const(number as i32 % 16).call_indirect(0, self.plain);
+                code.i32_const(number as i32 % 16)
+                    .call_indirect(0, self.plain);
             }
             7 => {
                 if let Some(depth) = self.depth() {
@@ -234,8 +253,9 @@ impl Writer<'_> {
                 if let Some(depth) = self.depth() {
                     code.block(BlockType::Empty);
                     self.condition(code);
-                    let targets: Vec<u32> =
-                        (0..number).map(|n| (n % (self.open.len() as u32)) + 1).collect();
+                    let targets: Vec<u32> = (0..number)
+                        .map(|n| (n % (self.open.len() as u32)) + 1)
+                        .collect();
                     code.br_table(targets, depth + 1);
                     code.end();
                     self.blocks += 1;
@@ -270,7 +290,10 @@ impl Writer<'_> {
                 }
             }
             13 => {
-                code.local_get(p).local_get(q).local_get(p).memory_copy(0, 0);
+                code.local_get(p)
+                    .local_get(q)
+                    .local_get(p)
+                    .memory_copy(0, 0);
             }
             14 => {
                 code.local_get(p).i32_const(0).local_get(q).memory_fill(0);
@@ -292,10 +315,14 @@ impl Writer<'_> {
                 code.local_set(float);
             }
             18 => {
-                code.local_get(float).i64_trunc_f64_s().f64_convert_i64_u().local_set(float);
+                code.local_get(float)
+                    .i64_trunc_f64_s()
+                    .f64_convert_i64_u()
+                    .local_set(float);
             }
             19 => {
-                code.global_get(1 + number % 8).global_set(1 + (number * 3) % 8);
+                code.global_get(1 + number % 8)
+                    .global_set(1 + (number * 3) % 8);
             }
             20 => {
                 // Expressions of the parameter that come again and again.
@@ -350,9 +377,9 @@ pub fn run(seconds: u64, seed: u64) {
     let (begin, mut tried) = (Instant::now(), 0);
     while begin.elapsed() < Duration::from_secs(seconds) {
         let gene = match kept.len() {
-            POPULATION.. if random.below(5) > 0 => {
-                kept[random.below(POPULATION as u32) as usize].1.changed(&mut random)
-            }
+            POPULATION.. if random.below(5) > 0 => kept[random.below(POPULATION as u32) as usize]
+                .1
+                .changed(&mut random),
             _ => Gene::random(&mut random),
         };
         let code = gene.module();
@@ -374,5 +401,8 @@ pub fn run(seconds: u64, seed: u64) {
         kept.sort_by(|one, other| other.0.total_cmp(&one.0));
         kept.truncate(POPULATION);
     }
-    println!("{tried} tried; the worst is {:.2}", kept.first().map_or(0.0, |worst| worst.0));
+    println!(
+        "{tried} tried; the worst is {:.2}",
+        kept.first().map_or(0.0, |worst| worst.0)
+    );
 }

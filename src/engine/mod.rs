@@ -26,10 +26,10 @@ mod touch;
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
+pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use measure::Compiler;
-pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use outcome::{Failure, Fault, Refusal};
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use runner::{Call, Completed, Runner};

@@ -69,53 +69,53 @@ numbers! {
         event_byte = 8,
         /// A host query, on top of the import and of the query's own price.
         query_base = 200,
-        /// A deployment, outside of the gas limit.
-        deploy_base = 200_000,
+        /// A deployment, outside of the gas limit: what compiling the least module takes.
+        deploy_base = 12_000_000,
         /// Each byte of deployed code, outside of the gas limit: reading it and storing it.
         deploy_byte = 1_000,
         /// Each unit of [`CompileWork`], outside of the gas limit.
-        deploy_work = 10,
+        deploy_work = 12,
     }
 }
 
 numbers! {
-    /// The work of compiling what a module consists of ([`Effort`] says what each counts). A unit is about a nanosecond on the machine
-    /// where they were measured; for ordinary code the sum is about what compiling takes there, for none known much less.
+    /// The work of compiling what a module consists of ([`Effort`] says what each counts). A unit is a nanosecond on the machine where it was
+    /// measured: no module known takes longer there than its sum, ordinary ones take half of it to a quarter more (`docs/measurements.md`).
     CompileWork, "work." {
         /// A function.
-        functions = 210_000,
+        functions = 75_000,
         /// A type, import, export or element of the table.
-        entries = 200_000,
+        entries = 130_000,
         /// A local.
         locals = 40,
         /// An operator that is not listed apart.
-        operators = 1_800,
+        operators = 2_450,
         /// Floating-point arithmetic or a conversion.
-        floats = 4_500,
+        floats = 6_500,
         /// A load or store.
         accesses = 1_500,
         /// A touch check.
-        checks = 55_000,
+        checks = 12_000,
         /// A copy or fill of memory, or its growth.
-        bulks = 100_000,
+        bulks = 60_000,
         /// A direct call.
-        calls = 12_000,
+        calls = 8_000,
         /// An indirect call.
-        indirect_calls = 60_000,
+        indirect_calls = 40_000,
         /// A parameter or result of a call.
         call_values = 240,
         /// A block, loop, if or branch.
         branches = 2_400,
         /// A value that differs by the branch taken, for each branch.
-        joins = 1_100,
+        joins = 400,
         /// A value at the end of a block.
-        spans = 70,
+        spans = 50,
         /// A value at an operator.
-        reaches = 1,
+        reaches = 91,
         /// A computed value at the end of any block of its function.
-        reuses = 1,
+        reuses = 13,
         /// An end of a block beside each other one of its function.
-        squares = 8,
+        squares = 3,
     }
 }
 
@@ -262,7 +262,10 @@ impl Protocol {
     /// The price of deploying code of so many bytes with so much to compile, in gas, outside of the call's gas limit.
     pub fn deploy_price(&self, code_bytes: usize, effort: &Effort) -> u64 {
         let bytes = self.schedule.deploy_byte.saturating_mul(code_bytes as u64);
-        let work = self.schedule.deploy_work.saturating_mul(self.work.of(effort));
+        let work = self
+            .schedule
+            .deploy_work
+            .saturating_mul(self.work.of(effort));
         let parts = [bytes, work];
         parts
             .into_iter()

@@ -55,7 +55,13 @@ pub(super) fn measure<R: WasmModuleResources>(
             .map_err(Rejection::invalid)?;
         usage.visit(&operator, validator, offset, limits)?;
         let height = validator.operand_stack_height();
-        counter.visit(outline, &operator, height, computes(&operator), touches(&operator));
+        counter.visit(
+            outline,
+            &operator,
+            height,
+            computes(&operator),
+            touches(&operator),
+        );
     }
     reader.finish().map_err(Rejection::invalid)?;
     let locals = validator.len_locals();

@@ -152,7 +152,14 @@ impl Counter {
     }
 
     /// Counts an operator of a valid body, `height` operands on the stack behind it.
-    pub fn visit(&mut self, outline: &Outline<'_>, operator: &Operator<'_>, height: u32, computes: bool, accesses: bool) {
+    pub fn visit(
+        &mut self,
+        outline: &Outline<'_>,
+        operator: &Operator<'_>,
+        height: u32,
+        computes: bool,
+        accesses: bool,
+    ) {
         let values = self.counted.locals + u64::from(height);
         self.counted.computed += u64::from(computes);
         let places = match operator {
@@ -187,7 +194,9 @@ impl Counter {
                 self.call(outline.types.get(*type_index as usize));
                 INDIRECT_BLOCKS
             }
-            Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } | Operator::MemoryGrow { .. } => {
+            Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryGrow { .. } => {
                 self.counted.effort.bulks += 1;
                 BULK_BLOCKS
             }
@@ -219,7 +228,11 @@ impl Counter {
             BlockType::Empty => 0,
             BlockType::Type(_) => 1,
             BlockType::FuncType(ty) => outline.types.get(ty as usize).map_or(0, |ty| {
-                if is_loop { ty.params().len() } else { ty.results().len() }
+                if is_loop {
+                    ty.params().len()
+                } else {
+                    ty.results().len()
+                }
             }),
         };
         self.blocks.push(Open {
@@ -320,6 +333,8 @@ pub(super) fn entries(outline: &Outline<'_>) -> u64 {
     let functions = outline.imports.iter();
     let functions = functions.filter(|import| matches!(import.ty, TypeRef::Func(_)));
     let listed = outline.elements.iter();
-    let listed: u64 = listed.map(|elements| u64::from(elements.functions.count())).sum();
+    let listed: u64 = listed
+        .map(|elements| u64::from(elements.functions.count()))
+        .sum();
     (outline.types.len() + functions.count() + outline.exports.len()) as u64 + listed
 }
