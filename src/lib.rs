@@ -78,13 +78,16 @@ pub use crostata_abi::{
 };
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+pub use engine::code::{CodeLimits, Effort, Rejection, Reserved};
+pub use engine::{
+    Backend, CallLimits, CompileWork, EngineError, Failure, Fault, Fingerprint, FrameStart,
+    HostQuery, OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+};
 #[cfg(feature = "measure")]
 #[doc(hidden)]
-pub use engine::code::{Checking, prepare_measured};
-pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
-    Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
-    OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+    Compiler,
+    code::{Checking, prepare_measured},
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{

@@ -130,6 +130,14 @@ impl<H: Host> Engine<H> {
         code::prepare(code, &self.protocol.code).map(|_| ())
     }
 
+    /// The price of deploying this code; of code that would be rejected, the price of its length.
+    pub fn deploy_price(&self, code: &[u8]) -> u64 {
+        let prepared = code::prepare(code, &self.protocol.code);
+        let effort = prepared.map(|prepared| prepared.facts.effort);
+        self.protocol
+            .deploy_price(code.len(), &effort.unwrap_or_default())
+    }
+
     /// Compiles code that was deployed earlier, under whatever limits held then.
     ///
     /// # Errors
@@ -192,7 +200,7 @@ fn start_error(error: wasmtime::Error) -> EngineError {
     EngineError::Start(format!("{error:#}"))
 }
 
-fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> {
+pub(super) fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> {
     let mut config = Config::new();
     if backend == Backend::Portable {
         config.target("pulley64").map_err(start_error)?;

@@ -14,6 +14,8 @@ mod failure;
 mod frame;
 mod host;
 mod imports;
+#[cfg(feature = "measure")]
+mod measure;
 mod outcome;
 mod protocol;
 mod runner;
@@ -28,8 +30,11 @@ pub use backend::{Backend, CompileError, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub use measure::Compiler;
 pub use outcome::{Failure, Fault, Refusal};
-pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};
+pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use runner::{Call, Completed, Runner};
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crostata_proof::hash::{self, Kind};
 
-use super::code::{CodeLimits, REWRITING_VERSION};
+use super::code::{CodeLimits, Effort, REWRITING_VERSION};
 use super::schedule::price;
 
 /// The version of the compiler and runtime. Even a patch release changes fuel and validity.
@@ -32,10 +32,15 @@ macro_rules! numbers {
         }
 
         impl $name {
+            const NAMES: [&str; [$(stringify!($field)),*].len()] = [$(concat!($prefix, stringify!($field))),*];
+
+            const fn values(&self) -> [u64; Self::NAMES.len()] {
+                [$(self.$field),*]
+            }
+
             fn rules(&self) -> impl Iterator<Item = (String, String)> {
-                [$((concat!($prefix, stringify!($field)), self.$field),)*]
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_string()))
+                let rules = Self::NAMES.into_iter().zip(self.values());
+                rules.map(|(name, value)| (name.to_owned(), value.to_string()))
             }
 
             fn rule_mut(&mut self, name: &str) -> Option<&mut u64> {
@@ -93,10 +98,63 @@ numbers! {
         event_byte,
         /// A host query, on top of the import and of the query's own price; a session datum; a contract's owner.
         query_base,
-        /// A deployment, outside of the gas limit.
+        /// A deployment, outside of the gas limit: what compiling the least module takes.
         deploy_base,
-        /// Each byte of deployed code, outside of the gas limit.
+        /// Each byte of deployed code, outside of the gas limit: reading it and storing it.
         deploy_byte,
+        /// Each unit of [`CompileWork`], outside of the gas limit.
+        deploy_work,
+    }
+}
+
+numbers! {
+    /// The work of compiling what a module consists of ([`Effort`] says what each counts). A unit is a nanosecond on the machine where it was
+    /// measured: no module known takes longer there than its sum, ordinary ones take half of it to a quarter more (`docs/measurements.md`).
+    CompileWork, "work." {
+        /// A function.
+        functions,
+        /// A type, import, export or element of the table.
+        entries,
+        /// A local.
+        locals,
+        /// An operator that is not listed apart.
+        operators,
+        /// Floating-point arithmetic or a conversion.
+        floats,
+        /// A load or store.
+        accesses,
+        /// A touch check.
+        checks,
+        /// A copy or fill of memory, or its growth.
+        bulks,
+        /// A direct call.
+        calls,
+        /// An indirect call.
+        indirect_calls,
+        /// A parameter or result of a call.
+        call_values,
+        /// A block, loop, if or branch.
+        branches,
+        /// A value that differs by the branch taken, for each branch.
+        joins,
+        /// A value at the end of a block.
+        spans,
+        /// A value at an operator.
+        reaches,
+        /// A computed value at the end of any block of its function.
+        reuses,
+        /// An end of a block beside each other one of its function.
+        squares,
+    }
+}
+
+impl CompileWork {
+    /// The work of compiling so much.
+    fn of(&self, effort: &Effort) -> u64 {
+        let parts = self.values().into_iter().zip(effort.values());
+        parts
+            .map(|(work, count)| work.saturating_mul(count))
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -175,6 +233,8 @@ pub struct Protocol {
     pub schedule: Schedule,
     /// Prices of operators.
     pub operators: OperatorPrices,
+    /// The work of compiling.
+    pub work: CompileWork,
     /// Limits on a running call.
     pub limits: CallLimits,
     /// Limits on deployed code.
@@ -236,6 +296,7 @@ impl Protocol {
             .map(|(name, value)| (name.to_owned(), value))
             .chain(self.schedule.rules())
             .chain(self.operators.rules())
+            .chain(self.work.rules())
             .chain(self.limits.rules())
             .chain(
                 code.into_iter()
@@ -244,12 +305,17 @@ impl Protocol {
             .collect()
     }
 
-    /// The price of deploying `code_bytes` bytes, in gas, outside of the call's gas limit.
-    pub fn deploy_price(&self, code_bytes: usize) -> u64 {
-        self.schedule
-            .deploy_byte
-            .saturating_mul(code_bytes as u64)
-            .saturating_add(self.schedule.deploy_base)
+    /// The price of deploying code of so many bytes with so much to compile, in gas, outside of the call's gas limit.
+    pub fn deploy_price(&self, code_bytes: usize, effort: &Effort) -> u64 {
+        let bytes = self.schedule.deploy_byte.saturating_mul(code_bytes as u64);
+        let work = self
+            .schedule
+            .deploy_work
+            .saturating_mul(self.work.of(effort));
+        let parts = [bytes, work];
+        parts
+            .into_iter()
+            .fold(self.schedule.deploy_base, u64::saturating_add)
     }
 }
 
@@ -280,7 +346,7 @@ macro_rules! code_limits {
 }
 
 code_limits! {
-    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max access_locals_max operands_max
+    code_bytes_max body_bytes_max nesting_max br_table_max loop_locals_max loop_locals_total_max access_locals_max places_max joins_max operands_max
     br_table_targets_max blocks_max loops_max block_locals_max nested_locals_max nested_locals_total_max types_max params_max results_max imports_max functions_max locals_max globals_max mutable_globals_max
     exports_max export_name_bytes_max table_elements_max element_segments_max data_segments_max
     memory_wasm_pages_max stack_section_bytes_max
@@ -296,6 +362,13 @@ fn read_rules(text: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// P6: each count has its work.
+    #[test]
+    fn what_there_is_to_compile_is_work() {
+        let names = CompileWork::NAMES.map(|name| name.strip_prefix("work.").unwrap());
+        assert_eq!(names, Effort::NAMES);
+    }
 
     /// P1: what changes a rule changes the fingerprint, and the difference has a name.
     #[test]

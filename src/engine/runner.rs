@@ -210,8 +210,7 @@ impl<H: Host> Runner<H> {
             start_gas: self.start_gas(&call)?,
             init: call.init,
         };
-        if request.limit_gas <= request.start_gas && self.host().code_len(&call.contract)?.is_some()
-        {
+        if request.limit_gas <= request.start_gas {
             return Ok(Ok(self.unpaid(&request)));
         }
         let prepared = match frame::prepare(&mut self.store, &request)? {

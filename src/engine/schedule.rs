@@ -82,7 +82,9 @@ mod tests {
         let mut rules: Vec<&str> = rules.collect();
         rules.sort_unstable();
         let text = Protocol::default().text();
-        let prices = text.lines().filter(|line| line.starts_with("gas."));
+        let prices = text
+            .lines()
+            .filter(|line| line.starts_with("gas.") || line.starts_with("work."));
         assert_eq!(rules, prices.collect::<Vec<_>>());
     }
 }

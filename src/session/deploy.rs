@@ -57,10 +57,10 @@ impl Session {
             owner,
             argument,
         };
-        let init = self.add(bytecode, new, gas_limit)?;
+        let (code_gas, init) = self.add(bytecode, new, gas_limit)?;
         Ok(DeployReceipt {
             contract_id,
-            code_gas: self.deploy_price(bytecode),
+            code_gas,
             init,
         })
     }
@@ -86,26 +86,33 @@ impl Session {
         self.deploy(bytecode, data, gas_limit)
     }
 
-    /// The price in gas of deploying this code: a function of its length, paid outside of the gas limit.
+    /// The price in gas of deploying this code, paid outside of the gas limit: for its length and for what there is to compile.
+    /// It is the same on every node, whether the code is known already or not.
+    ///
+    /// Validates and rewrites the code, which takes a thirtieth of the time that the price stands for or less. Code that would be rejected
+    /// has the price of its length, which an embedder may charge for having it judged.
     pub fn deploy_price(&self, bytecode: impl AsRef<[u8]>) -> u64 {
         self.runner.as_ref().map_or(0, |runner| {
-            let protocol = runner.host().runtime.engine().protocol();
-            protocol.deploy_price(bytecode.as_ref().len())
+            let engine = runner.host().runtime.engine();
+            engine.deploy_price(bytecode.as_ref())
         })
     }
 
+    /// Adds the contract and constructs it; gives the price of its code and what `init` did.
     fn add(
         &mut self,
         bytecode: &[u8],
         new: NewContract,
         gas_limit: u64,
-    ) -> Result<Option<CallReceipt<Vec<u8>>>, Error> {
+    ) -> Result<(u64, Option<CallReceipt<Vec<u8>>>), Error> {
         let contract = new.contract_id;
         let context = self.context_mut()?;
         if context.exists(&contract)? {
             return Err(Rejected::ContractExists { contract }.into());
         }
         let module = context.runtime.module_to_deploy(new.code_hash, bytecode)?;
+        let protocol = context.runtime.engine().protocol();
+        let code_gas = protocol.deploy_price(bytecode.len(), &module.facts.effort);
         let has_init = module.facts.has_init;
         if new.argument.is_some() && !has_init {
             return Err(Rejected::NoInit.into());
@@ -122,7 +129,7 @@ impl Session {
             place.insert(bytecode.into());
             self.journal.note(|| Change::Code(code_hash));
         }
-        Ok(init)
+        Ok((code_gas, init))
     }
 
     fn insert(

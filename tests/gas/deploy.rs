@@ -1,6 +1,6 @@
 //! The price of a deployment.
 
-use crostata::{ContractData, Outcome, Session, VM};
+use crostata::{Backend, Config, ContractData, Effort, Outcome, Protocol, Session, VM};
 
 use crate::fixtures::{LIMIT, WIDTHS, fresh, id, module, reverted};
 
@@ -28,7 +28,8 @@ fn the_price_of_code_is_apart_and_the_same_each_time() {
         let price = session.deploy_price(&code);
         let first = deploy(&mut session, 1, &code, LIMIT);
         assert_eq!(first.code_gas, price);
-        assert_eq!(price, 200_000 + 200 * code.len() as u64);
+        let of_length = Protocol::default().deploy_price(code.len(), &Effort::default());
+        assert!(price > of_length, "compiling is paid");
         let again = deploy(&mut session, 2, &code, LIMIT);
         let elsewhere = deploy(&mut fresh(&vm), 2, &code, LIMIT);
         assert_eq!((again.code_gas, elsewhere.code_gas), (price, price));
@@ -66,4 +67,32 @@ fn without_init_no_gas_is_needed() {
     for width in WIDTHS {
         assert_eq!(deploy(&mut fresh(&vm), 1, &module(width, ""), 0).init, None);
     }
+}
+
+/// Code that is rejected has the price of its length; so has code that nothing can read.
+#[test]
+fn rejected_code_costs_by_its_length() {
+    let vm = VM::ephemeral().unwrap();
+    let session = fresh(&vm);
+    let accepted = module(WIDTHS[0], INIT);
+    let cut = &accepted[..accepted.len() - 1];
+    for code in [cut, &vec![7; 1_000], &vec![0; 3 << 20]] {
+        let of_length = Protocol::default().deploy_price(code.len(), &Effort::default());
+        assert_eq!(session.deploy_price(code), of_length);
+    }
+    assert!(session.deploy_price(&accepted) > session.deploy_price(vec![7; accepted.len()]));
+}
+
+/// The price is the protocol's: neither the backend nor what is cached is in it.
+#[test]
+fn the_price_of_code_is_the_same_on_each_backend() {
+    let prices = [Backend::Native, Backend::Portable].map(|backend| {
+        let config = Config {
+            backend,
+            ..Config::default()
+        };
+        let vm = VM::ephemeral_with_config(config).unwrap();
+        WIDTHS.map(|width| fresh(&vm).deploy_price(module(width, INIT)))
+    });
+    assert_eq!(prices[0], prices[1]);
 }

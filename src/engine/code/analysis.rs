@@ -244,6 +244,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 local: local.filter(still_holds),
                 displacement,
                 writes,
+                operands: self.operands.len() as u32,
             });
         }
         if !self.checking.eliminates {

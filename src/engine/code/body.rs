@@ -5,7 +5,9 @@
 //! body's nesting is a vector as deep as the limit.
 
 use super::access::Access;
+use super::effort::{Counted, Counter};
 use super::limits::at_most;
+use super::outline::Outline;
 use super::{CodeLimits, Rejection};
 use wasmparser::{BlockType, FuncValidator, FunctionBody, Operator, ValType, WasmModuleResources};
 
@@ -27,6 +29,8 @@ pub(super) struct Measured {
     pub nested_locals: u64,
     /// Sum over its loops of loop depth x locals.
     pub loop_locals: u64,
+    /// What there is to compile, but for checks.
+    pub counted: Counted,
 }
 
 /// Validates a body and measures it.
@@ -34,10 +38,12 @@ pub(super) fn measure<R: WasmModuleResources>(
     validator: &mut FuncValidator<R>,
     body: &FunctionBody<'_>,
     limits: &CodeLimits,
+    outline: &Outline<'_>,
 ) -> Result<Measured, Rejection> {
     locals(validator, body, limits)?;
     let mut control_flow = ControlFlow::new(u64::from(validator.len_locals()), limits);
     let mut usage = Usage::default();
+    let mut counter = Counter::new(validator.len_locals());
     let mut reader = body.get_operators_reader().map_err(Rejection::invalid)?;
     while !reader.eof() {
         let (operator, position) = reader.read_with_offset().map_err(Rejection::invalid)?;
@@ -48,6 +54,14 @@ pub(super) fn measure<R: WasmModuleResources>(
             .op(position, &operator)
             .map_err(Rejection::invalid)?;
         usage.visit(&operator, validator, offset, limits)?;
+        let height = validator.operand_stack_height();
+        counter.visit(
+            outline,
+            &operator,
+            height,
+            computes(&operator),
+            touches(&operator),
+        );
     }
     reader.finish().map_err(Rejection::invalid)?;
     let locals = validator.len_locals();
@@ -57,6 +71,7 @@ pub(super) fn measure<R: WasmModuleResources>(
         calls: usage.calls,
         loop_locals: control_flow.loop_locals,
         nested_locals: control_flow.nested_locals,
+        counted: counter.counted(),
     })
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Check {
     pub place: Place,
     /// Whether the page must be marked as written; else as read.
     pub writes: bool,
+    /// Operands on the stack of the contract.
+    pub operands: u32,
 }
 
 /// Where a check looks.
@@ -73,6 +75,8 @@ pub(super) struct Pending {
     /// The displacement of its address.
     pub displacement: i64,
     pub writes: bool,
+    /// Operands on the stack.
+    pub operands: u32,
 }
 
 /// A check that has passed.
@@ -130,7 +134,13 @@ impl Coverage {
                 Some(local) => Place::Local(local, distance),
                 None => Place::Operand(distance),
             };
-            self.checks.insert(access.index, Check { place, writes });
+            let operands = access.operands;
+            let check = Check {
+                place,
+                writes,
+                operands,
+            };
+            self.checks.insert(access.index, check);
             self.learn(moment, Fact { number, lo }, writes);
         }
     }

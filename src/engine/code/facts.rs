@@ -2,6 +2,8 @@
 
 pub use crostata_proof::WordSize;
 
+use super::Effort;
+
 /// A contract module ready to compile, with what was taken out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreparedCode {
@@ -81,6 +83,8 @@ pub struct CodeFacts {
     pub added_imports: u32,
     /// Number of functions it defines.
     pub defined_functions: u32,
+    /// What there is to compile.
+    pub effort: Effort,
 }
 
 /// A contract's re-entry policy, from the one byte of the section `crostata.reentry`.

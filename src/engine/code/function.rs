@@ -152,6 +152,8 @@ impl Rewriting {
 
     fn access(&mut self, access: &Access, index: usize) {
         if let Some(check) = self.checks.get(&index) {
+            self.code.checks += 1;
+            self.code.operands += u64::from(check.operands);
             self.toucher.access(&mut self.code, access, *check);
         }
         if self.toucher.word_size == WordSize::W64 {

@@ -37,6 +37,7 @@ mod body;
 mod constant;
 mod coverage;
 mod custom;
+mod effort;
 mod exports;
 mod facts;
 mod features;
@@ -63,6 +64,7 @@ mod writes;
 pub use analysis::Checking;
 #[cfg(not(feature = "measure"))]
 use analysis::Checking;
+pub use effort::Effort;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};
 pub use features::features;
 pub use limits::CodeLimits;
@@ -112,7 +114,8 @@ fn prepare_checking(
     let stack = memory::stack(&declared, &layout, limits)?;
     let data = memory::data(&outline, &layout, stack)?;
     table::check(&outline, limits)?;
-    let facts = CodeFacts {
+    let mut facts = CodeFacts {
+        effort: Effort::default(),
         word_size: layout.word_size,
         argument_buffer: layout.argument_buffer,
         stack,
@@ -128,6 +131,7 @@ fn prepare_checking(
         added_imports: TOUCH_IMPORTS.len() as u32,
         defined_functions: outline.functions.len() as u32,
     };
-    let wasm = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
+    let (wasm, effort) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
+    facts.effort = effort;
     Ok(PreparedCode { wasm, facts, data })
 }

@@ -1,6 +1,7 @@
 //! A module's sections as read, each entry with its byte offset. Data only; no rule is applied here.
 
 use super::constant::Constant;
+use super::effort::Counted;
 use wasmparser::{
     CustomSectionReader, ExternalKind, FuncType, FunctionBody, GlobalType, MemoryType,
     SectionLimited, TableType, TypeRef,
@@ -76,6 +77,8 @@ pub(super) struct Body<'a> {
     pub locals: u32,
     /// Whether it calls functions.
     pub calls: bool,
+    /// What there is to compile, but for checks.
+    pub counted: Counted,
 }
 
 impl Outline<'_> {

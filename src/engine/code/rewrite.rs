@@ -5,6 +5,7 @@
 
 use super::analysis::Checking;
 use super::constant::Constant;
+use super::effort::{self, Effort};
 use super::function::{FunctionRewriter, shifted};
 use super::names;
 use super::outline::Outline;
@@ -41,18 +42,18 @@ fn mutable_globals(outline: &Outline<'_>) -> impl Iterator<Item = u32> {
         .map(|(index, _)| index)
 }
 
-/// Writes the module.
+/// Writes the module; beside it what there is to compile.
 pub(super) fn rewrite(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<Vec<u8>, Rejection> {
+) -> Result<(Vec<u8>, Effort), Rejection> {
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
     let imports = imports(outline, touches)?;
-    let (code, hints) = code(outline, word_size, checking, &mut types)?;
+    let (code, hints, effort) = code(outline, word_size, limits, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
@@ -82,7 +83,7 @@ pub(super) fn rewrite(
         data: Cow::Borrowed(&names),
     };
     add(&mut module, &section, names.is_empty());
-    Ok(module.finish())
+    Ok((module.finish(), effort))
 }
 
 fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
@@ -210,13 +211,14 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     Ok(section)
 }
 
-/// The functions, and the hints for the branches of their checks.
+/// The functions, the hints for the branches of their checks, and what there is to compile.
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
+    limits: &CodeLimits,
     checking: Checking,
     types: &mut Types,
-) -> Result<(CodeSection, BranchHints), Rejection> {
+) -> Result<(CodeSection, BranchHints, Effort), Rejection> {
     let rewriter = FunctionRewriter {
         outline,
         height_global: height_index(outline),
@@ -225,10 +227,17 @@ fn code(
     };
     let first = shifted(outline.imports.len() as u32, 0);
     let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
+    let mut effort = Effort {
+        entries: effort::entries(outline),
+        ..Effort::default()
+    };
     for ((index, body), ty) in (first..).zip(&outline.bodies).zip(&outline.functions) {
         let results = types.block_of(*ty);
         let code = rewriter.rewrite(body, results)?;
         section.function(&code.function);
+        let offset = body.body.range().start as u64;
+        let counted = &body.counted;
+        effort.add(&counted.with_checks(code.checks, code.operands, limits, offset)?);
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
@@ -236,7 +245,7 @@ fn code(
     for nth in 0..TOUCH_IMPORTS.len() {
         section.function(&touch::bridge(outline.imports.len() as u32, nth));
     }
-    Ok((section, hints))
+    Ok((section, hints, effort))
 }
 
 /// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.

@@ -154,7 +154,7 @@ impl<'a> Scanner<'a, '_> {
         body: FunctionBody<'a>,
     ) -> Result<(), Rejection> {
         let mut validator = function.into_validator(mem::take(&mut self.allocations));
-        let measured = body::measure(&mut validator, &body, self.limits)?;
+        let measured = body::measure(&mut validator, &body, self.limits, &self.outline)?;
         self.allocations = validator.into_allocations();
         self.weigh(body.range().start as u64, &measured)?;
         self.outline.bodies.push(Body {
@@ -162,6 +162,7 @@ impl<'a> Scanner<'a, '_> {
             locals: measured.locals,
             calls: measured.calls,
             cost: measured.cost,
+            counted: measured.counted,
         });
         Ok(())
     }

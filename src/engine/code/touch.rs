@@ -74,6 +74,10 @@ pub(super) fn bridge(imports: u32, nth: usize) -> Function {
 pub(super) struct Code {
     pub function: Function,
     pub hints: Vec<BranchHint>,
+    /// Checks of loads and stores.
+    pub checks: u64,
+    /// Operands on the stack where they are, all together.
+    pub operands: u64,
 }
 
 impl Code {
@@ -81,6 +85,8 @@ impl Code {
         Self {
             function: Function::new(locals),
             hints: Vec::new(),
+            checks: 0,
+            operands: 0,
         }
     }
 

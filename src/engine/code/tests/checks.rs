@@ -140,7 +140,9 @@ fn run_both(memory: &str, body: &str) -> [Run; 3] {
         true => WordSize::W64,
         false => WordSize::W32,
     };
-    let rewritten = rewrite::rewrite(&outline, word_size, &limits, Checking::default()).unwrap();
+    let rewritten = rewrite::rewrite(&outline, word_size, &limits, Checking::default())
+        .unwrap()
+        .0;
     let audited = marked::audited(&rewritten);
     let engine = Engine::default();
     [

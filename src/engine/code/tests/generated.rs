@@ -417,7 +417,9 @@ fn generate(seed: u64) -> Vec<u8> {
 fn rewritten(code: &[u8], word_size: WordSize) -> Vec<u8> {
     let limits = CodeLimits::default();
     let outline = scan::scan(code, &limits).unwrap();
-    rewrite::rewrite(&outline, word_size, &limits, Checking::default()).unwrap()
+    rewrite::rewrite(&outline, word_size, &limits, Checking::default())
+        .unwrap()
+        .0
 }
 
 /// What the functions return, or how they trap, and what the host saw.

@@ -3,6 +3,7 @@
 mod accept;
 mod artifacts;
 mod checks;
+mod effort;
 mod execute;
 mod generated;
 mod hostile;

@@ -520,12 +520,24 @@ fn limits_hold_to_the_unit() {
         let blocks = times("block end ", 1_024 + n - defaults.block_locals_max);
         format!("(func (local {}) {blocks})", times("i32 ", 1_024))
     });
-    // Depths 1 to 127 and a flat block make 8,129 x 516 locals, 9 units above the bound; all but
-    // the flat block fit.
+    // Depths 1 to 255 make 32,640 x 514 locals, 256 units below the bound, which a flat block has 514 of.
     limited("nested_locals_max", defaults.nested_locals_max, |n| {
-        let nested = times("block ", 127) + &times("end ", 127);
+        let nested = times("block ", 255) + &times("end ", 255);
         let flat = times("block end ", n - defaults.nested_locals_max);
-        format!("(func (local {}) {nested} {flat})", times("i32 ", 516))
+        format!("(func (local {}) {nested} {flat})", times("i32 ", 514))
+    });
+    // The block is one of the places, each branch another.
+    limited("places_max", defaults.places_max, |n| {
+        format!("(func block {} end)", times("br 0 ", n - 1))
+    });
+    // 512 locals written in a block with 511 branches, and its end: the bound.
+    limited("joins_max", defaults.joins_max, |n| {
+        let written: String = (0..512)
+            .map(|local| format!("(local.set {local} (i32.const 1)) "))
+            .collect();
+        let branches = times("br 0 ", 511 + n - defaults.joins_max);
+        let locals = times("i32 ", 512);
+        format!("(func (local {locals}) block {written} {branches} end)")
     });
     // 4,096 locals and 1,024 accesses are the bound.
     limited("access_locals_max", defaults.access_locals_max, |n| {

@@ -94,7 +94,7 @@ fn rewritten(code: &[u8]) -> Result<(Vec<u8>, Vec<DataSegment>), Rejection> {
     } else {
         WordSize::W32
     };
-    let wasm = rewrite::rewrite(&outline, word_size, &limits, Checking::default())?;
+    let wasm = rewrite::rewrite(&outline, word_size, &limits, Checking::default())?.0;
     let taken = |data: &Data<'_>| DataSegment {
         offset: data.start,
         bytes: data.bytes.to_vec(),
