@@ -83,8 +83,9 @@ pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, W
 pub use engine::code::{Checking, prepare_measured};
 pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
-    Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
-    OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+    ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend, CallLimits, CompileError,
+    EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery, OperatorPrices, PriceTooHigh,
+    Protocol, QueryError, Refusal, Schedule,
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
@@ -99,7 +100,7 @@ pub use state::{
     OpenStateError, OpeningError, Problem, ReadPageError, StateError, TransferHeader,
     VerifyProgress, VerifyReport,
 };
-pub use vm::{Config, Export, Import, OpenVmError, ProofError, SessionError, VM};
+pub use vm::{Config, Export, Import, OpenVmError, ProofError, RecompileError, SessionError, VM};
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
 ///

@@ -29,6 +29,6 @@ pub use observe::PageAccesses;
 pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use run::Session;
-pub use runtime::Runtime;
+pub use runtime::{CompiledCode, Runtime, Shared};
 pub use savepoint::Savepoint;
 pub use seal::{Base, Sealed};

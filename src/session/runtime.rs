@@ -1,52 +1,87 @@
 //! What the sessions of one VM share: the engine of their protocol, compiled modules, images, commits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata_proof::CodeHash;
 
 use super::context::Context;
 use super::error::{Error, Fatal, Rejected};
-use crate::engine::{Backend, CompileError, Engine, EngineError, Fault, Module, Protocol};
+use crate::engine::code::PreparedCode;
+use crate::engine::{
+    Artifacts, Backend, CompileError, Engine, EngineError, Fault, Module, ModuleError, Modules,
+    Protocol,
+};
 use crate::memory::{ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
+
+/// Codes of which it is remembered that they keep to the rules for deployment.
+const ACCEPTED_MAX: usize = 4_096;
 
 /// What sessions under one protocol share.
 pub struct Runtime {
     engine: Arc<Engine<Context>>,
     protocol_text: Arc<str>,
-    modules: Mutex<Modules>,
+    modules: Modules<Context>,
+    accepted: Mutex<Accepted>,
     commits: Arc<Commits>,
     images: Arc<Images>,
 }
 
-/// Compiled code by hash.
+/// What the runtimes of one VM share.
+pub struct Shared {
+    /// How contracts are executed.
+    pub backend: Backend,
+    /// The commits.
+    pub commits: Arc<Commits>,
+    /// Committed memories.
+    pub images: Arc<Images>,
+    /// Compiled code.
+    pub artifacts: Arc<CompiledCode>,
+}
+
+/// The compiled code of a VM.
+pub type CompiledCode = Artifacts<Context>;
+
+/// Code that passed this protocol's rules for deployment, the last to do so. Code deployed under earlier rules may be compiled and not
+/// be in here: what a deployment is judged by must not depend on what is cached. What is not in here is judged again,
+/// with the same answer.
 #[derive(Default)]
-struct Modules {
-    compiled: HashMap<CodeHash, Arc<Module<Context>>>,
-    /// Code that passed this protocol's rules for deployment. Code deployed under earlier rules may be compiled
-    /// and not be in here: what a deployment is judged by must not depend on what is cached.
-    accepted: HashSet<CodeHash>,
+struct Accepted {
+    known: HashSet<CodeHash>,
+    order: VecDeque<CodeHash>,
+}
+
+impl Accepted {
+    fn insert(&mut self, code: CodeHash) {
+        if !self.known.insert(code) {
+            return;
+        }
+        self.order.push_back(code);
+        if self.order.len() > ACCEPTED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 impl Runtime {
-    /// A runtime for `protocol` over these commits.
+    /// The runtime for `protocol` that is the VM's with this number.
     ///
     /// # Errors
     /// [`EngineError`] when the protocol's prices are out of range or the machine is not supported.
-    pub fn new(
-        backend: Backend,
-        protocol: Protocol,
-        commits: Arc<Commits>,
-        images: Arc<Images>,
-    ) -> Result<Self, EngineError> {
+    pub fn new(shared: &Shared, number: u32, protocol: Protocol) -> Result<Self, EngineError> {
         let protocol_text = protocol.text().into();
+        let engine = Arc::new(Engine::new(shared.backend, Arc::new(protocol))?);
+        let artifacts = shared.artifacts.clone();
         Ok(Self {
-            engine: Arc::new(Engine::new(backend, Arc::new(protocol))?),
+            modules: Modules::new(artifacts, shared.backend, engine.clone(), number),
+            engine,
             protocol_text,
-            modules: Mutex::default(),
-            commits,
-            images,
+            accepted: Mutex::default(),
+            commits: shared.commits.clone(),
+            images: shared.images.clone(),
         })
     }
 
@@ -74,34 +109,25 @@ impl Runtime {
         code_hash: CodeHash,
         code: &[u8],
     ) -> Result<Arc<Module<Context>>, Error> {
-        let accepted = self.lock_modules().accepted.contains(&code_hash);
-        let module = match accepted {
-            true => self.module(code_hash, || self.engine.compile(code)),
-            false => self.judge(code_hash, code),
-        };
-        module.map_err(|error| match error {
-            CompileError::Rejected(rejection) => Error::Rejected(Rejected::Code {
-                code_bytes: code.len(),
+        let rejected = |rejection| {
+            let code_bytes = code.len();
+            Error::Rejected(Rejected::Code {
+                code_bytes,
                 rejection,
-            }),
-            CompileError::Compiler(what) => Error::Fatal(Fatal::Fault(Fault::new(what))),
-        })
-    }
-
-    fn judge(
-        &self,
-        code_hash: CodeHash,
-        code: &[u8],
-    ) -> Result<Arc<Module<Context>>, CompileError> {
-        let known = self.lock_modules().compiled.get(&code_hash).cloned();
-        let module = match known {
-            Some(module) => {
-                self.engine.judge(code)?;
-                module
-            }
-            None => self.module(code_hash, || self.engine.compile(code))?,
+            })
         };
-        self.lock_modules().accepted.insert(code_hash);
+        let prepared = match self.lock_accepted().known.contains(&code_hash) {
+            true => None,
+            false => Some(self.engine.prepare(code).map_err(rejected)?),
+        };
+        // Code that breaks a rule for deployment may be what another session runs: it must not fail that.
+        let prepare = || prepared.map_or_else(|| self.engine.prepare_deployed(code), Ok);
+        let module = self.modules.get(&code_hash, prepare);
+        let module = module.map_err(|error| match error {
+            ModuleError::Code(rejection) => rejected(rejection),
+            ModuleError::Compile(error) => Error::Fatal(Fatal::Fault(compile_fault(error))),
+        })?;
+        self.lock_accepted().insert(code_hash);
         Ok(module)
     }
 
@@ -114,6 +140,34 @@ impl Runtime {
         base: &Snapshot,
         state: &ContractState,
     ) -> Result<Arc<Module<Context>>, Fault> {
+        let prepare = || self.prepare_committed(base, state);
+        let module = self.modules.get(&state.record.code_hash, prepare);
+        module.map_err(|error| match error {
+            ModuleError::Code(fault) => fault,
+            ModuleError::Compile(error) => compile_fault(error),
+        })
+    }
+
+    /// Compiles the code of a committed contract anew.
+    ///
+    /// # Errors
+    /// As [`module_of`](Self::module_of).
+    pub fn recompile(&self, base: &Snapshot, state: &ContractState) -> Result<(), Fault> {
+        let prepared = self.prepare_committed(base, state)?;
+        let replaced = self.modules.replace(&state.record.code_hash, prepared);
+        replaced.map(drop).map_err(compile_fault)
+    }
+
+    /// Forgets compiled code in memory and on disk; it is compiled again when it is next needed. `true` if it was known.
+    pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
+        self.modules.forget(code_hash)
+    }
+
+    fn prepare_committed(
+        &self,
+        base: &Snapshot,
+        state: &ContractState,
+    ) -> Result<PreparedCode, Fault> {
         let contract = state.record.contract;
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
             Fault::from(
@@ -121,18 +175,10 @@ impl Runtime {
                 error,
             )
         };
-        self.module(state.record.code_hash, || {
-            let code = base.code(&state.record.code_hash);
-            let code = code.map_err(|error| lost(error.into()))?;
-            self.engine
-                .compile_deployed(&code)
-                .map_err(|error| lost(error.into()))
-        })
-    }
-
-    /// Forgets compiled code; it is compiled again when it is next needed. `true` if it was known.
-    pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
-        self.lock_modules().compiled.remove(code_hash).is_some()
+        let code = base.code(&state.record.code_hash);
+        let code = code.map_err(|error| lost(error.into()))?;
+        let prepared = self.engine.prepare_deployed(&code);
+        prepared.map_err(|error| lost(error.into()))
     }
 
     /// The memory of a committed contract, seen copy-on-write.
@@ -160,24 +206,12 @@ impl Runtime {
         self.images.trim();
     }
 
-    fn module<E>(
-        &self,
-        code_hash: CodeHash,
-        compile: impl FnOnce() -> Result<Module<Context>, E>,
-    ) -> Result<Arc<Module<Context>>, E> {
-        if let Some(module) = self.lock_modules().compiled.get(&code_hash) {
-            return Ok(module.clone());
-        }
-        // Compiled outside of the lock: a slow module delays nobody else. Two threads may both compile it.
-        let module = Arc::new(compile()?);
-        self.lock_modules()
-            .compiled
-            .insert(code_hash, module.clone());
-        Ok(module)
+    fn lock_accepted(&self) -> MutexGuard<'_, Accepted> {
+        // After a panic at worst a code is missing in one of the two collections, and is judged again, or stays a little longer.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn lock_modules(&self) -> MutexGuard<'_, Modules> {
-        // The map is whole whenever the lock is free, also after a panic.
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn compile_fault(error: CompileError) -> Fault {
+    Fault::from("code can not be compiled", error)
 }

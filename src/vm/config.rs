@@ -1,6 +1,6 @@
 //! How a VM is opened.
 
-use crate::engine::{Backend, Protocol};
+use crate::engine::{ArtifactConfig, Backend, Protocol};
 use crate::state::LogConfig;
 
 /// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
@@ -15,6 +15,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Bytes of committed pages kept in memory for sessions to come; sessions alive keep what they map.
     pub image_cache_bytes: u64,
+    /// How compiled code is kept.
+    pub artifacts: ArtifactConfig,
 }
 
 impl Default for Config {
@@ -24,6 +26,7 @@ impl Default for Config {
             protocols: vec![Protocol::default()],
             log: LogConfig::default(),
             image_cache_bytes: 512 << 20,
+            artifacts: ArtifactConfig::default(),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::engine::{EngineError, Fingerprint};
+use crostata_abi::ContractId;
+
+use crate::engine::{EngineError, Fault, Fingerprint};
 use crate::state::{
     LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
 };
@@ -70,6 +72,29 @@ pub enum ProofError {
     /// The commit's state can not be read.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+/// Why code was not compiled anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RecompileError {
+    /// The commit is not retained.
+    #[error(transparent)]
+    Commit(#[from] LookupError),
+    /// The commit's state can not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The state tree can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// There is no such contract.
+    #[error("there is no contract {contract}")]
+    NoContract {
+        /// The id.
+        contract: ContractId,
+    },
+    /// The code can not be had or compiled.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 impl From<OpenPageError> for ProofError {

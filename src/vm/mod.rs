@@ -6,6 +6,6 @@ mod handle;
 mod transfer;
 
 pub use config::Config;
-pub use error::{OpenVmError, ProofError, SessionError};
+pub use error::{OpenVmError, ProofError, RecompileError, SessionError};
 pub use handle::VM;
 pub use transfer::{Export, Import};
