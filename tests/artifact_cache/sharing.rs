@@ -3,8 +3,10 @@
 use std::process::Command;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use crostata::{ArtifactDirectory, VM};
+use crostata_proof::hash::code_hash;
 
 use crate::blocks::*;
 use crate::common::*;
@@ -31,27 +33,48 @@ fn threads_compile_a_code_once() {
     assert_eq!(counters.ram_hits + counters.waited, THREADS as u64 - 1);
 }
 
-/// P1: sessions in the process's common pool of threads, which take up one another's work while they wait, do not
-/// wait for themselves.
+/// P1: sessions in a pool of threads that take up one another's work while they wait do not wait for themselves. (If they
+/// do, this test does not end.)
+///
+/// One thread compiles, the other is idle by then and helps it; sessions that want the same code are waiting to be taken up.
 #[test]
-fn sessions_in_the_common_pool_do_not_wait_for_themselves() {
-    use rayon::prelude::*;
-    let vm = VM::ephemeral_with_config(config(ArtifactDirectory::Nowhere, 0)).unwrap();
+fn sessions_in_a_pool_do_not_wait_for_themselves() {
+    let vm = VM::ephemeral_with_config(config(ArtifactDirectory::Nowhere, u64::MAX)).unwrap();
+    let code = crostata::contract_bytecode!("bench");
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(2);
+    let threads = threads.build().unwrap();
+    let deploy = || {
+        let mut session = fresh(&vm);
+        session.deploy(code, with_id(1), LIMIT).unwrap();
+    };
+    let rounds = [1, 2, 4, 8, 16, 32, 64, 128];
+    for busy_for in rounds {
+        vm.remove_module(&code_hash(code));
+        threads.in_place_scope(|scope| {
+            scope.spawn(|_| deploy());
+            scope.spawn(move |_| thread::sleep(Duration::from_millis(busy_for)));
+            for _ in 0..4 {
+                scope.spawn(|_| deploy());
+            }
+        });
+    }
+    assert_eq!(vm.artifact_counters().compiled, rounds.len() as u64);
+}
+
+/// A node whose cache was made anew by another process goes on with that one's key.
+#[test]
+fn a_key_that_another_process_made_is_taken_up() {
+    let cache = Directory::new();
+    let vm = vm_at(cache.path());
     let (base, _) = first_block(&vm);
-    let (_, wanted) = block(&vm, base, 1);
-    let all: Vec<Vec<Seen>> = (0..40)
-        .into_par_iter()
-        .map(|_| {
-            let mut session = over(&vm, base);
-            // Inside of another parallel piece of work, as the compiler's own is.
-            let seen: Vec<_> = (0..4_u32).into_par_iter().map(|_| ()).collect();
-            assert_eq!(seen.len(), 4);
-            session.call_raw(id(1), "add", words(&[1]), LIMIT).unwrap();
-            drop(session);
-            block(&vm, base, 1).1
-        })
-        .collect();
-    assert!(all.iter().all(|seen| *seen == wanted));
+    for entry in std::fs::read_dir(cache.path()).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    first_block(&vm_at(cache.path()));
+    block(&vm, base, 1);
+    let counters = vm.artifact_counters();
+    assert_eq!((counters.compiled, counters.disk_hits), (CODES, CODES));
+    assert_eq!(counters.foreign, 0);
 }
 
 /// P1: VMs that share a directory give what each gives alone, whichever of them writes what.
