@@ -6,6 +6,7 @@
 //! [`artifact`] cache.
 
 mod abort;
+mod allow;
 mod artifact;
 mod backend;
 pub mod code;
@@ -23,6 +24,7 @@ mod stack;
 mod state;
 mod touch;
 
+pub use allow::{AllowList, AllowListError};
 pub use artifact::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Artifacts, CompileError, ModuleError,
     Modules,

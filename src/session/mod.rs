@@ -22,7 +22,7 @@ mod seal;
 
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
-pub use error::{Error, Fatal, Rejected, Reverted, Undecodable};
+pub use error::{CodeNotAllowed, Error, Fatal, Rejected, Reverted, Undecodable};
 pub use estimate::Estimate;
 pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crostata_proof::CodeHash;
 
 use super::context::Context;
-use super::error::{Error, Fatal, Rejected};
-use crate::engine::code::PreparedCode;
+use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
+use crate::engine::code::{PreparedCode, Rejection};
 use crate::engine::{
     Artifacts, Backend, CompileError, Engine, EngineError, Fault, Module, ModuleError, Modules,
     Protocol,
@@ -103,12 +103,15 @@ impl Runtime {
     /// The module of code that somebody deploys: compiled, unless it is known already.
     ///
     /// # Errors
-    /// [`Rejected::Code`], or a fault of the compiler.
+    /// [`Rejected::CodeNotAllowed`], [`Rejected::Code`], or a fault of the compiler.
     pub fn module_to_deploy(
         &self,
         code_hash: CodeHash,
         code: &[u8],
     ) -> Result<Arc<Module<Context>>, Error> {
+        if !self.allows(&code_hash) {
+            return Err(Rejected::CodeNotAllowed { code_hash }.into());
+        }
         let rejected = |rejection| {
             let code_bytes = code.len();
             Error::Rejected(Rejected::Code {
@@ -134,18 +137,45 @@ impl Runtime {
     /// The module of a committed contract: compiled from the store, unless it is known already.
     ///
     /// # Errors
-    /// [`Fault`] when the store has lost the code.
+    /// [`Fault`] when the store has lost the code, or by [`CodeNotAllowed`].
     pub fn module_of(
         &self,
         base: &Snapshot,
         state: &ContractState,
     ) -> Result<Arc<Module<Context>>, Fault> {
+        let (contract, code_hash) = (state.record.contract, state.record.code_hash);
+        if !self.allows(&code_hash) {
+            let refused = CodeNotAllowed {
+                contract,
+                code_hash,
+            };
+            return Err(Fault::from("a contract may not run", refused));
+        }
         let prepare = || self.prepare_committed(base, state);
-        let module = self.modules.get(&state.record.code_hash, prepare);
+        let module = self.modules.get(&code_hash, prepare);
         module.map_err(|error| match error {
             ModuleError::Code(fault) => fault,
             ModuleError::Compile(error) => compile_fault(error),
         })
+    }
+
+    /// Has the module of some code ready. The code is held against the rules as deployed code is: limits may have become tighter
+    /// since it was deployed.
+    ///
+    /// # Errors
+    /// The rule that it breaks, or that it can not be compiled.
+    pub fn precompile(
+        &self,
+        code_hash: &CodeHash,
+        code: &[u8],
+    ) -> Result<(), ModuleError<Rejection>> {
+        let prepare = || self.engine.prepare_deployed(code);
+        self.modules.get(code_hash, prepare).map(drop)
+    }
+
+    fn allows(&self, code_hash: &CodeHash) -> bool {
+        let allowed = self.engine.protocol().allowed.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(code_hash))
     }
 
     /// Compiles the code of a committed contract anew.

@@ -1,5 +1,6 @@
 //! How a VM is opened.
 
+use super::binaries::BinariesConfig;
 use crate::engine::{ArtifactConfig, Backend, Protocol};
 use crate::state::LogConfig;
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub image_cache_bytes: u64,
     /// How compiled code is kept.
     pub artifacts: ArtifactConfig,
+    /// Where the binaries of code are that a protocol's list allows.
+    pub binaries: BinariesConfig,
 }
 
 impl Default for Config {
@@ -27,6 +30,7 @@ impl Default for Config {
             log: LogConfig::default(),
             image_cache_bytes: 512 << 20,
             artifacts: ArtifactConfig::default(),
+            binaries: BinariesConfig::default(),
         }
     }
 }

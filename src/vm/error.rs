@@ -4,6 +4,7 @@ use std::io;
 
 use crostata_abi::ContractId;
 
+use super::binaries::BinaryError;
 use crate::engine::{EngineError, Fault, Fingerprint};
 use crate::state::{
     LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
@@ -30,6 +31,17 @@ pub enum OpenVmError {
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Binaries of code that the protocols' lists allow are not what they must be.
+    #[error("binaries of allowed code are not in order: {}", listed(problems))]
+    Binaries {
+        /// What is wrong with each, in the order of protocols and lists; never empty.
+        problems: Vec<BinaryError>,
+    },
+}
+
+fn listed(problems: &[BinaryError]) -> String {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 /// Why a session did not start.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::{CodeHash, PageOpening, RecordOpening};
 
+use super::binaries::{self, BinariesConfig};
 use super::config::Config;
 use super::error::{OpenVmError, ProofError, RecompileError, SessionError};
 use crate::engine::{
@@ -127,10 +128,12 @@ impl VM {
             images: Arc::new(images),
             artifacts: Arc::new(CompiledCode::new(&artifacts)),
         };
+        let runtimes = runtimes(&shared, config.protocols)?;
+        ready_binaries(&shared, &runtimes, &config.binaries)?;
         Ok(Self {
             directory,
             commits,
-            runtimes: runtimes(&shared, config.protocols)?,
+            runtimes,
             compiled: shared.artifacts,
             queries: Arc::default(),
             recovery,
@@ -399,6 +402,27 @@ fn runtimes(shared: &Shared, protocols: Vec<Protocol>) -> Result<Vec<Arc<Runtime
         .zip(protocols)
         .map(|(number, protocol)| Ok(Arc::new(Runtime::new(shared, number, protocol)?)));
     made.collect()
+}
+
+/// Has the code that the protocols' lists allow compiled, and keeps it.
+fn ready_binaries(
+    shared: &Shared,
+    runtimes: &[Arc<Runtime>],
+    config: &BinariesConfig,
+) -> Result<(), OpenVmError> {
+    if config.directory.is_none() {
+        return Ok(());
+    }
+    let protocols = runtimes.iter().map(|runtime| runtime.engine().protocol());
+    let lists = protocols.filter_map(|protocol| protocol.allowed.as_ref());
+    for code in lists.flat_map(|list| list.codes()) {
+        shared.artifacts.pin(*code);
+    }
+    let problems = binaries::precompile(runtimes, config);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(OpenVmError::Binaries { problems }),
+    }
 }
 
 impl Directory {
