@@ -67,16 +67,16 @@ impl Accepted {
 }
 
 impl Runtime {
-    /// The runtime for `protocol` that is the VM's with this number.
+    /// A runtime for `protocol`.
     ///
     /// # Errors
     /// [`EngineError`] when the protocol's prices are out of range or the machine is not supported.
-    pub fn new(shared: &Shared, number: u32, protocol: Protocol) -> Result<Self, EngineError> {
+    pub fn new(shared: &Shared, protocol: Protocol) -> Result<Self, EngineError> {
         let protocol_text = protocol.text().into();
         let engine = Arc::new(Engine::new(shared.backend, Arc::new(protocol))?);
         let artifacts = shared.artifacts.clone();
         Ok(Self {
-            modules: Modules::new(artifacts, shared.backend, engine.clone(), number),
+            modules: Modules::new(artifacts, shared.backend, engine.clone()),
             engine,
             protocol_text,
             accepted: Mutex::default(),
@@ -272,7 +272,7 @@ mod tests {
         );
         let artifacts = Arc::new(artifacts);
         Scene {
-            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone(), 0),
+            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone()),
             engine,
             artifacts,
         }

@@ -398,9 +398,9 @@ fn runtimes(shared: &Shared, protocols: Vec<Protocol>) -> Result<Vec<Arc<Runtime
         true => vec![Protocol::default()],
         false => protocols,
     };
-    let made = (0..)
-        .zip(protocols)
-        .map(|(number, protocol)| Ok(Arc::new(Runtime::new(shared, number, protocol)?)));
+    let made = protocols
+        .into_iter()
+        .map(|protocol| Ok(Arc::new(Runtime::new(shared, protocol)?)));
     made.collect()
 }
 

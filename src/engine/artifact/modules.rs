@@ -1,5 +1,6 @@
 //! The modules of an engine: from memory, from the disk, or from the compiler, whichever has them first.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata_proof::CodeHash;
@@ -23,6 +24,8 @@ pub struct Artifacts<H: Host> {
     disk: Option<Disk>,
     compilers: Compilers,
     counters: Arc<Counters>,
+    /// How many engines there are.
+    engines: AtomicU32,
 }
 
 /// The modules of one engine.
@@ -64,6 +67,7 @@ impl<H: Host> Artifacts<H> {
             disk: Disk::new(directory, config.disk_bytes_max, counters.clone()),
             compilers: Compilers::default(),
             counters,
+            engines: AtomicU32::new(0),
         }
     }
 
@@ -101,14 +105,10 @@ impl<H: Host> Artifacts<H> {
 }
 
 impl<H: Host> Modules<H> {
-    /// The modules of the VM's engine with this number.
-    pub fn new(
-        artifacts: Arc<Artifacts<H>>,
-        backend: Backend,
-        engine: Arc<Engine<H>>,
-        number: u32,
-    ) -> Self {
+    /// The modules of an engine with this backend.
+    pub fn new(artifacts: Arc<Artifacts<H>>, backend: Backend, engine: Arc<Engine<H>>) -> Self {
         let stamp = Stamp::new(backend, engine.protocol(), engine.wasmtime());
+        let number = artifacts.engines.fetch_add(1, Ordering::Relaxed);
         Self {
             artifacts,
             engine,

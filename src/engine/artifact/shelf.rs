@@ -13,7 +13,7 @@ const ENTRY_BYTES: u64 = 16 << 10;
 /// A code, for one engine of the VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The engine's number.
+    /// The engine's number: what is compiled by one can not run on another.
     pub engine: u32,
     /// The code.
     pub code: CodeHash,
