@@ -257,7 +257,9 @@ impl<H: Host> Modules<H> {
         &self,
         prepared: PreparedCode,
     ) -> Result<(Weighed<H>, Fresh), CompileError> {
-        let PreparedCode { wasm, facts, data } = prepared;
+        let PreparedCode {
+            wasm, facts, data, ..
+        } = prepared;
         let compilers = &self.artifacts.compilers;
         let code = compilers.compile(self.engine.wasmtime(), wasm)?;
         let module = facts::encode(&facts, &data);
