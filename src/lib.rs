@@ -76,11 +76,13 @@ pub use crostata_abi::{
     ContractError, ContractErrorResolver, ContractId, ContractIdResolver, Event, EventResolver,
     Gas, PAGE_BYTES, PageIndex, SCRATCH_BUF_BYTES, StandardBufSerializer, WASM_PAGE_BYTES, rkyv,
 };
+pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
 pub use engine::code::{CodeLimits, Effort, Rejection, Reserved};
 pub use engine::{
-    Backend, CallLimits, CompileWork, EngineError, Failure, Fault, Fingerprint, FrameStart,
+    AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
+    CallLimits, CompileError, CompileWork, EngineError, Failure, Fault, Fingerprint, FrameStart,
     HostQuery, OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
@@ -91,10 +93,10 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    Base, CallHook, CallReceipt, CallTree, CallTreeElem, ContractData, ContractDataBuilder,
-    ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Estimate, Fatal, Feeder,
-    HostQueries, PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed, Session,
-    SessionData, SessionDataBuilder, Undecodable,
+    Base, CallHook, CallReceipt, CallTree, CallTreeElem, CodeNotAllowed, ContractData,
+    ContractDataBuilder, ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Estimate,
+    Fatal, Feeder, HostQueries, PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed,
+    Session, SessionData, SessionDataBuilder, Undecodable,
 };
 pub use state::{
     CheckpointError, ChunkError, Commit, CommitError, CommitRef, Cursor, ExportError,
@@ -102,7 +104,10 @@ pub use state::{
     OpenStateError, OpeningError, Problem, ReadPageError, StateError, TransferHeader,
     VerifyProgress, VerifyReport,
 };
-pub use vm::{Config, Export, Import, OpenVmError, ProofError, SessionError, VM};
+pub use vm::{
+    BinariesConfig, BinariesProgress, BinaryError, Config, Export, Import, OpenVmError, ProofError,
+    RecompileError, SessionError, Told, VM,
+};
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
 ///

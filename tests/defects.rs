@@ -9,8 +9,8 @@ use std::process::Command;
 use common::*;
 use crostata::{
     CommitError, ContractData, ContractId, Error, Event, Fatal, LookupError, Outcome, PAGE_BYTES,
-    PageIndex, PageOpening, ProofError, Refusal, Rejected, Root, SessionData, VM,
-    contract_bytecode,
+    PageIndex, PageOpening, ProofError, RecompileError, Refusal, Rejected, Root, SessionData, VM,
+    code_hash, contract_bytecode,
 };
 use crostata_proof::{VerifyError, hash};
 
@@ -393,12 +393,17 @@ fn a_flipped_page_of_the_last_commit_is_reported() {
     assert_eq!(vm.commits().len(), 3);
 }
 
-/// P7: code with a flipped bit is never run.
+/// P7: code with a flipped bit is never run. What was compiled of it while it was good is, and is the same.
 #[test]
 fn flipped_code_is_never_run() {
     let (directory, [_, commit]) = marked();
     directory.flip_in(b"store_then_fail");
     let vm = directory.open();
+    assert_eq!(load(&mut over(&vm, commit), id(1), 100), MARK);
+    assert!(!vm.verify(|_| ()).is_clean());
+    let recompiled = vm.recompile_module(commit, id(1));
+    assert!(matches!(recompiled, Err(RecompileError::Fault(_))));
+    assert!(vm.remove_module(&code_hash(&code(CELLS))));
     let error = over(&vm, commit)
         .call_raw(id(1), "load", words(&[100]), LIMIT)
         .unwrap_err();

@@ -24,6 +24,7 @@ PAGE_TREE_HEIGHT = {32: 10, 64: 15}
 KINDS = [
     "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",
     "init argument", "receipt digest", "result data", "protocol", "log frame", "artifact",
+    "allow list",
 ] + [f"node {bitmap}" for bitmap in range(1, 16)]
 
 # Two contract ids with the same position, found by a search of about 2^32 hashes.

@@ -43,11 +43,13 @@ pub enum Kind {
     LogFrame,
     /// A compiled artifact.
     Artifact,
+    /// A list of codes that may be deployed.
+    AllowList,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PageLeaf,
         Self::Code,
         Self::Layout,
@@ -62,6 +64,7 @@ impl Kind {
         Self::Protocol,
         Self::LogFrame,
         Self::Artifact,
+        Self::AllowList,
     ];
 
     /// The string that the kind's key is derived from.
@@ -81,6 +84,7 @@ impl Kind {
             Self::Protocol => "crostata v1 protocol",
             Self::LogFrame => "crostata v1 log frame",
             Self::Artifact => "crostata v1 artifact",
+            Self::AllowList => "crostata v1 allow list",
         }
     }
 
@@ -101,6 +105,7 @@ impl Kind {
             Self::Protocol => &keys::PROTOCOL,
             Self::LogFrame => &keys::LOG_FRAME,
             Self::Artifact => &keys::ARTIFACT,
+            Self::AllowList => &keys::ALLOW_LIST,
         }
     }
 }

@@ -55,6 +55,8 @@ pub(crate) const LOG_FRAME: Key =
     key("b7a6570a23da451e2a4e61138ae96c21b6a8614f1849be16d0a2ef269959cd57");
 pub(crate) const ARTIFACT: Key =
     key("b950c415898df42e1cfe61ec9be94ec11684f8a59d87d7238d98fb58c752c3b4");
+pub(crate) const ALLOW_LIST: Key =
+    key("89893f171cac88e372097e7aba45eb286796a276d599d2e5ce03801746b9dda4");
 
 /// Keys of tree nodes: entry `b - 1` is for the bitmap `b` of the node's non-EMPTY children,
 /// whose bit `i` stands for child `i`.

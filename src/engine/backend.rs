@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::{Config, InstancePre, Linker, WasmBacktraceDetails};
 
-use super::code::{self, CodeFacts, CodeLimits, DataSegment, Rejection};
+use super::code::{self, CodeFacts, DataSegment, PreparedCode, Rejection};
 use super::costs::{self, PriceTooHigh};
 use super::host::Host;
 use super::imports;
@@ -75,17 +75,6 @@ pub enum EngineError {
     Start(String),
 }
 
-/// Why code could not be made ready to run.
-#[derive(Debug, thiserror::Error)]
-pub enum CompileError {
-    /// The code breaks a rule: the deployment can not be in a block.
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    /// The compiler failed on code that the rules accept: a fault of the host.
-    #[error("the compiler failed on accepted code: {0}")]
-    Compiler(String),
-}
-
 impl<H: Host> Engine<H> {
     /// An engine for this protocol.
     ///
@@ -114,20 +103,20 @@ impl<H: Host> Engine<H> {
         &self.protocol
     }
 
-    /// Validates, rewrites and compiles code that somebody wants to deploy.
+    /// Validates and rewrites code that somebody wants to deploy.
     ///
     /// # Errors
-    /// [`CompileError::Rejected`] names the rule and the place.
-    pub fn compile(&self, code: &[u8]) -> Result<Module<H>, CompileError> {
-        self.compile_within(code, &self.protocol.code)
+    /// The [`Rejection`] names the rule and the place.
+    pub fn prepare(&self, code: &[u8]) -> Result<PreparedCode, Rejection> {
+        code::prepare(code, &self.protocol.code)
     }
 
-    /// Holds code against the rules for deployment without compiling it.
+    /// Rewrites code that was deployed earlier, under whatever limits held then.
     ///
     /// # Errors
-    /// The [`Rejection`] that [`compile`](Self::compile) would give.
-    pub fn judge(&self, code: &[u8]) -> Result<(), Rejection> {
-        code::prepare(code, &self.protocol.code).map(|_| ())
+    /// [`Rejection`]: the code is not what was once deployed.
+    pub fn prepare_deployed(&self, code: &[u8]) -> Result<PreparedCode, Rejection> {
+        code::prepare(code, &self.protocol.code.lifted())
     }
 
     /// The price of deploying this code; of code that would be rejected, the price of its length.
@@ -138,26 +127,22 @@ impl<H: Host> Engine<H> {
             .deploy_price(code.len(), &effort.unwrap_or_default())
     }
 
-    /// Compiles code that was deployed earlier, under whatever limits held then.
-    ///
-    /// # Errors
-    /// [`CompileError`]; a rejection here means that the code is not what was once deployed.
-    pub fn compile_deployed(&self, code: &[u8]) -> Result<Module<H>, CompileError> {
-        self.compile_within(code, &self.protocol.code.lifted())
-    }
-
-    fn compile_within(&self, code: &[u8], limits: &CodeLimits) -> Result<Module<H>, CompileError> {
-        let prepared = code::prepare(code, limits)?;
-        let failed = |error: wasmtime::Error| CompileError::Compiler(format!("{error:#}"));
-        let compiled = wasmtime::Module::new(&self.wasmtime, &prepared.wasm).map_err(failed)?;
-        let linker = match prepared.facts.word_size {
+    /// Binds compiled code to the host's functions.
+    pub(super) fn link(
+        &self,
+        facts: CodeFacts,
+        data: Vec<DataSegment>,
+        compiled: &wasmtime::Module,
+    ) -> wasmtime::Result<Module<H>> {
+        let linker = match facts.word_size {
             crostata_proof::WordSize::W32 => &self.narrow,
             crostata_proof::WordSize::W64 => &self.wide,
         };
+        let instance = linker.instantiate_pre(compiled)?;
         Ok(Module {
-            instance: linker.instantiate_pre(&compiled).map_err(failed)?,
-            facts: prepared.facts,
-            data: prepared.data,
+            facts,
+            data,
+            instance,
         })
     }
 

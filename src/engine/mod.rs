@@ -2,9 +2,12 @@
 //! frames with their gas, and the host functions.
 //!
 //! Higher ranks see modules, calls, outcomes and the [`Host`] trait, and no wasmtime type.
-//! What this module never does: decide which contracts exist, keep state between calls, or touch a file.
+//! What this module never does: decide which contracts exist, keep state between calls, or touch a file but those of the
+//! [`artifact`] cache.
 
 mod abort;
+mod allow;
+mod artifact;
 mod backend;
 pub mod code;
 mod contracts;
@@ -26,7 +29,12 @@ mod tally;
 mod touch;
 mod warm;
 
-pub use backend::{Backend, CompileError, Engine, EngineError, Module};
+pub use allow::{AllowList, AllowListError};
+pub use artifact::{
+    ArtifactConfig, ArtifactCounters, ArtifactDirectory, Artifacts, CompileError, ModuleError,
+    Modules,
+};
+pub use backend::{Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};

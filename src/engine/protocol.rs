@@ -9,6 +9,7 @@ use std::fmt;
 
 use crostata_proof::hash::{self, Kind};
 
+use super::allow::AllowList;
 use super::code::{CodeLimits, Effort, REWRITING_VERSION};
 use super::schedule::price;
 
@@ -239,6 +240,8 @@ pub struct Protocol {
     pub limits: CallLimits,
     /// Limits on deployed code.
     pub code: CodeLimits,
+    /// The only code that may be deployed and called; any code without a list.
+    pub allowed: Option<AllowList>,
 }
 
 /// What identifies a protocol: the keyed hash of its canonical text.
@@ -291,6 +294,7 @@ impl Protocol {
             ("rewriting", REWRITING_VERSION.to_string()),
         ];
         let code = self.code.rules();
+        let allowed = self.allowed.as_ref().map(AllowList::rule);
         fixed
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
@@ -302,6 +306,7 @@ impl Protocol {
                 code.into_iter()
                     .map(|(name, value)| (format!("limit.code.{name}"), value.to_string())),
             )
+            .chain(allowed)
             .collect()
     }
 

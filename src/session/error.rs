@@ -5,6 +5,7 @@ use std::fmt;
 
 use crostata_abi::ContractId;
 use crostata_abi::typed::CodecError;
+use crostata_proof::CodeHash;
 
 use super::receipt::CallReceipt;
 use crate::engine::code::Rejection;
@@ -63,6 +64,12 @@ pub enum Rejected {
         #[source]
         rejection: Rejection,
     },
+    /// The code is not on the protocol's list of allowed code.
+    #[error("the code {code_hash} is not on the list of code that may be deployed")]
+    CodeNotAllowed {
+        /// Hash of the code.
+        code_hash: CodeHash,
+    },
     /// An argument does not fit the argument buffer.
     #[error("the argument of `{function}`: {error}")]
     Argument {
@@ -112,9 +119,24 @@ pub enum Fatal {
     /// The state tree could not be read.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// A contract was called whose code is not on the protocol's list of allowed code.
+    #[error(transparent)]
+    CodeNotAllowed(#[from] CodeNotAllowed),
     /// An earlier fatal error left this session unusable; the store is not affected.
     #[error("this session is unusable since an earlier fatal error; open another one")]
     Poisoned,
+}
+
+/// A contract of the state that the protocol does not let run: it was deployed under other rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "contract {contract} was called, and its code {code_hash} is not on the list of code that may run"
+)]
+pub struct CodeNotAllowed {
+    /// The contract.
+    pub contract: ContractId,
+    /// Hash of its code.
+    pub code_hash: CodeHash,
 }
 
 impl Error {
@@ -206,7 +228,13 @@ impl From<Fatal> for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self::Fatal(Fatal::Fault(fault))
+        let Fault { what, source } = fault;
+        let source = match source.map(|source| source.downcast::<CodeNotAllowed>()) {
+            Some(Ok(refused)) => return Self::Fatal(Fatal::CodeNotAllowed(*refused)),
+            Some(Err(source)) => Some(source),
+            None => None,
+        };
+        Self::Fatal(Fatal::Fault(Fault { what, source }))
     }
 }
 

@@ -22,13 +22,13 @@ mod seal;
 
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
-pub use error::{Error, Fatal, Rejected, Reverted, Undecodable};
+pub use error::{CodeNotAllowed, Error, Fatal, Rejected, Reverted, Undecodable};
 pub use estimate::Estimate;
 pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;
 pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use run::Session;
-pub use runtime::Runtime;
+pub use runtime::{CompiledCode, Runtime, Shared};
 pub use savepoint::Savepoint;
 pub use seal::{Base, Sealed};

@@ -1,52 +1,87 @@
 //! What the sessions of one VM share: the engine of their protocol, compiled modules, images, commits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata_proof::CodeHash;
 
 use super::context::Context;
-use super::error::{Error, Fatal, Rejected};
-use crate::engine::{Backend, CompileError, Engine, EngineError, Fault, Module, Protocol};
+use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
+use crate::engine::code::{PreparedCode, Rejection};
+use crate::engine::{
+    Artifacts, Backend, CompileError, Engine, EngineError, Fault, Module, ModuleError, Modules,
+    Protocol,
+};
 use crate::memory::{ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
+
+/// Codes of which it is remembered that they keep to the rules for deployment.
+const ACCEPTED_MAX: usize = 4_096;
 
 /// What sessions under one protocol share.
 pub struct Runtime {
     engine: Arc<Engine<Context>>,
     protocol_text: Arc<str>,
-    modules: Mutex<Modules>,
+    modules: Modules<Context>,
+    accepted: Mutex<Accepted>,
     commits: Arc<Commits>,
     images: Arc<Images>,
 }
 
-/// Compiled code by hash.
+/// What the runtimes of one VM share.
+pub struct Shared {
+    /// How contracts are executed.
+    pub backend: Backend,
+    /// The commits.
+    pub commits: Arc<Commits>,
+    /// Committed memories.
+    pub images: Arc<Images>,
+    /// Compiled code.
+    pub artifacts: Arc<CompiledCode>,
+}
+
+/// The compiled code of a VM.
+pub type CompiledCode = Artifacts<Context>;
+
+/// Code that passed this protocol's rules for deployment, the last to do so. Code deployed under earlier rules may be compiled and not
+/// be in here: what a deployment is judged by must not depend on what is cached. What is not in here is judged again,
+/// with the same answer.
 #[derive(Default)]
-struct Modules {
-    compiled: HashMap<CodeHash, Arc<Module<Context>>>,
-    /// Code that passed this protocol's rules for deployment. Code deployed under earlier rules may be compiled
-    /// and not be in here: what a deployment is judged by must not depend on what is cached.
-    accepted: HashSet<CodeHash>,
+struct Accepted {
+    known: HashSet<CodeHash>,
+    order: VecDeque<CodeHash>,
+}
+
+impl Accepted {
+    fn insert(&mut self, code: CodeHash) {
+        if !self.known.insert(code) {
+            return;
+        }
+        self.order.push_back(code);
+        if self.order.len() > ACCEPTED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 impl Runtime {
-    /// A runtime for `protocol` over these commits.
+    /// A runtime for `protocol`.
     ///
     /// # Errors
     /// [`EngineError`] when the protocol's prices are out of range or the machine is not supported.
-    pub fn new(
-        backend: Backend,
-        protocol: Protocol,
-        commits: Arc<Commits>,
-        images: Arc<Images>,
-    ) -> Result<Self, EngineError> {
+    pub fn new(shared: &Shared, protocol: Protocol) -> Result<Self, EngineError> {
         let protocol_text = protocol.text().into();
+        let engine = Arc::new(Engine::new(shared.backend, Arc::new(protocol))?);
+        let artifacts = shared.artifacts.clone();
         Ok(Self {
-            engine: Arc::new(Engine::new(backend, Arc::new(protocol))?),
+            modules: Modules::new(artifacts, shared.backend, engine.clone()),
+            engine,
             protocol_text,
-            modules: Mutex::default(),
-            commits,
-            images,
+            accepted: Mutex::default(),
+            commits: shared.commits.clone(),
+            images: shared.images.clone(),
         })
     }
 
@@ -68,52 +103,101 @@ impl Runtime {
     /// The module of code that somebody deploys: compiled, unless it is known already.
     ///
     /// # Errors
-    /// [`Rejected::Code`], or a fault of the compiler.
+    /// [`Rejected::CodeNotAllowed`], [`Rejected::Code`], or a fault of the compiler.
     pub fn module_to_deploy(
         &self,
         code_hash: CodeHash,
         code: &[u8],
     ) -> Result<Arc<Module<Context>>, Error> {
-        let accepted = self.lock_modules().accepted.contains(&code_hash);
-        let module = match accepted {
-            true => self.module(code_hash, || self.engine.compile(code)),
-            false => self.judge(code_hash, code),
-        };
-        module.map_err(|error| match error {
-            CompileError::Rejected(rejection) => Error::Rejected(Rejected::Code {
-                code_bytes: code.len(),
+        if !self.allows(&code_hash) {
+            return Err(Rejected::CodeNotAllowed { code_hash }.into());
+        }
+        let rejected = |rejection| {
+            let code_bytes = code.len();
+            Error::Rejected(Rejected::Code {
+                code_bytes,
                 rejection,
-            }),
-            CompileError::Compiler(what) => Error::Fatal(Fatal::Fault(Fault::new(what))),
-        })
-    }
-
-    fn judge(
-        &self,
-        code_hash: CodeHash,
-        code: &[u8],
-    ) -> Result<Arc<Module<Context>>, CompileError> {
-        let known = self.lock_modules().compiled.get(&code_hash).cloned();
-        let module = match known {
-            Some(module) => {
-                self.engine.judge(code)?;
-                module
-            }
-            None => self.module(code_hash, || self.engine.compile(code))?,
+            })
         };
-        self.lock_modules().accepted.insert(code_hash);
+        let prepared = match self.lock_accepted().known.contains(&code_hash) {
+            true => None,
+            false => Some(self.engine.prepare(code).map_err(rejected)?),
+        };
+        // Code that breaks a rule for deployment may be what another session runs: it must not fail that.
+        let prepare = || prepared.map_or_else(|| self.engine.prepare_deployed(code), Ok);
+        let module = self.modules.get(&code_hash, prepare);
+        let module = module.map_err(|error| match error {
+            ModuleError::Code(rejection) => rejected(rejection),
+            ModuleError::Compile(error) => Error::Fatal(Fatal::Fault(compile_fault(error))),
+        })?;
+        self.lock_accepted().insert(code_hash);
         Ok(module)
     }
 
     /// The module of a committed contract: compiled from the store, unless it is known already.
     ///
     /// # Errors
-    /// [`Fault`] when the store has lost the code.
+    /// [`Fault`] when the store has lost the code, or by [`CodeNotAllowed`].
     pub fn module_of(
         &self,
         base: &Snapshot,
         state: &ContractState,
     ) -> Result<Arc<Module<Context>>, Fault> {
+        let (contract, code_hash) = (state.record.contract, state.record.code_hash);
+        if !self.allows(&code_hash) {
+            let refused = CodeNotAllowed {
+                contract,
+                code_hash,
+            };
+            return Err(Fault::from("a contract may not run", refused));
+        }
+        let prepare = || self.prepare_committed(base, state);
+        let module = self.modules.get(&code_hash, prepare);
+        module.map_err(|error| match error {
+            ModuleError::Code(fault) => fault,
+            ModuleError::Compile(error) => compile_fault(error),
+        })
+    }
+
+    /// Has the module of some code ready. The code is held against the rules as deployed code is: limits may have become tighter
+    /// since it was deployed.
+    ///
+    /// # Errors
+    /// The rule that it breaks, or that it can not be compiled.
+    pub fn precompile(
+        &self,
+        code_hash: &CodeHash,
+        code: &[u8],
+    ) -> Result<(), ModuleError<Rejection>> {
+        let prepare = || self.engine.prepare_deployed(code);
+        self.modules.get(code_hash, prepare).map(drop)
+    }
+
+    fn allows(&self, code_hash: &CodeHash) -> bool {
+        let allowed = self.engine.protocol().allowed.as_ref();
+        allowed.is_none_or(|allowed| allowed.contains(code_hash))
+    }
+
+    /// Compiles the code of a committed contract anew.
+    ///
+    /// # Errors
+    /// As [`module_of`](Self::module_of).
+    pub fn recompile(&self, base: &Snapshot, state: &ContractState) -> Result<(), Fault> {
+        let prepared = self.prepare_committed(base, state)?;
+        let replaced = self.modules.replace(&state.record.code_hash, prepared);
+        replaced.map(drop).map_err(compile_fault)
+    }
+
+    /// Forgets compiled code in memory and on disk; it is compiled again when it is next needed. `true` if it was known.
+    pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
+        self.modules.forget(code_hash)
+    }
+
+    fn prepare_committed(
+        &self,
+        base: &Snapshot,
+        state: &ContractState,
+    ) -> Result<PreparedCode, Fault> {
         let contract = state.record.contract;
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
             Fault::from(
@@ -121,18 +205,10 @@ impl Runtime {
                 error,
             )
         };
-        self.module(state.record.code_hash, || {
-            let code = base.code(&state.record.code_hash);
-            let code = code.map_err(|error| lost(error.into()))?;
-            self.engine
-                .compile_deployed(&code)
-                .map_err(|error| lost(error.into()))
-        })
-    }
-
-    /// Forgets compiled code; it is compiled again when it is next needed. `true` if it was known.
-    pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
-        self.lock_modules().compiled.remove(code_hash).is_some()
+        let code = base.code(&state.record.code_hash);
+        let code = code.map_err(|error| lost(error.into()))?;
+        let prepared = self.engine.prepare_deployed(&code);
+        prepared.map_err(|error| lost(error.into()))
     }
 
     /// The memory of a committed contract, seen copy-on-write.
@@ -160,24 +236,159 @@ impl Runtime {
         self.images.trim();
     }
 
-    fn module<E>(
-        &self,
-        code_hash: CodeHash,
-        compile: impl FnOnce() -> Result<Module<Context>, E>,
-    ) -> Result<Arc<Module<Context>>, E> {
-        if let Some(module) = self.lock_modules().compiled.get(&code_hash) {
-            return Ok(module.clone());
-        }
-        // Compiled outside of the lock: a slow module delays nobody else. Two threads may both compile it.
-        let module = Arc::new(compile()?);
-        self.lock_modules()
-            .compiled
-            .insert(code_hash, module.clone());
-        Ok(module)
+    fn lock_accepted(&self) -> MutexGuard<'_, Accepted> {
+        // After a panic at worst a code is missing in one of the two collections, and is judged again, or stays a little longer.
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn compile_fault(error: CompileError) -> Fault {
+    Fault::from("code can not be compiled", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::thread;
+
+    use super::*;
+    use crate::engine::ArtifactConfig;
+
+    type Gotten = Result<Arc<Module<Context>>, ModuleError<&'static str>>;
+
+    struct Scene {
+        engine: Arc<Engine<Context>>,
+        artifacts: Arc<CompiledCode>,
+        modules: Modules<Context>,
     }
 
-    fn lock_modules(&self) -> MutexGuard<'_, Modules> {
-        // The map is whole whenever the lock is free, also after a panic.
-        self.modules.lock().unwrap_or_else(PoisonError::into_inner)
+    const CODE: CodeHash = CodeHash::from_bytes([1; 32]);
+
+    fn scene() -> Scene {
+        let engine = Engine::new(Backend::Native, Arc::default()).unwrap();
+        let (engine, artifacts) = (
+            Arc::new(engine),
+            CompiledCode::new(&ArtifactConfig::default()),
+        );
+        let artifacts = Arc::new(artifacts);
+        Scene {
+            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone()),
+            engine,
+            artifacts,
+        }
+    }
+
+    impl Scene {
+        fn prepared(&self) -> PreparedCode {
+            let code =
+                "(module (memory (export \"memory\") 2) (global (export \"A\") i32 (i32.const 0)))";
+            self.engine.prepare(&wat::parse_str(code).unwrap()).unwrap()
+        }
+
+        /// One thread that makes the code by `lead`, and three that want it meanwhile and would make it well.
+        fn race(
+            &self,
+            lead: impl Fn() -> Result<PreparedCode, &'static str> + Sync,
+        ) -> (thread::Result<Gotten>, Vec<Gotten>) {
+            let started = std::sync::Barrier::new(4);
+            let waiting = || self.artifacts.counters().waited == 3;
+            thread::scope(|scope| {
+                let leader = scope.spawn(|| {
+                    let led = || {
+                        started.wait();
+                        while !waiting() {
+                            thread::yield_now();
+                        }
+                        lead()
+                    };
+                    catch_unwind(AssertUnwindSafe(|| self.modules.get(&CODE, led)))
+                });
+                let followers: Vec<_> = (0..3)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            started.wait();
+                            self.modules.get(&CODE, || Ok(self.prepared()))
+                        })
+                    })
+                    .collect();
+                let followed = followers.into_iter().map(|one| one.join().unwrap());
+                let followed = followed.collect();
+                (leader.join().unwrap(), followed)
+            })
+        }
+
+        fn compiles_now(&self) {
+            assert!(
+                self.modules
+                    .get(&CODE, || Ok::<_, ()>(self.prepared()))
+                    .is_ok()
+            );
+        }
+    }
+
+    /// P7: who waits for code whose compilation fails gets the error, once compiled, not once each.
+    #[test]
+    fn a_failed_compilation_wakes_who_waits() {
+        let scene = scene();
+        let junk = || {
+            let wasm = b"junk".to_vec();
+            Ok(PreparedCode {
+                wasm,
+                ..scene.prepared()
+            })
+        };
+        let (led, followed) = scene.race(junk);
+        for gotten in [led.unwrap()].into_iter().chain(followed) {
+            let error = gotten.err().unwrap();
+            assert!(matches!(
+                error,
+                ModuleError::Compile(CompileError::Compiler(_))
+            ));
+        }
+        assert_eq!(scene.artifacts.counters().failed, 1);
+        scene.compiles_now();
+    }
+
+    /// P7: a panic of the thread that was to make it wakes who waits, too.
+    #[test]
+    fn a_panic_wakes_who_waits() {
+        let scene = scene();
+        let (led, followed) = scene.race(|| panic!("on purpose"));
+        assert!(led.is_err());
+        for gotten in followed {
+            let error = gotten.err().unwrap();
+            assert!(matches!(
+                error,
+                ModuleError::Compile(CompileError::Panicked(_))
+            ));
+        }
+        scene.compiles_now();
+    }
+
+    /// P1: who can not have the code leaves it to those who can.
+    #[test]
+    fn who_has_no_code_leaves_it_to_others() {
+        let scene = scene();
+        let (led, followed) = scene.race(|| Err("no code"));
+        assert_eq!(led.unwrap().err(), Some(ModuleError::Code("no code")));
+        assert!(followed.iter().all(Result::is_ok));
+        assert_eq!(scene.artifacts.counters().compiled, 1);
+    }
+
+    /// P6: what is remembered of accepted code is bounded; what is forgotten is only judged again.
+    #[test]
+    fn accepted_codes_are_bounded() {
+        let mut accepted = Accepted::default();
+        let code = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_le_bytes());
+            CodeHash::from_bytes(bytes)
+        };
+        for number in (0..ACCEPTED_MAX + 10).flat_map(|number| [number, number]) {
+            accepted.insert(code(number));
+        }
+        assert_eq!(accepted.known.len(), ACCEPTED_MAX);
+        assert_eq!(accepted.order.len(), ACCEPTED_MAX);
+        assert!(!accepted.known.contains(&code(9)) && accepted.known.contains(&code(10)));
     }
 }

@@ -1,6 +1,7 @@
 //! How a VM is opened.
 
-use crate::engine::{Backend, Protocol};
+use super::binaries::BinariesConfig;
+use crate::engine::{ArtifactConfig, Backend, Protocol};
 use crate::state::LogConfig;
 
 /// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
@@ -15,6 +16,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Bytes of committed pages kept in memory for sessions to come; sessions alive keep what they map.
     pub image_cache_bytes: u64,
+    /// How compiled code is kept.
+    pub artifacts: ArtifactConfig,
+    /// Where the binaries of code are that a protocol's list allows.
+    pub binaries: BinariesConfig,
 }
 
 impl Default for Config {
@@ -24,6 +29,8 @@ impl Default for Config {
             protocols: vec![Protocol::default()],
             log: LogConfig::default(),
             image_cache_bytes: 512 << 20,
+            artifacts: ArtifactConfig::default(),
+            binaries: BinariesConfig::default(),
         }
     }
 }

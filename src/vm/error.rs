@@ -2,7 +2,10 @@
 
 use std::io;
 
-use crate::engine::{EngineError, Fingerprint};
+use crostata_abi::ContractId;
+
+use super::binaries::BinaryError;
+use crate::engine::{EngineError, Fault, Fingerprint};
 use crate::state::{
     LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
 };
@@ -28,6 +31,17 @@ pub enum OpenVmError {
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Binaries of code that the protocols' lists allow are not what they must be.
+    #[error("binaries of allowed code are not in order: {}", listed(problems))]
+    Binaries {
+        /// What is wrong with each, in the order of protocols and lists; never empty.
+        problems: Vec<BinaryError>,
+    },
+}
+
+fn listed(problems: &[BinaryError]) -> String {
+    let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 /// Why a session did not start.
@@ -70,6 +84,29 @@ pub enum ProofError {
     /// The commit's state can not be read.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+/// Why code was not compiled anew.
+#[derive(Debug, thiserror::Error)]
+pub enum RecompileError {
+    /// The commit is not retained.
+    #[error(transparent)]
+    Commit(#[from] LookupError),
+    /// The commit's state can not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The state tree can not be read.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// There is no such contract.
+    #[error("there is no contract {contract}")]
+    NoContract {
+        /// The id.
+        contract: ContractId,
+    },
+    /// The code can not be had or compiled.
+    #[error(transparent)]
+    Fault(#[from] Fault),
 }
 
 impl From<OpenPageError> for ProofError {

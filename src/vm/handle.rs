@@ -7,11 +7,14 @@ use std::sync::Arc;
 use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::{CodeHash, PageOpening, RecordOpening};
 
+use super::binaries::{self, BinariesConfig};
 use super::config::Config;
-use super::error::{OpenVmError, ProofError, SessionError};
-use crate::engine::{Fault, Fingerprint, HostQuery, Protocol};
+use super::error::{OpenVmError, ProofError, RecompileError, SessionError};
+use crate::engine::{
+    ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
+};
 use crate::memory::Images;
-use crate::session::{Base, HostQueries, Runtime, Session, SessionData};
+use crate::session::{Base, CompiledCode, HostQueries, Runtime, Session, SessionData, Shared};
 use crate::state::{
     CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, VerifyProgress,
     VerifyReport,
@@ -26,6 +29,7 @@ pub struct VM {
     pub(super) directory: Directory,
     pub(super) commits: Arc<Commits>,
     runtimes: Vec<Arc<Runtime>>,
+    compiled: Arc<CompiledCode>,
     queries: Arc<HostQueries>,
     recovery: RecoveryReport,
 }
@@ -89,41 +93,48 @@ impl VM {
     /// # Errors
     /// As [`with_config`](Self::with_config).
     pub fn with_files(files: Arc<dyn Files>, config: Config) -> Result<Self, OpenVmError> {
-        Self::open_files(Directory::Kept(files.path()), files, config)
+        let artifacts = ArtifactDirectory::Nowhere;
+        Self::open_files(Directory::Kept(files.path()), files, config, artifacts)
     }
 
     fn open(directory: Directory, config: Config) -> Result<Self, OpenVmError> {
         let path = directory.path().to_path_buf();
+        let artifacts = match &directory {
+            Directory::Kept(path) => ArtifactDirectory::At(path.join(ArtifactDirectory::OWN_NAME)),
+            // Nobody would find them again.
+            Directory::Ephemeral(_) => ArtifactDirectory::Nowhere,
+        };
         let files =
             OsFiles::open(&path).map_err(|source| OpenVmError::Directory { path, source })?;
-        Self::open_files(directory, Arc::new(files), config)
+        Self::open_files(directory, Arc::new(files), config, artifacts)
     }
 
     fn open_files(
         directory: Directory,
         files: Arc<dyn Files>,
         config: Config,
+        own_artifacts: ArtifactDirectory,
     ) -> Result<Self, OpenVmError> {
         let (commits, recovery) = Commits::open(files, config.log)?;
         let commits = Arc::new(commits);
         let images = Images::new(config.image_cache_bytes).map_err(OpenVmError::Memory)?;
-        let images = Arc::new(images);
-        let mut protocols = config.protocols;
-        if protocols.is_empty() {
-            protocols.push(Protocol::default());
-        }
-        let runtimes = protocols
-            .into_iter()
-            .map(|protocol| {
-                let runtime =
-                    Runtime::new(config.backend, protocol, commits.clone(), images.clone())?;
-                Ok(Arc::new(runtime))
-            })
-            .collect::<Result<_, OpenVmError>>()?;
+        let artifacts = ArtifactConfig {
+            directory: config.artifacts.directory.resolved(own_artifacts),
+            ..config.artifacts
+        };
+        let shared = Shared {
+            backend: config.backend,
+            commits: commits.clone(),
+            images: Arc::new(images),
+            artifacts: Arc::new(CompiledCode::new(&artifacts)),
+        };
+        let runtimes = runtimes(&shared, config.protocols)?;
+        ready_binaries(&shared, &runtimes, &config.binaries)?;
         Ok(Self {
             directory,
             commits,
             runtimes,
+            compiled: shared.artifacts,
             queries: Arc::default(),
             recovery,
         })
@@ -336,31 +347,81 @@ impl VM {
         Ok(snapshot.record_opening(&contract)?)
     }
 
-    /// Forgets the compiled form of some code; it is compiled again when next needed. `true` if there was one.
+    /// Forgets the compiled form of some code, in memory and on disk, for every protocol of the configuration; it is compiled again when
+    /// next needed. `true` if there was one.
     pub fn remove_module(&self, code: &CodeHash) -> bool {
         let forgotten = self.runtimes.iter();
         let forgotten = forgotten.filter(|runtime| runtime.forget_module(code));
         forgotten.count() > 0
     }
 
-    /// Compiles a committed contract's code anew, replacing the compiled form that is known.
+    /// Compiles a committed contract's code anew for every protocol of the configuration, in place of the compiled form in memory
+    /// and on disk. Sessions keep what they use.
     ///
     /// # Errors
-    /// [`ProofError`] when the commit or contract does not exist, [`Fault`] inside when the code can not be had.
+    /// [`RecompileError`]: the commit or contract does not exist, or the code can not be had or compiled.
     pub fn recompile_module(
         &self,
         commit: impl Into<CommitRef>,
         contract: ContractId,
-    ) -> Result<Result<(), Fault>, ProofError> {
+    ) -> Result<(), RecompileError> {
         let retained = self.commits.any(commit.into())?;
         let snapshot = self.commits.state(&retained)?;
         let state = snapshot.get(&contract)?;
-        let state = state.ok_or(crate::state::OpeningError::NoContract { contract })?;
-        self.remove_module(&state.record.code_hash);
-        Ok(self
-            .runtimes
-            .iter()
-            .try_for_each(|runtime| runtime.module_of(&snapshot, &state).map(|_| ())))
+        let state = state.ok_or(RecompileError::NoContract { contract })?;
+        for runtime in &self.runtimes {
+            runtime.recompile(&snapshot, &state)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the compiled form of some code in memory: now, and when it is next loaded or compiled. What is pinned does not count
+    /// towards [`ArtifactConfig::ram_bytes_max`]. `false` if it was pinned already.
+    pub fn pin(&self, code: CodeHash) -> bool {
+        self.compiled.pin(code)
+    }
+
+    /// Lets the compiled form of some code leave memory in its turn. `false` if it was not pinned.
+    pub fn unpin(&self, code: CodeHash) -> bool {
+        self.compiled.unpin(code)
+    }
+
+    /// What the cache of compiled code did since the VM was opened, and what it holds.
+    pub fn artifact_counters(&self) -> ArtifactCounters {
+        self.compiled.counters()
+    }
+}
+
+/// The runtimes of these protocols, or of the default one.
+fn runtimes(shared: &Shared, protocols: Vec<Protocol>) -> Result<Vec<Arc<Runtime>>, OpenVmError> {
+    let protocols = match protocols.is_empty() {
+        true => vec![Protocol::default()],
+        false => protocols,
+    };
+    let made = protocols
+        .into_iter()
+        .map(|protocol| Ok(Arc::new(Runtime::new(shared, protocol)?)));
+    made.collect()
+}
+
+/// Has the code that the protocols' lists allow compiled, and keeps it.
+fn ready_binaries(
+    shared: &Shared,
+    runtimes: &[Arc<Runtime>],
+    config: &BinariesConfig,
+) -> Result<(), OpenVmError> {
+    if config.directory.is_none() {
+        return Ok(());
+    }
+    let protocols = runtimes.iter().map(|runtime| runtime.engine().protocol());
+    let lists = protocols.filter_map(|protocol| protocol.allowed.as_ref());
+    for code in lists.flat_map(|list| list.codes()) {
+        shared.artifacts.pin(*code);
+    }
+    let problems = binaries::precompile(runtimes, config);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(OpenVmError::Binaries { problems }),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The VM: the embedder's facade over a directory of commits.
 
+mod binaries;
 mod config;
 mod error;
 mod handle;
 mod transfer;
 
+pub use binaries::{BinariesConfig, BinariesProgress, BinaryError, Told};
 pub use config::Config;
-pub use error::{OpenVmError, ProofError, SessionError};
+pub use error::{OpenVmError, ProofError, RecompileError, SessionError};
 pub use handle::VM;
 pub use transfer::{Export, Import};

@@ -26,6 +26,11 @@ macro_rules! counts {
                 [$(self.$field),*]
             }
 
+            /// The counts, taken one after the other.
+            pub fn read(mut next: impl FnMut() -> Option<u64>) -> Option<Self> {
+                Some(Self { $($field: next()?,)* })
+            }
+
             /// Adds another's counts.
             pub(super) fn add(&mut self, other: &Self) {
                 $(self.$field = self.$field.saturating_add(other.$field);)*

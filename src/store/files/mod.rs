@@ -38,6 +38,11 @@ pub trait Files: Send + Sync {
     /// [`sync_dir`](Files::sync_dir).
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
 
+    /// Creates an empty file that only this user can read, where the system knows users.
+    fn create_private(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        self.create(name)
+    }
+
     /// Renames a file, in place of one that may exist. Durable after [`sync_dir`](Files::sync_dir).
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
@@ -73,6 +78,16 @@ pub trait File: Send + Sync {
 
     /// Makes the bytes and the length of the file durable.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Notes that the file was used now: for caches, which remove what was not used for long. A wish, as
+    /// [`reserve`](Self::reserve).
+    fn touch(&self) {}
+
+    /// When the file was written or touched last, as a number to compare with that of other files of the directory; 0 where nobody
+    /// keeps that. It comes from a clock, so nothing but which file of a cache is removed may depend on it.
+    fn touched(&self) -> io::Result<u64> {
+        Ok(0)
+    }
 
     /// Fills the buffer, or fails with [`ErrorKind::UnexpectedEof`].
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {

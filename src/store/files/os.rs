@@ -5,11 +5,11 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, Timespec, Timestamps, UTIME_NOW, fallocate, futimens};
 
 use super::{File, Files, LOCK_NAME, LockError, LockGuard};
 
@@ -84,6 +84,12 @@ impl Files for OsFiles {
         Ok(Arc::new(file))
     }
 
+    fn create_private(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let mut options = OpenOptions::new();
+        let file = self.file(name, options.create_new(true).mode(0o600))?;
+        Ok(Arc::new(file))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
     }
@@ -121,6 +127,29 @@ impl File for fs::File {
 
     fn sync_data(&self) -> io::Result<()> {
         fs::File::sync_data(self)
+    }
+
+    fn touch(&self) {
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
+        };
+        // A cache that can not note it removes files in another order.
+        let _ = futimens(
+            self,
+            &Timestamps {
+                last_access: now,
+                last_modification: now,
+            },
+        );
+    }
+
+    fn touched(&self) -> io::Result<u64> {
+        const NANOSECONDS: u64 = 1_000_000_000;
+        let metadata = self.metadata()?;
+        let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
+        let rest = u64::try_from(metadata.mtime_nsec()).unwrap_or(0);
+        Ok(seconds.saturating_mul(NANOSECONDS).saturating_add(rest))
     }
 }
 
