@@ -16,13 +16,42 @@ use super::state::State;
 use crate::region::{GUARD_BYTES, RESERVATION_BYTES, RegionCreator};
 
 /// How contracts are executed. Never part of the protocol: results do not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+///
+/// Both are names in every build, so that a node's configuration can be read and answered by every build of it, and a feature
+/// that another crate turns on breaks nobody's `match`. Opening a VM with a backend that was not built is
+/// [`EngineError::NotBuilt`].
+///
+/// ```
+/// use crostata::{Backend, Config, VM};
+///
+/// for backend in Backend::BUILT {
+///     VM::ephemeral_with_config(Config { backend: *backend, ..Config::default() }).unwrap();
+/// }
+/// assert!(Backend::BUILT.contains(&Backend::default()));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// Machine code, by Cranelift.
-    #[default]
+    /// Machine code, by Cranelift. Feature `native`.
     Native,
-    /// Pulley bytecode, interpreted: for machines Cranelift does not know, 10 to 27 times slower.
+    /// Pulley bytecode, interpreted: for machines Cranelift does not know, 10 to 27 times slower. Feature `portable`.
     Portable,
+}
+
+impl Backend {
+    /// The backends of this build, the fastest first. There is always one.
+    pub const BUILT: &'static [Self] = &[
+        #[cfg(feature = "native")]
+        Self::Native,
+        #[cfg(feature = "portable")]
+        Self::Portable,
+    ];
+}
+
+/// The fastest backend of this build.
+impl Default for Backend {
+    fn default() -> Self {
+        Self::BUILT[0]
+    }
 }
 
 /// Native stack that WebAssembly and the host functions it calls may use, in bytes.
@@ -70,6 +99,15 @@ pub enum EngineError {
         /// The largest value that works.
         max: u64,
     },
+    /// The backend is not in this build.
+    #[error(
+        "the backend {backend:?} is not in this build, which has {:?}",
+        Backend::BUILT
+    )]
+    NotBuilt {
+        /// The backend asked for.
+        backend: Backend,
+    },
     /// The compiler refused its configuration: this machine is not supported.
     #[error("the WebAssembly engine does not start on this machine: {0}")]
     Start(String),
@@ -92,6 +130,9 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        if !Backend::BUILT.contains(&backend) {
+            return Err(EngineError::NotBuilt { backend });
+        }
         check_limits(&protocol)?;
         let config = config(backend, &protocol)?;
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;

@@ -496,7 +496,7 @@ fn reopening_changes_nothing() {
 #[test]
 fn a_used_vm_gives_the_same() {
     let directory = tempfile::tempdir().unwrap();
-    let vm = open(directory.path(), Backend::Native);
+    let vm = open(directory.path(), Backend::default());
     let first = run(&vm, Way::default());
     run(
         &vm,
