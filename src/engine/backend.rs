@@ -57,7 +57,7 @@ impl Default for Backend {
 /// Native stack that WebAssembly and the host functions it calls may use, in bytes.
 pub(super) const NATIVE_STACK_BYTES: usize = 6 << 20;
 
-/// Native stack that a byte of the injected counter may stand for; measured: at most 2.
+/// Native stack that a byte of the injected counter may stand for; `tests/stack.rs` measures at most 2.
 const NATIVE_BYTES_PER_HEIGHT: u64 = 4;
 
 /// Native stack that a contract-to-contract call may take in the host, on top of the counter.
