@@ -93,13 +93,13 @@ pub use crostata_abi::{
 };
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+pub use engine::code::{ByteRange, CodeLimits, Reentry, Rejection, Reserved};
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use engine::code::{Checking, prepare_measured};
-pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
-    Backend, CallLimits, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
-    OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+    Backend, CallLimits, EngineError, ErrorKind, Failure, Fault, Fingerprint, FrameStart,
+    HostQuery, Inspection, OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{

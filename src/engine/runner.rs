@@ -16,7 +16,7 @@ use super::code::CodeFacts;
 use super::contracts::Place;
 use super::frame::{self, Request};
 use super::host::Host;
-use super::outcome::{Failure, Fault, Refusal};
+use super::outcome::{Failure, Fault, Refusal, memory_fault};
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use crate::memory::ContractMemory;
@@ -216,7 +216,7 @@ impl<H: Host> Runner<H> {
         state.leave_tree();
         state.instances = 0;
         let parked = state.contracts.drop_instances(MAPPED_MAX);
-        let parked = parked.map_err(|error| Fault::from("a memory could not be parked", error));
+        let parked = parked.map_err(|error| memory_fault("a memory could not be parked", error));
         let renewed = Self {
             store: store(&engine, state),
             engine,

@@ -8,7 +8,7 @@ use crostata_abi::typed::CodecError;
 
 use super::receipt::CallReceipt;
 use crate::engine::code::Rejection;
-use crate::engine::{Failure, Fault, Refusal};
+use crate::engine::{ErrorKind, Failure, Fault, InstantiateError, Refusal};
 use crate::memory::MemoryError;
 use crate::state::{DraftError, NodeError, OpenPageError, OpeningError, ReadPageError};
 
@@ -125,6 +125,43 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Reverted(reverted) => reverted.failure.kind(),
+            Self::Rejected(rejected) => rejected.kind(),
+            Self::Fatal(fatal) => fatal.kind(),
+            Self::Undecodable(_) => ErrorKind::Other,
+        }
+    }
+}
+
+impl Rejected {
+    /// What the rejection is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Call(refusal) => refusal.kind(),
+            Self::Code { .. } => ErrorKind::Compile,
+            Self::NoInit => ErrorKind::Export,
+            Self::ContractExists { .. } => ErrorKind::Instantiation,
+            Self::Argument { .. }
+            | Self::Opening(_)
+            | Self::UnknownSavepoint
+            | Self::OwnerTooLong { .. } => ErrorKind::Other,
+        }
+    }
+}
+
+impl Fatal {
+    /// What the host failed at.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Fault(fault) => fault.kind(),
+            Self::Memory(error) => error.kind(),
+            Self::Read(_) | Self::Node(_) | Self::Poisoned => ErrorKind::Other,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -207,6 +244,14 @@ impl From<Fatal> for Error {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Fatal(Fatal::Fault(fault))
+    }
+}
+
+impl From<InstantiateError> for Error {
+    fn from(error: InstantiateError) -> Self {
+        let kind = error.kind();
+        let fault = Fault::from("a contract's first memory can not be had", error);
+        Self::Fatal(Fatal::Fault(fault.of_kind(kind)))
     }
 }
 

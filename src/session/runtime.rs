@@ -7,7 +7,9 @@ use crostata_proof::CodeHash;
 
 use super::context::Context;
 use super::error::{Error, Fatal, Rejected};
-use crate::engine::{Backend, CompileError, Engine, EngineError, Fault, Module, Protocol};
+use crate::engine::{
+    Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Module, Protocol,
+};
 use crate::memory::{ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
@@ -84,7 +86,9 @@ impl Runtime {
                 code_bytes: code.len(),
                 rejection,
             }),
-            CompileError::Compiler(what) => Error::Fatal(Fatal::Fault(Fault::new(what))),
+            CompileError::Compiler(what) => {
+                Error::Fatal(Fatal::Fault(Fault::new(what).of_kind(ErrorKind::Compile)))
+            }
         })
     }
 
@@ -120,6 +124,7 @@ impl Runtime {
                 format!("the code of contract {contract} can not be had"),
                 error,
             )
+            .of_kind(ErrorKind::Compile)
         };
         self.module(state.record.code_hash, || {
             let code = base.code(&state.record.code_hash);
@@ -146,6 +151,7 @@ impl Runtime {
                 format!("the memory of contract {contract} can not be had"),
                 error,
             )
+            .of_kind(ErrorKind::Memory)
         };
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
         let pages = CommittedPages::new(self.commits.store().clone(), state.clone());
