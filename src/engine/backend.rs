@@ -1,9 +1,29 @@
 //! The backends: wasmtime compiling to machine code (native) or to Pulley bytecode (portable).
 //!
 //! Both run the same rewritten modules under the same protocol and must agree on everything but speed.
+//!
+//! # The interface
+//!
+//! What an engine is to the rest of the VM, whatever the backend: the operations of the `WasmEngine` trait of another node, and ours.
+//!
+//! | operation | here | for embedders |
+//! |---|---|---|
+//! | make an engine | [`Engine::new`] | `VM::with_config` |
+//! | health | [`Engine::is_healthy`] | `VM::is_healthy` |
+//! | compile | [`Engine::compile`], [`Engine::compile_deployed`] | `Session::deploy`, `VM::recompile_module` |
+//! | inspect imports | `code::prepare` | `Protocol::inspect`, without compiling |
+//! | instantiate with a required size | [`Module::memory`], `Runner::insert`; the instance is made over that memory when a call enters it | `Session::deploy` |
+//! | drop an instance | `Runner::name` with no place, `Runner::settle` | a failed `deploy`, `Session::rollback` |
+//! | memory view | `Runner::memory`: size, reads, pages | `Session::memory_len`, `memory_pages` |
+//! | call | `Runner::call`, with gas | `Session::call` and its like |
+//! | call with a timeout | the same on an engine of [`Engine::interruptible`] | `SessionDataBuilder::interrupted_after`, `VM::tick` |
+//! | errors | `ErrorKind`: one list, each variant of each error has one | `Error::kind` and its like |
+//!
+//! Calling conventions need no variants: callable functions have one type, and host functions never wait.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::{Config, InstancePre, Linker, WasmBacktraceDetails};
 
@@ -72,6 +92,9 @@ pub struct Engine<H: Host> {
     narrow: Linker<State<H>>,
     wide: Linker<State<H>>,
     protocol: Arc<Protocol>,
+    failed: AtomicBool,
+    /// Ticks so far, for an engine whose calls have deadlines.
+    ticks: Option<AtomicU64>,
 }
 
 /// A contract's code, compiled, with what the host must know of it.
@@ -130,11 +153,29 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        Self::start(backend, protocol, false)
+    }
+
+    /// An engine whose calls can have deadlines, in ticks that somebody else counts out: for queries. Results, gas and outcomes of
+    /// calls that end in time are those of [`new`](Self::new); its code is its own, and a little slower.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn interruptible(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        Self::start(backend, protocol, true)
+    }
+
+    fn start(
+        backend: Backend,
+        protocol: Arc<Protocol>,
+        interruptible: bool,
+    ) -> Result<Self, EngineError> {
         if !Backend::BUILT.contains(&backend) {
             return Err(EngineError::NotBuilt { backend });
         }
         check_limits(&protocol)?;
-        let config = config(backend, &protocol)?;
+        let mut config = config(backend, &protocol)?;
+        config.epoch_interruption(interruptible);
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;
@@ -145,7 +186,34 @@ impl<H: Host> Engine<H> {
             narrow,
             wide,
             protocol,
+            failed: AtomicBool::new(false),
+            ticks: interruptible.then(AtomicU64::default),
         })
+    }
+
+    /// Whether no call has ended in a [`Fault`](super::Fault) of the host so far. A report: nothing is refused.
+    pub fn is_healthy(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Reports that the host failed.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets one unit of time pass for the calls of an interruptible engine; costs next to nothing.
+    pub fn tick(&self) {
+        if let Some(ticks) = &self.ticks {
+            ticks.fetch_add(1, Ordering::Relaxed);
+            self.wasmtime.increment_epoch();
+        }
+    }
+
+    /// Ticks so far; `None` if the engine is not interruptible.
+    pub(super) fn ticks(&self) -> Option<u64> {
+        self.ticks
+            .as_ref()
+            .map(|ticks| ticks.load(Ordering::Relaxed))
     }
 
     /// The protocol that this engine runs.

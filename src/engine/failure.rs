@@ -75,6 +75,7 @@ fn trap_code<H: Host>(
             let fault = Fault::new("the native stack overflowed");
             return Err(fault.of_kind(ErrorKind::Runtime));
         }
+        Trap::Interrupt => return Err(Fault::timeout()),
         _ => Outcome::OtherTrap,
     })
 }

@@ -167,6 +167,11 @@ impl Fault {
         }
     }
 
+    /// The deadline passed: no failure of the host, but what was done is as unknown.
+    pub fn timeout() -> Self {
+        Self::new("the deadline passed").of_kind(ErrorKind::Timeout)
+    }
+
     /// The same fault, of this kind.
     #[must_use]
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {

@@ -21,6 +21,9 @@ pub enum Error {
     Rejected(Rejected),
     /// The host or disk failed: the result is unknown. Stop and find out why.
     Fatal(Fatal),
+    /// The session's deadline passed. Where the call was then depends on a clock: there is no receipt, and the session can do nothing
+    /// more. Only sessions that were asked for with a deadline end like that.
+    Timeout,
     /// The call succeeded, and its result is not of the type asked for. Its effects stand.
     Undecodable(Box<Undecodable>),
 }
@@ -132,6 +135,7 @@ impl Error {
             Self::Reverted(reverted) => reverted.failure.kind(),
             Self::Rejected(rejected) => rejected.kind(),
             Self::Fatal(fatal) => fatal.kind(),
+            Self::Timeout => ErrorKind::Timeout,
             Self::Undecodable(_) => ErrorKind::Other,
         }
     }
@@ -170,6 +174,7 @@ impl fmt::Display for Error {
             Self::Reverted(reverted) => write!(f, "reverted: {}", reverted.failure),
             Self::Rejected(rejected) => write!(f, "rejected: {rejected}"),
             Self::Fatal(fatal) => write!(f, "fatal: {fatal}"),
+            Self::Timeout => f.write_str("timeout: the session's deadline passed"),
             Self::Undecodable(result) => write!(
                 f,
                 "the result of `{}` of {}: {}",
@@ -185,6 +190,7 @@ impl StdError for Error {
             Self::Reverted(reverted) => Some(&reverted.failure),
             Self::Rejected(rejected) => rejected.source(),
             Self::Fatal(fatal) => fatal.source(),
+            Self::Timeout => None,
             Self::Undecodable(result) => Some(&result.error),
         }
     }
@@ -243,7 +249,10 @@ impl From<Fatal> for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self::Fatal(Fatal::Fault(fault))
+        match fault.kind() {
+            ErrorKind::Timeout => Self::Timeout,
+            _ => Self::Fatal(Fatal::Fault(fault)),
+        }
     }
 }
 

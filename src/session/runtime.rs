@@ -1,7 +1,7 @@
 //! What the sessions of one VM share: the engine of their protocol, compiled modules, images, commits.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crostata_proof::CodeHash;
 
@@ -20,6 +20,9 @@ pub struct Runtime {
     modules: Mutex<Modules>,
     commits: Arc<Commits>,
     images: Arc<Images>,
+    backend: Backend,
+    /// The same with an engine whose calls can have deadlines, once somebody asked for it.
+    interruptible: OnceLock<Arc<Self>>,
 }
 
 /// Compiled code by hash.
@@ -49,7 +52,44 @@ impl Runtime {
             modules: Mutex::default(),
             commits,
             images,
+            backend,
+            interruptible: OnceLock::new(),
         })
+    }
+
+    /// The runtime for sessions with deadlines, under the same protocol and over the same commits.
+    ///
+    /// # Errors
+    /// [`EngineError::Start`] when the system has no room for another engine.
+    pub fn interruptible(&self) -> Result<Arc<Self>, EngineError> {
+        if let Some(runtime) = self.interruptible.get() {
+            return Ok(runtime.clone());
+        }
+        let engine = Engine::interruptible(self.backend, self.engine.protocol().clone())?;
+        let made = Arc::new(Self {
+            engine: Arc::new(engine),
+            protocol_text: self.protocol_text.clone(),
+            modules: Mutex::default(),
+            commits: self.commits.clone(),
+            images: self.images.clone(),
+            backend: self.backend,
+            interruptible: OnceLock::new(),
+        });
+        // Another thread may have been faster.
+        Ok(self.interruptible.get_or_init(|| made).clone())
+    }
+
+    /// Lets one unit of time pass for sessions with deadlines.
+    pub fn tick(&self) {
+        if let Some(runtime) = self.interruptible.get() {
+            runtime.engine.tick();
+        }
+    }
+
+    /// Whether no call has ended in a fault of the host so far.
+    pub fn is_healthy(&self) -> bool {
+        let of_queries = self.interruptible.get();
+        self.engine.is_healthy() && of_queries.is_none_or(|queries| queries.is_healthy())
     }
 
     /// The engine.
@@ -137,7 +177,9 @@ impl Runtime {
 
     /// Forgets compiled code; it is compiled again when it is next needed. `true` if it was known.
     pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
-        self.lock_modules().compiled.remove(code_hash).is_some()
+        let of_queries = self.interruptible.get();
+        let of_queries = of_queries.is_some_and(|queries| queries.forget_module(code_hash));
+        self.lock_modules().compiled.remove(code_hash).is_some() || of_queries
     }
 
     /// The memory of a committed contract, seen copy-on-write.
