@@ -195,7 +195,8 @@ impl Session {
             let memory = runner.memory(id)?;
             Some(contract.draft(*id, memory))
         });
-        Ok(Draft::new(&context.base, contracts.collect())?)
+        let draft = Draft::new(&context.base, contracts.collect());
+        Ok(draft.inspect_err(|_| context.runtime.engine().fail())?)
     }
 
     pub(super) fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Error> {

@@ -292,7 +292,8 @@ impl VM {
         self.runtimes.iter().for_each(|runtime| runtime.tick());
     }
 
-    /// Whether no session of this VM has ended in [`Error::Fatal`](crate::Error::Fatal) so far.
+    /// Whether no call, deployment, rollback or root of a session of this VM has ended in
+    /// [`Error::Fatal`](crate::Error::Fatal) so far.
     ///
     /// Once `false`, it stays so until the VM is opened anew, since nobody knows what else the cause has touched. It is a report: the VM
     /// refuses nothing by itself, so that a node can finish what it must, and stop. Failures of contracts, rejections, timeouts and
