@@ -22,6 +22,8 @@ mod protocol;
 mod runner;
 mod stack;
 mod state;
+#[cfg(test)]
+mod tests;
 mod touch;
 
 pub use backend::{Backend, CompileError, Engine, EngineError, Module};
