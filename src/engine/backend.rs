@@ -25,7 +25,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use wasmtime::{Config, InstancePre, Linker, WasmBacktraceDetails};
+use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
 use super::code::{self, CodeFacts, CodeLimits, DataSegment, Rejection};
 use super::costs::{self, PriceTooHigh};
@@ -308,6 +308,8 @@ fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> 
         .consume_fuel(true)
         .operator_cost(costs::table(&protocol.operators)?)
         .cranelift_nan_canonicalization(true)
+        // What a frame takes of the native stack was measured with it.
+        .cranelift_opt_level(OptLevel::Speed)
         .with_host_memory(Arc::new(RegionCreator))
         // The copy-on-write initialisation of wasmtime panics with memories of our own.
         .memory_init_cow(false)

@@ -68,7 +68,7 @@ fn hold(width: Width) {
         let (other, ..) = run(BACKENDS[1], width, &shape);
         assert_eq!(seen, other, "{} {width:?}", shape.name);
         println!(
-            "{:>27} {width:?}: {} levels, {:.2} bytes per byte of the counter; across {} contracts {across} bytes",
+            "{:>29} {width:?}: {} levels, {:.2} bytes per byte of the counter; across {} contracts {across} bytes",
             shape.name,
             seen[0].2,
             inside as f64 / COUNTER_BYTES as f64,

@@ -288,6 +288,23 @@ fn indirect() -> Shape {
     twice("indirect calls", "(local $i i32)", &repeated(700, call))
 }
 
+fn indirect_kept([index, argument, _]: [usize; 3]) -> String {
+    format!(
+        "local.get {argument} FROM_PTR_TO_I64 local.get {index} FROM_PTR_TO_I32 call_indirect (type $unary) drop "
+    )
+}
+
+fn growth_kept([pages, ..]: [usize; 3]) -> String {
+    format!("(drop (memory.grow (local.get {pages})))")
+}
+
+fn division_kept([dividend, divisor, _]: [usize; 3]) -> String {
+    format!(
+        "(drop (PTR.div_s (local.get {dividend}) (PTR.or (PTR.const 1) (local.get {divisor}))))
+         (drop (PTR.rem_s (local.get {divisor}) (PTR.or (PTR.const 1) (local.get {dividend}))))"
+    )
+}
+
 /// Globals read and written in turns.
 fn globals() -> Shape {
     let change = |at: usize| {
@@ -325,8 +342,11 @@ pub fn shapes() -> Vec<Shape> {
         kept("kept copies in a loop", looped, copy_kept),
         kept("kept addresses", twice, store_kept),
         kept("kept addresses in a loop", looped, store_kept),
+        kept("kept divisions in a loop", looped, division_kept),
         growths(),
+        kept("kept growths in a loop", looped, growth_kept),
         indirect(),
+        kept("kept indirect calls in a loop", looped, indirect_kept),
         globals(),
     ]
 }
@@ -352,10 +372,12 @@ impl Shape {
         for at in 0..60 {
             write!(globals, "(global $g{at} (mut i64) (i64.const {at}))").unwrap();
         }
-        module(
-            width,
-            &format!(
-                r#"(type $unary (func (param i64) (result i64)))
+        let (to_i32, to_i64) = match width {
+            Width::Narrow => ("", "i64.extend_i32_u"),
+            Width::Wide => ("i32.wrap_i64", ""),
+        };
+        let text = format!(
+            r#"(type $unary (func (param i64) (result i64)))
                 (table 4 funcref)
                 (elem (i32.const 0) $same $same $same $same)
                 (func $many (result {many}) {loads})
@@ -392,12 +414,13 @@ impl Shape {
                   (global.set $levels (i32.load (PTR.const 65536)))
                   (global.set $end (i32.const 0))
                   (global.get $levels) {zeros} (call $down) {drops} (i32.const 0))"#,
-                zeros = zero(params),
-                pointers = "PTR ".repeat(16),
-                addresses = repeated(16, |at| loaded("PTR", 100 + at)),
-                many = "i64 ".repeat(16),
-                loads = repeated(16, |at| loaded("i64", at)),
-            ),
-        )
+            zeros = zero(params),
+            pointers = "PTR ".repeat(16),
+            addresses = repeated(16, |at| loaded("PTR", 100 + at)),
+            many = "i64 ".repeat(16),
+            loads = repeated(16, |at| loaded("i64", at)),
+        );
+        let text = text.replace("FROM_PTR_TO_I32", to_i32);
+        module(width, &text.replace("FROM_PTR_TO_I64", to_i64))
     }
 }
