@@ -63,6 +63,9 @@ pub enum Operation {
     Commit { again: bool },
 }
 
+/// What consensus sees of a frame.
+type Frame = (ContractId, String, usize, u64, u64, Option<Outcome>, bool);
+
 /// What consensus sees of an operation. No texts and no backtraces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -71,7 +74,7 @@ pub struct Seen {
     gas: u64,
     events: Vec<Event>,
     reverted_events: Vec<Event>,
-    tree: Vec<(ContractId, String, usize, u64, u64, Option<Outcome>, bool)>,
+    tree: Vec<Frame>,
     digest: Option<ReceiptDigest>,
     root: Option<Root>,
 }
