@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::engine::{EngineError, Fingerprint};
+use crate::engine::{EngineError, ErrorKind, Fingerprint};
 use crate::state::{
     LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
 };
@@ -30,6 +30,17 @@ pub enum OpenVmError {
     Engine(#[from] EngineError),
 }
 
+impl OpenVmError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Memory(_) => ErrorKind::Memory,
+            Self::Directory { .. } | Self::State(_) => ErrorKind::Other,
+        }
+    }
+}
+
 /// Why a session did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -53,6 +64,16 @@ pub enum SessionError {
         /// The rules that differ from those of the VM's first protocol.
         differences: Vec<String>,
     },
+}
+
+impl SessionError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::State(_) | Self::Base(_) | Self::UnknownProtocol { .. } => ErrorKind::Other,
+        }
+    }
 }
 
 /// Why there is no proof.
