@@ -7,7 +7,8 @@ use super::code::CodeFacts;
 use super::contracts::{Callable, Live, Place};
 use super::frame::{fuel, set_fuel};
 use super::host::{Host, Loaded};
-use super::outcome::{Fault, Refusal};
+use super::kind::ErrorKind;
+use super::outcome::{Fault, Refusal, memory_fault};
 use super::state::State;
 use crate::region::hand_over;
 
@@ -65,7 +66,7 @@ fn instantiate<H: Host>(
     let region = resident
         .memory
         .region()
-        .map_err(|error| Fault::from(format!("no memory for contract {contract}"), error))?;
+        .map_err(|error| memory_fault(format!("no memory for contract {contract}"), error))?;
     // Filling the table takes fuel, as code would; the price of an instance pays for it.
     let left = fuel(store)?;
     set_fuel(store, u64::MAX / 2)?;
@@ -79,6 +80,7 @@ fn instantiate<H: Host>(
         Fault::new(format!(
             "contract {contract} could not be instantiated: {error:#}"
         ))
+        .of_kind(ErrorKind::Instantiation)
     })?;
     store.data_mut().contracts[place].live = Some(live);
     Ok(())

@@ -17,15 +17,21 @@ mod failure;
 mod frame;
 mod host;
 mod imports;
+mod inspect;
+mod instantiate;
+mod kind;
 #[cfg(feature = "measure")]
 mod measure;
 mod outcome;
 mod protocol;
+mod protocol_text;
 mod runner;
 mod schedule;
 mod stack;
 mod state;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod touch;
 mod warm;
 
@@ -38,11 +44,15 @@ pub use backend::{Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use inspect::Inspection;
+pub use instantiate::InstantiateError;
+pub use kind::ErrorKind;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use measure::Compiler;
 pub use outcome::{Failure, Fault, Refusal};
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
+pub use protocol_text::ProtocolTextError;
 pub use runner::{Call, Completed, Runner};
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.

@@ -286,6 +286,31 @@ impl Protocol {
             .collect()
     }
 
+    /// Sets a rule that is a number; one that is none, or unknown, stays. `None` if the value is no such number.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Option<()> {
+        if name == "limit.code.stack_height_limit" {
+            self.code.stack_height_limit = value.parse().ok()?;
+        } else if let Some(rule) = self.rule_mut(name) {
+            *rule = value.parse().ok()?;
+        }
+        Some(())
+    }
+
+    fn rule_mut(&mut self, name: &str) -> Option<&mut u64> {
+        let Self {
+            schedule,
+            work,
+            operators,
+            limits,
+            code,
+            ..
+        } = self;
+        let rule = schedule.rule_mut(name).or_else(|| work.rule_mut(name));
+        let rule = rule.or_else(|| operators.rule_mut(name));
+        let rule = rule.or_else(|| limits.rule_mut(name));
+        rule.or_else(|| code.rule_mut(name))
+    }
+
     fn rules(&self) -> BTreeMap<String, String> {
         let fixed = [
             ("engine", ENGINE.to_owned()),
@@ -336,6 +361,13 @@ macro_rules! code_limits {
         impl CodeLimits {
             fn rules(&self) -> [(&'static str, u64); [$(stringify!($field)),*].len() + 1] {
                 [$((stringify!($field), self.$field),)* ("stack_height_limit", u64::from(self.stack_height_limit))]
+            }
+
+            fn rule_mut(&mut self, name: &str) -> Option<&mut u64> {
+                match name.strip_prefix("limit.code.")? {
+                    $(stringify!($field) => Some(&mut self.$field),)*
+                    _ => None,
+                }
             }
 
             /// The limits for code that was accepted earlier: none that could refuse it. What changes

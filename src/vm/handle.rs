@@ -166,6 +166,10 @@ impl VM {
             }
         };
         let runtime = self.runtime(protocol, data.protocol.as_ref())?;
+        let runtime = match data.interrupted_after {
+            Some(_) => runtime.interruptible()?,
+            None => runtime,
+        };
         let session = Session::new(runtime, base, snapshot, data, self.queries.clone());
         Ok(match &self.directory {
             Directory::Kept(_) => session,
@@ -290,6 +294,23 @@ impl VM {
     /// ```
     pub fn verify(&self, told: impl Fn(VerifyProgress) + Sync) -> VerifyReport {
         self.commits.verify(&told)
+    }
+
+    /// Lets one unit of time pass for sessions with deadlines
+    /// ([`interrupted_after`](crate::SessionDataBuilder::interrupted_after)). The VM reads no clock: who has one calls this,
+    /// from any thread, as often as deadlines are to be fine. Costs a few nanoseconds.
+    pub fn tick(&self) {
+        self.runtimes.iter().for_each(|runtime| runtime.tick());
+    }
+
+    /// Whether no call, deployment, rollback or root of a session of this VM has ended in
+    /// [`Error::Fatal`](crate::Error::Fatal) so far.
+    ///
+    /// Once `false`, it stays so until the VM is opened anew, since nobody knows what else the cause has touched. It is a report: the VM
+    /// refuses nothing by itself, so that a node can finish what it must, and stop. Failures of contracts, rejections, timeouts and
+    /// full caches do not count, and neither do errors of commits and lookups, which those tell.
+    pub fn is_healthy(&self) -> bool {
+        self.runtimes.iter().all(|runtime| runtime.is_healthy())
     }
 
     /// Offers a query to the contracts of sessions opened from here on.

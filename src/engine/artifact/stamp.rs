@@ -56,7 +56,8 @@ impl Stamp {
 
 /// Whether a rule can change what is compiled. A rule that this does not know counts as one that can.
 fn changes_code(rule: &str) -> bool {
-    let host_only = rule.starts_with("gas.") && !rule.starts_with("gas.operator.");
+    let priced_by_host = rule.starts_with("gas.") && !rule.starts_with("gas.operator.");
+    let host_only = priced_by_host || rule.starts_with("work.");
     let limit = rule.starts_with("limit.") && !rule.starts_with("limit.code.stack_height_limit ");
     !host_only && !limit && !rule.starts_with("code.allowed ")
 }

@@ -133,5 +133,12 @@ fn prepare_checking(
     };
     let (wasm, effort) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
     facts.effort = effort;
-    Ok(PreparedCode { wasm, facts, data })
+    let imports = outline.imports.iter();
+    let imports = imports.map(|import| import.name.to_owned()).collect();
+    Ok(PreparedCode {
+        wasm,
+        facts,
+        data,
+        imports,
+    })
 }
