@@ -15,7 +15,7 @@
 //! the others do. Each figure is the least of its rounds, in each of which all fair programs and all attacks run in turn. Time spent waiting for the disk is not
 //! in it; the table has wall time beside it.
 //!
-//! **Memory** is how much `RssAnon` and `RssShmem` of `/proc/self/status` (images are memory files) grew at most from the session's opening to the
+//! **Memory** is how much `RssAnon` of `/proc/self/status` and the memory files of images, mapped or not, grew at most from the session's opening to the
 //! commit's end, looked at every millisecond in a run that is not timed. **Disk** is bytes written to the VM's files.
 //!
 //! **The ratios** are each of these per gas, over the same of the *cheapest fair program*: the one of six (`fair`) that takes the least time per gas.
