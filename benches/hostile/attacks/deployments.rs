@@ -4,7 +4,7 @@ use super::text::{contract, function, run};
 use super::{Deployment, Listed, Step, World};
 
 pub const ATTACKS: &[Listed] = &[
-    ("deploy_small", || deploying(|number| small(number))),
+    ("deploy_small", || deploying(small)),
     ("deploy_again", || deploying(|_| small(0))),
     ("deploy_plain_code", || {
         deploying(|number| plain(number, 400))
