@@ -1,6 +1,7 @@
 //! One run of an attack, in a process of its own: what it paid, and what it took.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -137,12 +138,27 @@ impl Watch {
     }
 }
 
-/// Resident memory without a file behind it, memory files included: images are such.
+/// Anonymous memory, and that of images, which are memory files: also those of their pages that nobody maps.
 fn memory_bytes() -> u64 {
+    anonymous_bytes() + image_bytes()
+}
+
+fn anonymous_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let lines = status
-        .lines()
-        .filter(|line| line.starts_with("RssAnon") || line.starts_with("RssShmem"));
-    let kilobytes = lines.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kilobytes.sum::<u64>() * 1_024
+    let mut lines = status.lines();
+    let line = lines.find(|line| line.starts_with("RssAnon"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1_024
+}
+
+fn image_bytes() -> u64 {
+    let Ok(open) = fs::read_dir("/proc/self/fd") else {
+        return 0;
+    };
+    let paths = open.filter_map(|entry| Some(entry.ok()?.path()));
+    let images = paths.filter(|path| {
+        fs::read_link(path).is_ok_and(|target| target.to_string_lossy().contains("crostata-image"))
+    });
+    let sizes = images.filter_map(|path| Some(fs::metadata(path).ok()?.blocks() * 512));
+    sizes.sum()
 }

@@ -34,6 +34,17 @@ pub const ATTACKS: &[Listed] = &[
     ("calls_trapping_at_1000", || {
         pair(0, 1_000, "", "(unreachable)")
     }),
+    ("calls_dividing_by_zero", || {
+        pair(
+            0,
+            1_000,
+            "",
+            "(drop (i32.div_u (i32.const 1) (local.get $i)))",
+        )
+    }),
+    ("calls_out_of_bounds", || {
+        pair(0, 1_000, "", "(drop (i32.load (i32.const -1)))")
+    }),
     ("calls_panicking", || {
         pair(0, 0, PANIC, "(call $panic (i32.const 0))")
     }),

@@ -4,7 +4,7 @@ use super::text::{contract, function, run};
 use super::{Deployment, Listed, Step, World};
 
 pub const ATTACKS: &[Listed] = &[
-    ("deploy_small", || deploying(|number| small(number))),
+    ("deploy_small", || deploying(small)),
     ("deploy_again", || deploying(|_| small(0))),
     ("deploy_plain_code", || {
         deploying(|number| plain(number, 400))
@@ -95,9 +95,9 @@ fn many_loops(number: u32) -> Vec<u8> {
     let locals = "(local i64 i64 i64 i64 i64 i64 i64 i64)";
     let open =
         "(loop (local.set $x (i64.add (local.get $x) (local.get $y))) (br_if 0 (local.get $i))"
-            .repeat(30);
-    let close = ")".repeat(30);
-    let one = format!("{open} {close}").repeat(14);
+            .repeat(20);
+    let close = ")".repeat(20);
+    let one = format!("{open} {close}").repeat(8);
     contract(
         2,
         "",

@@ -18,6 +18,7 @@ const FAIL: &str = "(call $panic (i32.const 0))";
 
 pub const ATTACKS: &[Listed] = &[
     ("page_writes", page_writes),
+    ("page_writes_whole", page_writes_whole),
     ("page_writes_of_zeros", || {
         World::of(large(&stepping(
             "i",
@@ -177,19 +178,27 @@ fn panicking(body: &str) -> Vec<u8> {
     contract(LARGE, PANIC, &run(&format!("{body} {FAIL}")))
 }
 
-/// The last byte of each of the next 512 pages; where they begin is kept at 8.
+/// The last byte of each of the next 512 pages.
 fn page_writes() -> World {
-    let write = stepping(
+    next_pages(&stepping(
         "i",
         512 << 12,
         4_096,
         "(i32.store8 offset=4095 (i32.add (local.get $j) (local.get $i)) (i32.const 1))",
-    );
+    ))
+}
+
+/// Every byte of the next 512 pages.
+fn page_writes_whole() -> World {
+    next_pages("(memory.fill (local.get $j) (i32.const 7) (i32.const 2097152))")
+}
+
+/// Writes the 2 MiB from `j` on, which goes on from call to call: it is kept at 8, and those pages are left out.
+fn next_pages(write: &str) -> World {
     let body = format!(
-        "(local.set $j (i32.load (i32.const 8)))
-         (i32.store (i32.const 8) (i32.add (local.get $j) (i32.const {})))
-         {write}",
-        512 << 12
+        "(local.set $j (i32.add (i32.load (i32.const 8)) (i32.const 2097152)))
+         (i32.store (i32.const 8) (local.get $j))
+         {write}"
     );
     World::of(large(&body)).calling(ample("run"))
 }

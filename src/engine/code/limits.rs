@@ -12,7 +12,7 @@ use super::Rejection;
 pub struct CodeLimits {
     /// Bytes of a module.
     pub code_bytes_max: u64,
-    /// Bytes of one function body: gas is checked at function entry and loop headers only.
+    /// Bytes of one function body.
     pub body_bytes_max: u64,
     /// Blocks, loops and ifs inside each other.
     pub nesting_max: u64,
