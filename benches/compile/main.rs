@@ -48,7 +48,11 @@ fn module(name: &str, bytes: usize) -> Vec<u8> {
 fn table(bytes: &str, names: &[&str]) {
     let fair = Fair::measured();
     println!("{}", Sample::head());
-    let known = ORDINARY.iter().chain(BOMBS).chain(REJECTED).map(|family| family.name);
+    let known = ORDINARY
+        .iter()
+        .chain(BOMBS)
+        .chain(REJECTED)
+        .map(|family| family.name);
     let chosen: Vec<&str> = match names {
         [] => known.collect(),
         _ if names.iter().all(|name| name.ends_with(".wasm")) => names.to_vec(),

@@ -120,7 +120,9 @@ pub fn measure(code: &[u8]) -> Result<Sample, String> {
 fn gas(code: &[u8]) -> Result<f64, String> {
     let vm = VM::ephemeral().map_err(|error| error.to_string())?;
     let session = vm.session(SessionData::builder());
-    Ok(session.map_err(|error| error.to_string())?.deploy_price(code) as f64)
+    Ok(session
+        .map_err(|error| error.to_string())?
+        .deploy_price(code) as f64)
 }
 
 /// Measures a module and prints the numbers, for the process that asked.
