@@ -206,7 +206,7 @@ fn ledgers_and_benches(book: &mut Book) {
     book.call("ledger", "balance_of", BOB);
     book.call("ledger", "total_supply", ());
     book.call("bench", "increment", ());
-    book.call("bench", "fill", (20_000u32, 3u32));
+    book.call("bench", "fill", (131_072u32, 3u32));
     book.call("bench", "dirty", (20u32, 4_096u32, 7u8));
     book.call("bench", "dirty_then_panic", (20u32, 4_096u32, 8u8));
     book.call("bench", "area_sum", (20u32, 4_096u32));
@@ -220,7 +220,7 @@ fn ledgers_and_benches(book: &mut Book) {
     book.call("bench", "binary_search", (100u32, 1u32));
     book.call("bench", "copy_bytes", (5_000u32, 2u32));
     book.call("bench", "copy_bulk", (5_000u32, 20u32));
-    book.call("bench", "scatter", (100_000u32, 500u32, 1u32));
+    book.call("bench", "scatter", (65_536u32, 500u32, 1u32));
 }
 
 /// Calls between contracts, of both widths.

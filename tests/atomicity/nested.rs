@@ -7,7 +7,7 @@ use crate::fixtures::actor::{
     Call, Grow, Keep, Panic, Recurse, Repeat, SPIN_GAS, See, Spin, Step, Trap, Try, TryWith, Write,
     cell, script,
 };
-use crate::fixtures::id;
+use crate::fixtures::{LIMIT, id};
 
 /// Start of the first page behind the memory of an actor.
 const BEHIND: u32 = 4 << 16;
