@@ -426,12 +426,19 @@ fn growth_is_paid_by_the_page() {
     everywhere(|vm, width| {
         let cost = |pages: u32| {
             let body = format!("(drop (memory.grow (PTR.const {pages}))) (i32.const 0)");
-            let mut session = alone(vm, &runs(width, &body));
-            run(&mut session, LIMIT).unwrap().gas_spent
+            let code = runs(width, &body);
+            let spent = run(&mut alone(vm, &code), LIMIT).unwrap().gas_spent;
+            spent - start_gas(&code)
         };
-        let page = Protocol::default().operators.memory_grow_page;
+        let page = schedule().memory_grow_page;
+        assert!(
+            cost(0) > schedule().memory_grow_base && cost(0) < schedule().memory_grow_base + 100
+        );
         assert_eq!(cost(8) - cost(0), 8 * page);
         assert!(cost(9) - cost(0) <= 9 * page);
+        // What the protocol's own limits forbid is not paid by the page.
+        let most = Protocol::default().limits.memory_wasm_pages_max as u32;
+        assert_eq!(cost(most), cost(0));
     });
 }
 

@@ -78,7 +78,11 @@ fn a_line_without_gas_ends_soon() {
                 &line(width, statement, 0, TRAP),
                 first + 1
             ));
-            let most = if statement.contains("MANY") { 40 } else { 1_000 };
+            let most = if statement.contains("MANY") {
+                40
+            } else {
+                1_000
+            };
             let far = least(most, |times| {
                 let code = line(width, statement, times as usize, TRAP);
                 !reaches_trap(vm, &code, first + 1)
