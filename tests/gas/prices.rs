@@ -184,6 +184,35 @@ fn code_is_paid_for_at_its_first_use() {
     });
 }
 
+/// Filling a table when an instance is made is part of the first use: the call costs the same in a session that has an instance
+/// already, and with hardly any gas it is out of gas like any.
+#[test]
+fn filling_tables_is_not_metered() {
+    everywhere(|vm, width| {
+        let table = "(table 200 200 funcref) (func $f) (elem (i32.const 0) FUNCTIONS)"
+            .replace("FUNCTIONS", &"$f ".repeat(200));
+        let function = "(func (export \"run\") (param i32) (result i32) (i32.const 0))";
+        let callee = module(width, &(table + function));
+        let price = nobody(vm, width) + start_gas(&callee);
+        let mut session = pair(vm, width, &callee);
+        let seen = [(); 2].map(|()| delegate(&mut session, 0, LIMIT).unwrap());
+        let [first, second] = seen.map(|seen| {
+            (
+                seen.after - seen.before - seen.callee().gas_spent,
+                seen.receipt.gas_spent,
+            )
+        });
+        assert_eq!((first.0, first.1), (price, second.1));
+        assert_eq!(first, second);
+        let start = start_gas(&callee);
+        for limit in [start, start + 1, start + 2] {
+            let called = run(&mut alone(vm, &callee), limit);
+            let failed = reverted(called.map(|_| ()));
+            assert_eq!(failed.failure.code, Outcome::OutOfGas);
+        }
+    });
+}
+
 /// Looking for the owner of another contract is paid as any looking is, whether or not there is one; the own owner is at hand.
 #[test]
 fn the_owner_of_another_contract_is_looked_for() {
