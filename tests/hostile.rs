@@ -84,7 +84,8 @@ fn overdraw(pages: &str) {
         let code = overdrawing(pages);
         let prices = Protocol::default().schedule;
         // Enough to start and for the first write, and not for the line.
-        let start = prices.instance_price(code.len() as u64) + prices.page_write;
+        let first = prices.lookup_base + prices.instance_price(code.len() as u64);
+        let start = first + prices.page_write;
         let contract = session.deploy(code, with_id(1), LIMIT).unwrap();
         for limit in [50, 200, 400].map(|more| start + more) {
             let receipt = session.call_raw(contract, "run", [], limit);

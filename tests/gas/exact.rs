@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crostata::{CallReceipt, Error, Outcome, PricedQuery, Protocol, Session, VM};
 
 use crate::fixtures::{
-    BACKENDS, LIMIT, WIDTHS, Width, call_gas, deploy, ephemeral, fresh, id, module, reverted, runs,
-    schedule, start_gas,
+    BACKENDS, LIMIT, WIDTHS, Width, call_gas, deploy, ephemeral, fresh, id, instance_gas, module,
+    reverted, runs, schedule, start_gas,
 };
 
 /// Rounds of the loop that `work` does.
@@ -375,7 +375,7 @@ fn a_callee_that_does_not_start_costs_the_call_only() {
         // No contract is brought into the tree where there is none.
         assert_eq!(
             one.after - one.before,
-            nobody.after - nobody.before + start_gas(&absent)
+            nobody.after - nobody.before + instance_gas(&absent)
         );
     }
 }
@@ -414,7 +414,7 @@ fn a_contract_is_brought_in_once_per_tree() {
         let number = |at: usize| u64::from_le_bytes(first.data[at..at + 8].try_into().unwrap());
         // Looking for it, bringing it in, and the first read of the page with its id and name.
         let prices = schedule();
-        let more = prices.lookup_base + start_gas(&callee) + prices.page_read;
+        let more = start_gas(&callee) + prices.page_read;
         assert_eq!(number(0), number(8) + more);
         assert_eq!(run(&mut session, LIMIT).unwrap(), first);
     }

@@ -4,8 +4,8 @@ use crostata::{CallReceipt, Outcome, Session, VM};
 
 use super::exact::{alone, delegate, delegating, everywhere, least, pair, remaining, run, work};
 use crate::fixtures::{
-    BUFFER, LIMIT, Probe, Width, deploy, fresh, id, module, probe, reverted, runs, schedule,
-    start_gas,
+    BUFFER, LIMIT, Probe, Width, deploy, fresh, id, instance_gas, module, probe, reverted, runs,
+    schedule, start_gas,
 };
 
 /// What a delegating call takes of its caller when it calls a contract with this code: its price in gas and its code.
@@ -52,7 +52,7 @@ fn the_deposit_is_kept_for_failures_only() {
                 assert!(exact && spent < gas || !exact && spent == gas, "{spent}");
                 assert_eq!(
                     seen.after - seen.before,
-                    base + start_gas(&callee) + spent + more,
+                    base + instance_gas(&callee) + spent + more,
                     "{end}"
                 );
             }
@@ -72,7 +72,7 @@ fn a_refusal_gives_the_deposit_back() {
         let (gas, code) = taken(&mut pair(vm, width, &absent), 0);
         assert_eq!(
             (gas, code),
-            (nobody(vm, width) + start_gas(&absent), i32::MIN)
+            (nobody(vm, width) + instance_gas(&absent), i32::MIN)
         );
         // A bad length is seen before anything is read.
         let mut caller = Probe::new(vm, width);
@@ -127,14 +127,14 @@ fn globals_are_paid_for_by_each_call() {
                 let spent = seen.callee().gas_spent;
                 assert_eq!(
                     seen.after - seen.before,
-                    base + start_gas(&callee) + spent + globals,
+                    base + instance_gas(&callee) + spent + globals,
                     "{mutable} {immutable}"
                 );
             }
         }
         let refused = code(20, 0, "ran");
         let (gas, _) = taken(&mut pair(vm, width, &refused), 0);
-        assert_eq!(gas, base + start_gas(&refused));
+        assert_eq!(gas, base + instance_gas(&refused));
     });
 }
 
@@ -151,7 +151,7 @@ fn globals_are_paid_for_before_gas_is_shared() {
             let left = remaining(&mut session, limit);
             let share = delegate(&mut session, 0, limit).unwrap().callee().gas_limit;
             assert_eq!(share, left - left / 64);
-            left + start_gas(&callee)
+            left + instance_gas(&callee)
         };
         assert_eq!(shared(0) - shared(40), 40 * schedule().call_global);
     });
@@ -193,7 +193,7 @@ fn filling_tables_is_not_metered() {
             .replace("FUNCTIONS", &"$f ".repeat(200));
         let function = "(func (export \"run\") (param i32) (result i32) (i32.const 0))";
         let callee = module(width, &(table + function));
-        let price = nobody(vm, width) + start_gas(&callee);
+        let price = nobody(vm, width) + instance_gas(&callee);
         let mut session = pair(vm, width, &callee);
         let seen = [(); 2].map(|()| delegate(&mut session, 0, LIMIT).unwrap());
         let [first, second] = seen.map(|seen| {
