@@ -55,10 +55,6 @@ fn reset<H: Host>(store: &mut StoreContextMut<'_, State<H>>, place: Place) -> Re
     Ok(())
 }
 
-/// More than filling any table takes. Whether there is an instance already is no business of the gas: the schedule's
-/// price of a first use pays for one.
-const TABLES_FUEL: u64 = 1 << 62;
-
 /// Makes an instance over the contract's memory. It lives until the store goes.
 fn instantiate<H: Host>(
     store: &mut StoreContextMut<'_, State<H>>,
