@@ -2,9 +2,8 @@
 
 use super::super::super::analysis::Checking;
 use super::super::super::{
-    CodeLimits, DataSegment, HEIGHT_GLOBAL, Rejection, WordSize, imports, rewrite, scan, table,
+    CodeLimits, DataSegment, Rejection, WordSize, imports, rewrite, scan, table,
 };
-use crostata_abi::WASM_PAGE_BYTES;
 
 /// A module rewritten as a contract's is.
 pub struct Below {

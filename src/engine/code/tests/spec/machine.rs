@@ -15,7 +15,6 @@ use crate::memory::{Access, ContractMemory, Copies, Touch};
 use crate::region::hand_over;
 use crostata_abi::WASM_PAGE_BYTES;
 use crostata_proof::receipt::Outcome;
-use std::sync::Arc;
 use wasmtime::{
     Caller, Extern, Func, FuncType, Global, Instance, Module, Store, Trap, Val,
 };
@@ -140,7 +139,7 @@ impl<'e> Machine<'e> {
                 Some(_) if (from, name) == ("test", "access") => {
                     Some(Func::wrap(&mut self.store, marked::audit::<World>).into())
                 }
-                Some(ty) if from == "spectest" => self.print_function(name, ty),
+                Some(_) if from == "spectest" => self.print_function(name),
                 _ => find(from, name).and_then(|at| self.export(at, name)),
             };
             let missing = || Stop::Unlinkable(format!("unknown import {from}.{name}"));
@@ -253,7 +252,7 @@ impl<'e> Machine<'e> {
     }
 
     /// A function of the module `spectest`, all of which print and return nothing.
-    fn print_function(&mut self, name: &str, ty: &FuncType) -> Option<Extern> {
+    fn print_function(&mut self, name: &str) -> Option<Extern> {
         use wasmtime::ValType::{F32, F64, I32, I64};
         let params = match name {
             "print" => vec![],
