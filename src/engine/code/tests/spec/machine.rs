@@ -32,8 +32,8 @@ pub enum Way {
 /// What a call took. Backends must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cost {
-    /// Fuel, known exactly where the call succeeded.
-    pub fuel: Option<u64>,
+    /// Fuel, also after traps, where nothing depends on it.
+    pub fuel: u64,
     /// Pages first read and first written.
     pub touched: (u64, u64),
 }
@@ -204,9 +204,9 @@ impl<'e> Machine<'e> {
         self.prepare_call()?;
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
         let outcome = function.call(&mut self.store, arguments, &mut results);
-        let spent = FUEL - self.store.get_fuel().map_err(fault)?;
+        let fuel = FUEL - self.store.get_fuel().map_err(fault)?;
         self.cost = Cost {
-            fuel: outcome.is_ok().then_some(spent),
+            fuel,
             touched: self.store.data().touched,
         };
         let misses = &self.store.data().seen.misses;

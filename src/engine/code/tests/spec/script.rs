@@ -1,5 +1,6 @@
 //! Runs the directives of one file.
 
+use super::super::super::{Rejection, features};
 use super::below::{self, Below};
 use super::machine::{Cost, Engine, Machine, Stop};
 use super::off::Reason;
@@ -60,6 +61,8 @@ struct Script<'e> {
     shared: BTreeMap<usize, Reason>,
     /// The instance that the directive is about.
     concerned: Option<usize>,
+    /// Invalid modules refused before it was seen why they are invalid.
+    refusals_for_off: usize,
     lifted: BTreeSet<&'static str>,
 }
 
@@ -83,6 +86,7 @@ pub fn run(file: &TestFile<'_>, engine: &Engine) -> Ran {
         imported: BTreeMap::new(),
         shared: BTreeMap::new(),
         concerned: None,
+        refusals_for_off: 0,
         lifted: BTreeSet::new(),
     };
     let directives = buffer.directives().unwrap().into_iter();
@@ -113,11 +117,15 @@ impl Script<'_> {
         self.concerned = None;
         self.machine.cost = Cost::default();
         let kind = kind(&directive);
+        let refusal = self.refusals_for_off;
         let end = self.directive(directive);
         let shared = self.concerned.and_then(|at| self.shared(at));
         Step {
             line,
-            kind,
+            kind: match self.refusals_for_off > refusal {
+                true => "assertion about an invalid module that is refused for what is off",
+                false => kind,
+            },
             end: match (end, shared) {
                 (Err(Miss::Failed(_)), Some(reason)) => Err(Miss::Off(reason.clone())),
                 (end, _) => end,
@@ -181,7 +189,7 @@ impl Script<'_> {
             WastDirective::AssertInvalid { mut module, .. }
             | WastDirective::AssertMalformed { mut module, .. }
             | WastDirective::AssertInvalidCustom { mut module, .. }
-            | WastDirective::AssertMalformedCustom { mut module, .. } => refused(&mut module),
+            | WastDirective::AssertMalformedCustom { mut module, .. } => self.refused(&mut module),
             WastDirective::AssertException { exec, .. }
             | WastDirective::AssertSuspension { exec, .. } => Err(failed(format!(
                 "{:?} instead of an exception",
@@ -283,6 +291,21 @@ impl Script<'_> {
         let arguments = arguments.ok_or_else(|| failed("an argument that is no number"))?;
         Ok(self.machine.call(at, call.name, &arguments))
     }
+
+    /// A module has to be refused, and not for a rule of contracts alone.
+    fn refused(&mut self, module: &mut QuoteWat<'_>) -> Result<()> {
+        let code = encoded(module)?;
+        let valid = Validator::new_with_features(features()).validate_all(&code);
+        if valid.is_ok() {
+            return Err(Reason::overruled(&code).map_or_else(|| failed("accepted"), Miss::Off));
+        }
+        let Err(rejection) = below::prepare(&code) else {
+            return Err(failed("accepted"));
+        };
+        let is_invalid = matches!(rejection, Rejection::Invalid { .. });
+        self.refusals_for_off += usize::from(!is_invalid);
+        Ok(())
+    }
 }
 
 const fn kind(directive: &WastDirective<'_>) -> &'static str {
@@ -326,22 +349,6 @@ fn judged(code: &[u8]) -> Result<Below> {
         Some(reason) => Miss::Off(reason),
         None => failed(rejection.to_string()),
     })
-}
-
-/// A module has to be refused, and not for a rule of contracts alone.
-fn refused(module: &mut QuoteWat<'_>) -> Result<()> {
-    let code = encoded(module)?;
-    let features = super::super::super::features();
-    if Validator::new_with_features(features)
-        .validate_all(&code)
-        .is_ok()
-    {
-        return Err(Reason::overruled(&code).map_or_else(|| failed("accepted"), Miss::Off));
-    }
-    match below::prepare(&code) {
-        Ok(_) => Err(failed("accepted")),
-        Err(_) => Ok(()),
-    }
 }
 
 fn expect_trap<T: Debug>(found: Result<T, Stop>, message: &str) -> Result<()> {
