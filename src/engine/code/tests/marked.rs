@@ -286,17 +286,18 @@ fn memories<T>(caller: &mut Caller<'_, T>) -> Option<Memories> {
 }
 
 /// Marks the pages of a range, if it lies inside the memory.
-fn mark(caller: &mut Caller<'_, Seen>, address: u64, length: u64, mark: u8) {
+fn mark<T: AsMut<Seen>>(caller: &mut Caller<'_, T>, address: u64, length: u64, mark: u8) {
     let Some(memories) = memories(caller) else {
         return;
     };
     let size = memories.contract.data_size(&*caller) as u64;
     if length == 0 || address.checked_add(length).is_none_or(|end| end > size) {
-        caller.data_mut().doomed |= length > 0;
+        caller.data_mut().as_mut().doomed |= length > 0;
         return;
     }
-    if caller.data().strict {
-        return note(caller.data_mut(), address, length, mark);
+    let seen = caller.data_mut().as_mut();
+    if seen.strict {
+        return note(seen, address, length, mark);
     }
     let marks = memories.marks.data_mut(caller);
     for page in address / PAGE..=(address + length - 1) / PAGE {
@@ -395,8 +396,9 @@ pub fn linker(engine: &Engine, module: &wasmtime::Module) -> Linker<Seen> {
     linker
 }
 
-fn touch(mut caller: Caller<'_, Seen>, name: &str, operands: &[u64]) {
-    caller.data_mut().touches += 1;
+/// What rewritten code calls before accesses.
+pub fn touch<T: AsMut<Seen>>(mut caller: Caller<'_, T>, name: &str, operands: &[u64]) {
+    caller.data_mut().as_mut().touches += 1;
     match (name, operands) {
         ("read", [address]) => mark(&mut caller, *address, 1, 1),
         ("write", [address]) => mark(&mut caller, *address, 1, 3),

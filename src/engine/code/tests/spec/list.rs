@@ -51,6 +51,12 @@ fn counts(text: &mut String, files: usize, finished: &[Finished]) {
     .unwrap();
     writeln!(text, "# {running} run, the same on both backends:").unwrap();
     table(text, run.map(|step| step.kind));
+    let accesses: u64 = finished.iter().map(|file| file.accesses).sum();
+    writeln!(
+        text,
+        "# {accesses} accesses to memory were audited in that."
+    )
+    .unwrap();
     writeln!(text, "# {} are off:", all - running).unwrap();
     table(text, off.map(|reason| reason.0.as_str()));
 }

@@ -27,11 +27,12 @@ const LIST: &str = include_str!("skipped.txt");
 /// Says, with the value `write`, to write the list anew.
 const LIST_VARIABLE: &str = "CROSTATA_SPEC_LIST";
 
-/// Three ways, the first two of which must agree in all that they do.
-const WAYS: [Way; 3] = [
+/// The ways in which modules run, the first two of which must agree in all that they do.
+const WAYS: [Way; 4] = [
     Way::Backend(Backend::Native),
     Way::Backend(Backend::Portable),
     Way::Audited,
+    Way::StrictlyAudited,
 ];
 
 /// A file that ran in all ways.
@@ -42,15 +43,22 @@ struct Finished {
     steps: Vec<Step>,
     /// The limits that were lifted for it.
     lifted: BTreeSet<&'static str>,
+    /// Accesses to memory that were audited.
+    accesses: u64,
     /// What should not have come of them.
     failures: Vec<String>,
 }
 
+/// The suite, and `parts.wast`: what can run of files that stand or fall as a whole.
 fn files() -> Vec<TestFile<'static>> {
     let versions = SpecVersion::all().iter().flat_map(spec);
-    versions
-        .chain(Proposal::all().iter().flat_map(proposal))
-        .collect()
+    let proposals = Proposal::all().iter().flat_map(proposal);
+    let parts = TestFile {
+        parent: "crostata".to_owned(),
+        name: "parts.wast".to_owned(),
+        contents: include_str!("parts.wast"),
+    };
+    versions.chain(proposals).chain([parts]).collect()
 }
 
 /// The files with other contents than those before them.
@@ -62,27 +70,30 @@ fn different<'f>(files: &'f [TestFile<'static>]) -> Vec<&'f TestFile<'static>> {
         .collect()
 }
 
-fn finish(file: &TestFile<'_>, engines: &[Engine; 3]) -> Finished {
-    let [native, portable, audited] = engines.each_ref().map(|engine| script::run(file, engine));
+fn finish(file: &TestFile<'_>, engines: &[Engine; 4]) -> Finished {
+    let ran = engines.each_ref().map(|engine| script::run(file, engine));
     let name = format!("{}/{}", file.parent(), file.name());
     let mut failures = Vec::new();
-    let steps = native.steps.iter().zip(&portable.steps).zip(&audited.steps);
-    for ((native, portable), audited) in steps {
-        let mut fail = |what: String| failures.push(format!("{name}:{}: {what}", native.line));
+    for (at, native) in ran[0].steps.iter().enumerate() {
+        let mut fail = |what| failures.push(format!("{name}:{}: {what}", native.line));
+        let [_, portable, audited @ ..] = ran.each_ref().map(|ran| &ran.steps[at]);
         if let Err(Miss::Failed(what)) = &native.end {
             fail(what.clone());
         }
         if native != portable {
             fail(format!("{native:?} natively, {portable:?} portably"));
         }
-        if native.end != audited.end {
+        for audited in audited.iter().filter(|audited| audited.end != native.end) {
             fail(format!("{:?}, audited {:?}", native.end, audited.end));
         }
     }
+    let accesses = ran.iter().map(|ran| ran.accesses).sum();
+    let [native, ..] = ran;
     Finished {
         name,
         steps: native.steps,
         lifted: native.lifted,
+        accesses,
         failures,
     }
 }

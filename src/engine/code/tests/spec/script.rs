@@ -72,6 +72,8 @@ pub struct Ran {
     pub steps: Vec<Step>,
     /// The limits that were lifted for it.
     pub lifted: BTreeSet<&'static str>,
+    /// Accesses to memory that were audited.
+    pub accesses: u64,
 }
 
 /// Runs a file.
@@ -97,6 +99,7 @@ pub fn run(file: &TestFile<'_>, engine: &Engine) -> Ran {
     Ran {
         steps: steps.collect(),
         lifted: script.lifted,
+        accesses: script.machine.accesses,
     }
 }
 
