@@ -111,6 +111,7 @@ impl<'e> Machine<'e> {
         };
         let mut store = Store::new(&engine.wasmtime, world);
         store.limiter(|world| &mut world.growth);
+        store.set_fuel(FUEL).unwrap();
         Self {
             engine,
             store,
@@ -121,20 +122,51 @@ impl<'e> Machine<'e> {
         }
     }
 
-    /// Makes an instance; `find` gives what the script has for an import.
+    /// Makes an instance; `find` says which instance the script has for a module and a name imported.
     pub fn instantiate(
         &mut self,
         below: &Below,
         find: impl Fn(&str, &str) -> Option<usize>,
     ) -> Result<usize, Stop> {
-        let audits =
-            !matches!(self.engine.way, Way::Backend(_)) && below.memory_wasm_pages.is_some();
-        let module = match audits {
+        let module = self.compile(below)?;
+        let at = self.instances.len();
+        let imports = self.imports(at, &module, find)?;
+        let memory = below.memory_wasm_pages.map(ContractMemory::zeroed);
+        let mut memory = memory.transpose().map_err(fault)?;
+        if let Some(memory) = &mut memory {
+            hand_over(Some(memory.region().map_err(fault)?));
+        }
+        let instance = Instance::new(&mut self.store, &module, &imports);
+        hand_over(None);
+        let instance = instance.map_err(|error| match error.downcast_ref::<Trap>() {
+            Some(_) => stop(error),
+            None => Stop::Unlinkable(format!("{error:#}")),
+        })?;
+        let height = instance.get_global(&mut self.store, HEIGHT_GLOBAL);
+        let height = height.ok_or_else(|| fault("no stack counter"))?;
+        self.heights.push(height);
+        self.instances.push(instance);
+        self.store.data_mut().memories.push(memory);
+        self.initialise(at, below)?;
+        Ok(at)
+    }
+
+    fn compile(&self, below: &Below) -> Result<Module, Stop> {
+        let is_audited = !matches!(self.engine.way, Way::Backend(_));
+        let module = match is_audited && below.memory_wasm_pages.is_some() {
             true => Module::new(&self.engine.wasmtime, marked::audited(&below.wasm)),
             false => Module::new(&self.engine.wasmtime, &below.wasm),
         };
-        let module = module.map_err(fault)?;
-        let at = self.instances.len();
+        module.map_err(fault)
+    }
+
+    /// What the instance that will be number `at` imports.
+    fn imports(
+        &mut self,
+        at: usize,
+        module: &Module,
+        find: impl Fn(&str, &str) -> Option<usize>,
+    ) -> Result<Vec<Extern>, Stop> {
         let mut imports = Vec::new();
         for import in module.imports() {
             let (from, name) = (import.module(), import.name());
@@ -149,25 +181,7 @@ impl<'e> Machine<'e> {
             let missing = || Stop::Unlinkable(format!("unknown import {from}.{name}"));
             imports.push(found.ok_or_else(missing)?);
         }
-        let memory = below.memory_wasm_pages.map(ContractMemory::zeroed);
-        let mut memory = memory.transpose().map_err(fault)?;
-        if let Some(memory) = &mut memory {
-            hand_over(Some(memory.region().map_err(fault)?));
-        }
-        self.store.set_fuel(FUEL).map_err(fault)?;
-        let instance = Instance::new(&mut self.store, &module, &imports);
-        hand_over(None);
-        let instance = instance.map_err(|error| match error.downcast_ref::<Trap>() {
-            Some(_) => stop(error),
-            None => Stop::Unlinkable(format!("{error:#}")),
-        })?;
-        let height = instance.get_global(&mut self.store, HEIGHT_GLOBAL);
-        self.heights
-            .push(height.ok_or_else(|| fault("no stack counter"))?);
-        self.instances.push(instance);
-        self.store.data_mut().memories.push(memory);
-        self.initialise(at, below)?;
-        Ok(at)
+        Ok(imports)
     }
 
     /// Applies the data segments, as a deployment does.

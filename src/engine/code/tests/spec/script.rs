@@ -144,23 +144,11 @@ impl Script<'_> {
                 let slot = encoded(&mut module).and_then(|code| self.module(&code));
                 self.define(name, slot)
             }
-            WastDirective::ModuleDefinition(mut module) => {
-                let (name, code) = (module.name(), encoded(&mut module)?);
-                let judged = judged(&code);
-                let name = name.map(|name| name.name().to_owned());
-                self.definitions.insert(None, code.clone());
-                self.definitions.insert(name, code);
-                judged.map(drop)
-            }
+            WastDirective::ModuleDefinition(module) => self.keep_definition(module),
             WastDirective::ModuleInstance {
                 instance, module, ..
             } => {
-                let module = module.map(|module| module.name().to_owned());
-                let code = self.definitions.get(&module).cloned();
-                let slot = match code {
-                    Some(code) => self.module(&code),
-                    None => Err(failed("no such definition")),
-                };
+                let slot = self.defined(module).and_then(|code| self.module(&code));
                 self.define(instance, slot)
             }
             WastDirective::Register { name, module, .. } => {
@@ -204,6 +192,20 @@ impl Script<'_> {
         }
     }
 
+    fn keep_definition(&mut self, mut module: QuoteWat<'_>) -> Result<()> {
+        let name = module.name().map(|name| name.name().to_owned());
+        let code = encoded(&mut module)?;
+        self.definitions.insert(None, code.clone());
+        self.definitions.insert(name, code.clone());
+        judged(&code).map(drop)
+    }
+
+    fn defined(&self, name: Option<Id<'_>>) -> Result<Vec<u8>> {
+        let name = name.map(|name| name.name().to_owned());
+        let code = self.definitions.get(&name).cloned();
+        code.ok_or_else(|| failed("no such definition"))
+    }
+
     fn define(&mut self, name: Option<Id<'_>>, slot: Slot) -> Result<()> {
         if let Some(name) = name {
             self.named.insert(name.name().to_owned(), slot.clone());
@@ -215,11 +217,10 @@ impl Script<'_> {
     fn slot(&self, name: Option<Id<'_>>) -> Slot {
         match name {
             None => self.current.clone(),
-            Some(name) => self
-                .named
-                .get(name.name())
-                .cloned()
-                .unwrap_or_else(|| Err(failed("no such module"))),
+            Some(name) => match self.named.get(name.name()) {
+                Some(slot) => slot.clone(),
+                None => Err(failed("no such module")),
+            },
         }
     }
 
@@ -297,7 +298,8 @@ impl Script<'_> {
 
     /// A module has to be refused, and not for a rule of contracts alone.
     fn refused(&mut self, module: &mut QuoteWat<'_>) -> Result<()> {
-        let code = encoded(module)?;
+        let text = |_| Miss::Off(Reason::text());
+        let code = module.encode().map_err(text)?;
         let valid = Validator::new_with_features(features()).validate_all(&code);
         if valid.is_ok() {
             return Err(Reason::overruled(&code).map_or_else(|| failed("accepted"), Miss::Off));
@@ -341,9 +343,8 @@ fn stopped(stop: Stop) -> Miss {
     failed(format!("{stop:?}"))
 }
 
-/// The bytes of a module, unless the text format alone refuses it.
 fn encoded(module: &mut QuoteWat<'_>) -> Result<Vec<u8>> {
-    module.encode().map_err(|_| Miss::Off(Reason::text()))
+    module.encode().map_err(|error| failed(error.message()))
 }
 
 /// The module rewritten, or what is off that it needs.
@@ -391,10 +392,8 @@ fn traps(message: &str) -> &'static [Outcome] {
 /// The modules that a module names in its imports, as far as it can be read.
 fn imported_modules(code: &[u8]) -> Vec<String> {
     let mut modules = Vec::new();
-    for payload in Parser::new(0)
-        .parse_all(code)
-        .map_while(std::result::Result::ok)
-    {
+    let payloads = Parser::new(0).parse_all(code);
+    for payload in payloads.map_while(std::result::Result::ok) {
         if let Payload::ImportSection(section) = payload {
             let imports = section.into_imports().map_while(std::result::Result::ok);
             modules.extend(imports.map(|import| import.module.to_owned()));
