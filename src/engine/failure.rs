@@ -53,18 +53,15 @@ fn trap_code<H: Host>(
     place: Place,
     trap: Trap,
 ) -> Result<Outcome, Fault> {
-    match outcome(trap) {
-        // The rewriter leaves the counter negative where it ends a function for lack of stack.
-        Some(Outcome::Unreachable) if height(store, place)? < 0 => Ok(Outcome::StackExhausted),
-        Some(outcome) => Ok(outcome),
-        None => Err(Fault::new("the native stack overflowed")),
+    match outcome(trap)? {
+        Outcome::Unreachable if stack_exhausted(store, place)? => Ok(Outcome::StackExhausted),
+        outcome => Ok(outcome),
     }
 }
 
-/// What a trap is in receipts. The stack counter keeps far away from the native limit: an overflow there is the host's
-/// fault, and no outcome.
-pub fn outcome(trap: Trap) -> Option<Outcome> {
-    Some(match trap {
+/// What a trap is called in receipts, the stack counter aside.
+pub fn outcome(trap: Trap) -> Result<Outcome, Fault> {
+    Ok(match trap {
         Trap::OutOfFuel => Outcome::OutOfGas,
         Trap::UnreachableCodeReached => Outcome::Unreachable,
         Trap::MemoryOutOfBounds => Outcome::MemoryOutOfBounds,
@@ -74,9 +71,18 @@ pub fn outcome(trap: Trap) -> Option<Outcome> {
         Trap::TableOutOfBounds => Outcome::TableOutOfBounds,
         Trap::IndirectCallToNull => Outcome::IndirectCallToNull,
         Trap::BadSignature => Outcome::BadSignature,
-        Trap::StackOverflow => return None,
+        // The stack counter keeps far away from the native limit: this is the host's fault.
+        Trap::StackOverflow => return Err(Fault::new("the native stack overflowed")),
         _ => Outcome::OtherTrap,
     })
+}
+
+/// The rewriter leaves the counter negative where it ends a function for lack of stack.
+fn stack_exhausted<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+) -> Result<bool, Fault> {
+    Ok(height(store, place)? < 0)
 }
 
 /// Bytes of a function's name that a backtrace shows.

@@ -63,7 +63,6 @@ use analysis::Checking;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};
 pub use features::features;
 pub use limits::CodeLimits;
-use outline::Outline;
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
 #[allow(unused_imports, reason = "for who defines the host functions")]
@@ -102,24 +101,14 @@ fn prepare_checking(
     let found = code.len() as u64;
     limits::at_most("code_bytes_max", 0, found, limits.code_bytes_max)?;
     let outline = scan::scan(code, limits)?;
-    let (facts, data) = judge(&outline, limits)?;
-    let wasm = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
-    Ok(PreparedCode { wasm, facts, data })
-}
-
-/// Holds a valid module against the rules of contracts: what it imports and exports, and where things lie in its memory.
-fn judge(
-    outline: &Outline<'_>,
-    limits: &CodeLimits,
-) -> Result<(CodeFacts, Vec<DataSegment>), Rejection> {
-    imports::check_kinds(outline)?;
-    let layout = memory::layout(outline, limits)?;
-    imports::check(outline, layout.word_size)?;
-    let exports = exports::check(outline, limits)?;
+    imports::check_kinds(&outline)?;
+    let layout = memory::layout(&outline, limits)?;
+    imports::check(&outline, layout.word_size)?;
+    let exports = exports::check(&outline, limits)?;
     let declared = custom::read(&outline.customs)?;
     let stack = memory::stack(&declared, &layout, limits)?;
-    let data = memory::data(outline, &layout, stack)?;
-    table::check(outline, limits)?;
+    let data = memory::data(&outline, &layout, stack)?;
+    table::check(&outline, limits)?;
     let facts = CodeFacts {
         word_size: layout.word_size,
         argument_buffer: layout.argument_buffer,
@@ -128,7 +117,7 @@ fn judge(
         maximum_memory_wasm_pages: layout.maximum_wasm_pages,
         functions: exports.functions,
         has_init: exports.has_init,
-        globals: rewrite::global_names(outline),
+        globals: rewrite::global_names(&outline),
         height_global: HEIGHT_GLOBAL.to_owned(),
         layout: declared.layout,
         reentry: declared.reentry,
@@ -136,5 +125,6 @@ fn judge(
         added_imports: TOUCH_IMPORTS.len() as u32,
         defined_functions: outline.functions.len() as u32,
     };
-    Ok((facts, data))
+    let wasm = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
+    Ok(PreparedCode { wasm, facts, data })
 }

@@ -369,12 +369,9 @@ impl World {
 }
 
 fn stop(error: wasmtime::Error) -> Stop {
-    match error
-        .downcast_ref::<Trap>()
-        .map(|trap| failure::outcome(*trap))
-    {
-        Some(Some(outcome)) => Stop::Trap(outcome),
-        _ => fault(format!("{error:#}")),
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => failure::outcome(*trap).map_or_else(fault, Stop::Trap),
+        None => fault(format!("{error:#}")),
     }
 }
 
