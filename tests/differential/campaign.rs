@@ -1,12 +1,14 @@
 //! Many cases: runs them, counts what they did, and keeps those on which somebody disagrees.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crostata::{Backend, Outcome};
-use rayon::prelude::*;
 
 use super::case::{Case, found};
 use super::generate;
 use super::lane::{Lane, Ran, Seen, Told};
 use super::oracle::{self, Opinion};
+use super::shrink::shrink;
 
 /// What cases did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Lanes {
         };
         ran.seen.iter().for_each(|seen| counts.see(seen));
         counts.running = u64::from(ran.calls.iter().any(|at| is_running(&ran.seen[*at])));
-        if !calls_host(case) {
+        if !case.calls_host() {
             hold_probes(case, &ran)?;
             match oracle::judge(case, &ran) {
                 Opinion::Differs(what) => return Err(format!("the VM and wasmi: {what}")),
@@ -112,10 +114,6 @@ fn is_running(seen: &Seen) -> bool {
     }
 }
 
-fn calls_host(case: &Case) -> bool {
-    !super::module::Module::parse(&case.wasm).imports.is_empty()
-}
-
 /// What a call costs and does is no matter of its limit, if that suffices: with one gas more than it spent it is the same
 /// call, with as much as it spent it is out of gas. (Code that calls nobody can not see its limit.)
 fn hold_probes(case: &Case, ran: &Ran) -> Result<(), String> {
@@ -127,24 +125,28 @@ fn hold_probes(case: &Case, ran: &Ran) -> Result<(), String> {
             return Err("a try is missing".to_owned());
         };
         let made = &ran.seen[*at];
-        let same = |other: &Seen| (&other.ended, other.gas, other.root) == (&made.ended, made.gas, made.root);
+        let same = |other: &Seen| {
+            (&other.ended, other.gas, other.root) == (&made.ended, made.gas, made.root)
+        };
         if !same(tried) || !same(enough) {
-            return Err(format!("run {at} is not what its tries were: {made:?}, {tried:?}, {enough:?}"));
+            return Err(format!(
+                "run {at} is not what its tries were: {made:?}, {tried:?}, {enough:?}"
+            ));
         }
         if !matches!(&too_little.ended, Err((Outcome::OutOfGas, ..))) {
-            return Err(format!("run {at}: a limit of what was spent sufficed: {too_little:?}"));
+            return Err(format!(
+                "run {at}: a limit of what was spent sufficed: {too_little:?}"
+            ));
         }
     }
     Ok(())
 }
 
-/// Runs a case; keeps it and says how to run it again if anybody disagrees.
+/// Runs a case; keeps it, made smaller, and says how to run it again if anybody disagrees.
 pub fn run(lanes: &Lanes, case: &Case) -> Counts {
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lanes.run(case)));
-    let what = match told {
-        Ok(Ok(counts)) => return counts,
-        Ok(Err(what)) => what,
-        Err(_) => "a panic".to_owned(),
+    let what = match outcome(lanes, case) {
+        Ok(counts) => return counts,
+        Err(what) => what,
     };
     let path = case.save(&found(), &what);
     let path = path.display();
@@ -152,6 +154,13 @@ pub fn run(lanes: &Lanes, case: &Case) -> Counts {
         "DISAGREEMENT in {}: {what}\nreplay with CROSTATA_DIFFERENTIAL_CASE={path} cargo test --test differential replayed -- --nocapture",
         case.name
     );
+    let kind = kind(&what);
+    let mut small = shrink(case, |case| {
+        outcome(lanes, case).is_err_and(|what| self::kind(&what) == kind)
+    });
+    small.name += "-small";
+    let path = small.save(&found(), &what);
+    println!("made smaller: {}\n{small}", path.display());
     Counts {
         modules: 1,
         disagreements: 1,
@@ -159,19 +168,49 @@ pub fn run(lanes: &Lanes, case: &Case) -> Counts {
     }
 }
 
-/// Runs the cases of so many seeds from the first on.
+fn outcome(lanes: &Lanes, case: &Case) -> Result<Counts, String> {
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lanes.run(case)));
+    ran.unwrap_or_else(|_| Err("a panic".to_owned()))
+}
+
+/// Who disagrees: what stands before the colon.
+fn kind(what: &str) -> &str {
+    what.split(':').next().unwrap_or(what)
+}
+
+/// Runs the cases of so many seeds from the first on, on all processors.
+///
+/// Threads of our own take the seeds: in rayon's, a case that waits for its compilation would begin another, deeper and deeper.
 pub fn run_seeds(first: u64, count: u64) -> Counts {
     // Compiled code is dropped with each case; what else a VM keeps of a code is dropped with the VM.
     const SEEDS_PER_VM: u64 = 1_000;
     let mut counts = Counts::default();
     for begin in (first..first + count).step_by(SEEDS_PER_VM as usize) {
         let end = (begin + SEEDS_PER_VM).min(first + count);
-        let lanes = Lanes::new();
-        let ran = (begin..end).into_par_iter().map(|seed| run(&lanes, &generate::case(seed)));
-        counts = counts.and(ran.reduce(Counts::default, Counts::and));
+        counts = counts.and(run_some(begin, end));
         if count > SEEDS_PER_VM {
             println!("seeds below {end}: {counts:?}");
         }
     }
     counts
+}
+
+fn run_some(begin: u64, end: u64) -> Counts {
+    let (lanes, next) = (Lanes::new(), AtomicU64::new(begin));
+    let work = || {
+        let mut counts = Counts::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return counts;
+            }
+            counts = counts.and(run(&lanes, &generate::case(seed)));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let counts = running.into_iter().map(|thread| thread.join().unwrap());
+        counts.fold(Counts::default(), Counts::and)
+    })
 }

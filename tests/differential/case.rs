@@ -1,9 +1,12 @@
 //! A case: a contract's code and the calls made of it, as files that can be replayed.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crostata::ContractId;
+
+use super::module::Module;
 
 /// The ids that the code is deployed under.
 pub const CONTRACTS: [ContractId; 2] = [
@@ -43,7 +46,11 @@ pub fn kept() -> PathBuf {
 
 impl Call {
     fn line(&self) -> String {
-        let argument: String = self.argument.iter().map(|byte| format!("{byte:02x}")).collect();
+        let argument: String = self
+            .argument
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let argument = if argument.is_empty() { "-" } else { &argument };
         let probed = if self.probed { " probed" } else { "" };
         let (contract, function, gas) = (self.contract, &self.function, self.gas);
@@ -71,6 +78,21 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Case {
+    /// Whether the code imports anything.
+    pub fn calls_host(&self) -> bool {
+        !Module::parse(&self.wasm).imports.is_empty()
+    }
+
+    /// The same calls of code that has one bit of what an entry gives changed.
+    pub fn with_planted(&self, function: &str) -> Self {
+        let mut module = Module::parse(&self.wasm);
+        module.plant(function);
+        Self {
+            wasm: module.encode(),
+            ..self.clone()
+        }
+    }
+
     /// Writes the code as `<name>.wasm` and the calls as `<name>.txt`, below lines of comment; gives the code's path.
     pub fn save(&self, directory: &Path, comment: &str) -> PathBuf {
         fs::create_dir_all(directory).unwrap();
@@ -91,5 +113,22 @@ impl Case {
             wasm: fs::read(path.with_extension("wasm")).unwrap(),
             calls: lines.map(|line| Call::read(line).unwrap()).collect(),
         }
+    }
+}
+
+/// Functions that are shown.
+const SHOWN_MAX: usize = 8;
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let module = Module::parse(&self.wasm);
+        for (at, body) in module.functions.iter().enumerate().take(SHOWN_MAX) {
+            let ty = &module.types[body.ty as usize];
+            writeln!(f, "function {at}: {ty:?}, locals {:?}", body.locals)?;
+            writeln!(f, "    {:?}", body.code)?;
+        }
+        self.calls
+            .iter()
+            .try_for_each(|call| f.write_str(&call.line()))
     }
 }

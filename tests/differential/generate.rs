@@ -193,7 +193,9 @@ fn program(random: &mut Random, plan: &Plan) -> Module<'static> {
     }
     let count = 2 + random.below(3) as u32;
     let mut types = |max: u64| -> Vec<ValType> {
-        (0..random.below(max)).map(|_| random.among(&TYPES)).collect()
+        (0..random.below(max))
+            .map(|_| random.among(&TYPES))
+            .collect()
     };
     let signatures: Vec<Signature> = (0..count)
         .map(|_| Signature {
@@ -296,7 +298,10 @@ fn mutated<'a>(random: &mut Random, mut instruction: I<'a>) -> I<'a> {
 }
 
 fn calls(random: &mut Random, module: &Module<'_>, calls_host: bool) -> Vec<Call> {
-    let functions = module.exports.iter().filter(|export| export.1 == ExportKind::Func);
+    let functions = module
+        .exports
+        .iter()
+        .filter(|export| export.1 == ExportKind::Func);
     let functions: Vec<String> = functions.map(|export| export.0.clone()).collect();
     let entries = functions.len() - 1;
     let count = 4 + random.below(3);

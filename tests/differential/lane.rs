@@ -112,7 +112,12 @@ fn probe(session: &mut Session, call: &Call, seen: &mut Vec<Seen>) -> Result<(),
         Ok(seen[seen.len() - 1].gas)
     };
     let spent = tried(call.gas)?;
-    let below = spent / 256 * (call.argument.iter().fold(spent, |sum, byte| sum + u64::from(*byte)) % 256);
+    let below = spent / 256
+        * (call
+            .argument
+            .iter()
+            .fold(spent, |sum, byte| sum + u64::from(*byte))
+            % 256);
     for gas in [spent + 1, spent, spent.saturating_sub(1), below] {
         tried(gas)?;
     }
@@ -145,7 +150,15 @@ fn seen<T>(
         let failed = frame.failure.as_ref().map(|failure| failure.code);
         let (contract, function) = (frame.contract_id, frame.function.clone());
         let (depth, limit, spent) = (frame.depth, frame.gas_limit, frame.gas_spent);
-        (contract, function, depth, limit, spent, failed, frame.reverted)
+        (
+            contract,
+            function,
+            depth,
+            limit,
+            spent,
+            failed,
+            frame.reverted,
+        )
     };
     Seen {
         ended,

@@ -178,7 +178,8 @@ impl<'a> Module<'a> {
 
     fn take_elements(&mut self, element: wasmparser::Element<'_>) {
         if let ElementItems::Functions(functions) = element.items {
-            self.elements.extend(functions.into_iter().map(Result::unwrap));
+            self.elements
+                .extend(functions.into_iter().map(Result::unwrap));
         }
     }
 
@@ -233,7 +234,12 @@ impl<'a> Module<'a> {
     }
 
     /// Adds a function and gives its index.
-    pub fn add(&mut self, signature: &Signature, locals: Vec<ValType>, code: Vec<Instruction<'a>>) -> u32 {
+    pub fn add(
+        &mut self,
+        signature: &Signature,
+        locals: Vec<ValType>,
+        code: Vec<Instruction<'a>>,
+    ) -> u32 {
         let ty = self.type_of(signature);
         self.functions.push(Body { ty, locals, code });
         (self.imports.len() + self.functions.len() - 1) as u32

@@ -84,35 +84,63 @@ pub fn swapped(random: &mut Random, instruction: &I<'_>) -> Option<I<'static>> {
 
 /// The type of the float that an operator computes, if it may be a NaN of the operator's making.
 pub fn computed_float(instruction: &I<'_>) -> Option<ValType> {
-    let moves_bits = [
-        I::F32Abs,
-        I::F32Neg,
-        I::F32Copysign,
-        I::F32ReinterpretI32,
-        I::F64Abs,
-        I::F64Neg,
-        I::F64Copysign,
-        I::F64ReinterpretI64,
-    ];
-    if moves_bits.iter().any(|known| is_same(known, instruction)) {
-        return None;
+    match instruction {
+        I::F32Add | I::F32Sub | I::F32Mul | I::F32Div | I::F32Min | I::F32Max => Some(ValType::F32),
+        I::F32Ceil | I::F32Floor | I::F32Trunc | I::F32Nearest | I::F32Sqrt => Some(ValType::F32),
+        I::F64Add | I::F64Sub | I::F64Mul | I::F64Div | I::F64Min | I::F64Max => Some(ValType::F64),
+        I::F64Ceil | I::F64Floor | I::F64Trunc | I::F64Nearest | I::F64Sqrt => Some(ValType::F64),
+        I::F32DemoteF64 => Some(ValType::F32),
+        I::F64PromoteF32 => Some(ValType::F64),
+        _ => None,
     }
-    let known = UNARY.iter().chain(BINARY);
-    let mut known = known.filter(|known| matches!(known.2, ValType::F32 | ValType::F64));
-    known
-        .find(|known| is_same(&known.0, instruction))
-        .map(|known| known.2)
 }
 
 const EDGES_32: [u32; 22] = [
-    0, 1, 2, 31, 32, 255, 4_095, 4_096, 4_097, 65_535, 65_536, 65_537, 0x7fff_ffff, 0x8000_0000,
-    u32::MAX, u32::MAX - 1, 0x7fc0_0000, 0xffc0_0000, 0x7fa0_1234, 0x7f80_0000, 0x3f80_0000, 0x4f00_0000,
+    0,
+    1,
+    2,
+    31,
+    32,
+    255,
+    4_095,
+    4_096,
+    4_097,
+    65_535,
+    65_536,
+    65_537,
+    0x7fff_ffff,
+    0x8000_0000,
+    u32::MAX,
+    u32::MAX - 1,
+    0x7fc0_0000,
+    0xffc0_0000,
+    0x7fa0_1234,
+    0x7f80_0000,
+    0x3f80_0000,
+    0x4f00_0000,
 ];
 
 const EDGES_64: [u64; 20] = [
-    0, 1, 63, 64, 4_096, 65_536, 1 << 31, 1 << 32, u32::MAX as u64, 1 << 62, 1 << 63, (1 << 63) - 1,
-    u64::MAX, u64::MAX - 1, 0x7ff8_0000_0000_0000, 0xfff8_0000_0000_0000, 0x7ff4_dead_beef_0001,
-    0x7ff0_0000_0000_0000, 0x3ff0_0000_0000_0000, 0x43e0_0000_0000_0000,
+    0,
+    1,
+    63,
+    64,
+    4_096,
+    65_536,
+    1 << 31,
+    1 << 32,
+    u32::MAX as u64,
+    1 << 62,
+    1 << 63,
+    (1 << 63) - 1,
+    u64::MAX,
+    u64::MAX - 1,
+    0x7ff8_0000_0000_0000,
+    0xfff8_0000_0000_0000,
+    0x7ff4_dead_beef_0001,
+    0x7ff0_0000_0000_0000,
+    0x3ff0_0000_0000_0000,
+    0x43e0_0000_0000_0000,
 ];
 
 /// Bits of a value: edges, their neighbours, small numbers, anything.

@@ -92,7 +92,11 @@ impl Guest {
         config.set_max_stack_height(64 << 20);
         let engine = Engine::new(&config);
         let module = canonical(Module::parse(wasm));
-        let buffer = module.exports.iter().find(|export| export.0 == "A").unwrap();
+        let buffer = module
+            .exports
+            .iter()
+            .find(|export| export.0 == "A")
+            .unwrap();
         let buffer = constant_of(&module, buffer.2);
         let is_wide = module.is_wide;
         let compiled = Compiled::new(&engine, module.encode()).unwrap();
@@ -120,7 +124,9 @@ impl Guest {
         let argument = self.buffer..self.buffer + call.argument.len();
         memory.data_mut(&mut store)[argument].copy_from_slice(&call.argument);
         let function = instance.get_typed_func::<i32, i32>(&store, &call.function);
-        let returned = function.unwrap().call(&mut store, call.argument.len() as i32);
+        let returned = function
+            .unwrap()
+            .call(&mut store, call.argument.len() as i32);
         let len = match returned {
             Ok(len) if (0..=BUFFER_BYTES as i32).contains(&len) => len as usize,
             Ok(_) => return Ended::Failed(Outcome::ResultOutOfBounds),
@@ -182,23 +188,32 @@ fn constant_of(module: &Module<'_>, global: u32) -> usize {
 }
 
 /// Makes every NaN that an operator makes the canonical one, as the protocol has it.
+///
+/// Besides, conditions of `select` go through a function that gives them back: wasmi 2.0.0 may select by what was computed before a comparison of a
+/// constant with a local (`cases/dropped_comparison.wasm`).
 fn canonical(mut module: Module<'_>) -> Module<'_> {
-    let [single, double] = [ValType::F32, ValType::F64].map(|ty| {
+    let mut through = |ty: ValType, code: Vec<I<'static>>| {
         let signature = Signature {
             params: vec![ty],
             results: vec![ty],
         };
-        module.add(&signature, Vec::new(), canonicaliser(ty))
-    });
-    let own = module.functions.len() - 2;
+        I::Call(module.add(&signature, Vec::new(), code))
+    };
+    let single = through(ValType::F32, canonicaliser(ValType::F32));
+    let double = through(ValType::F64, canonicaliser(ValType::F64));
+    let same = through(ValType::I32, vec![I::LocalGet(0), I::End]);
+    let own = module.functions.len() - 3;
     for body in &mut module.functions[..own] {
         let code = std::mem::take(&mut body.code);
         for instruction in code {
             let computed = computed_float(&instruction);
+            if matches!(instruction, I::Select) {
+                body.code.push(same.clone());
+            }
             body.code.push(instruction);
             body.code.extend(computed.map(|ty| match ty {
-                ValType::F32 => I::Call(single),
-                _ => I::Call(double),
+                ValType::F32 => single.clone(),
+                _ => double.clone(),
             }));
         }
     }
@@ -207,9 +222,23 @@ fn canonical(mut module: Module<'_>) -> Module<'_> {
 
 fn canonicaliser(ty: ValType) -> Vec<I<'static>> {
     let (nan, equal) = match ty {
-        ValType::F32 => (I::F32Const(wasm_encoder::Ieee32::new(0x7fc0_0000)), I::F32Eq),
-        _ => (I::F64Const(wasm_encoder::Ieee64::new(0x7ff8 << 48)), I::F64Eq),
+        ValType::F32 => (
+            I::F32Const(wasm_encoder::Ieee32::new(0x7fc0_0000)),
+            I::F32Eq,
+        ),
+        _ => (
+            I::F64Const(wasm_encoder::Ieee64::new(0x7ff8 << 48)),
+            I::F64Eq,
+        ),
     };
     let value = I::LocalGet(0);
-    vec![value.clone(), nan, value.clone(), value, equal, I::Select, I::End]
+    vec![
+        value.clone(),
+        nan,
+        value.clone(),
+        value,
+        equal,
+        I::Select,
+        I::End,
+    ]
 }

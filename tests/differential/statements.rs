@@ -33,7 +33,9 @@ pub struct Scope<'m, 'a> {
 
 /// What leaves the values of these types.
 pub fn zeros<'a>(types: &[ValType]) -> impl Iterator<Item = I<'a>> {
-    types.iter().map(|ty| -> I<'a> { operators::constant(*ty, 0) })
+    types
+        .iter()
+        .map(|ty| -> I<'a> { operators::constant(*ty, 0) })
 }
 
 impl Scope<'_, '_> {
@@ -80,7 +82,16 @@ impl Scope<'_, '_> {
             }
             n => {
                 let end = self.module.memory_min << 16;
-                let near = [0, 512, 4_096, 8_192, 65_536, self.buffer, self.buffer + 65_536, end];
+                let near = [
+                    0,
+                    512,
+                    4_096,
+                    8_192,
+                    65_536,
+                    self.buffer,
+                    self.buffer + 65_536,
+                    end,
+                ];
                 let near = self.random.among(&near) + self.random.below(24);
                 let near = near.saturating_sub(if n < 22 { 12 } else { 24 });
                 self.emit([self.module.address(near)]);
@@ -220,7 +231,10 @@ impl Scope<'_, '_> {
         if self.random.once_in(24) {
             return self.operator(TRAPPING_UNARY, 1, ty, depth);
         }
-        let fitting: Vec<_> = TRAPPING_BINARY.iter().filter(|known| known.2 == ty).collect();
+        let fitting: Vec<_> = TRAPPING_BINARY
+            .iter()
+            .filter(|known| known.2 == ty)
+            .collect();
         let operator = self.random.among(&fitting).0.clone();
         self.expression(ty, depth - 1);
         self.expression(ty, depth - 1);
@@ -364,7 +378,9 @@ impl Scope<'_, '_> {
     }
 
     fn grow(&mut self) {
-        let by = self.random.among(&[0, 0, 1, 1, 2, 3, 100, 4_096, 65_536, u64::from(u32::MAX)]);
+        let by = self
+            .random
+            .among(&[0, 0, 1, 1, 2, 3, 100, 4_096, 65_536, u64::from(u32::MAX)]);
         let pointer = self.module.pointer();
         self.emit([self.module.address(by), I::MemoryGrow(0)]);
         self.take(&[pointer]);

@@ -91,7 +91,9 @@ impl<'a> Module<'a> {
                 into.extend(zeros(&self.types[ty as usize].results));
                 into.push(I::Return);
             }
-            I::CallIndirect { .. } if self.table_was_wide => into.extend([I::I32WrapI64, instruction]),
+            I::CallIndirect { .. } if self.table_was_wide => {
+                into.extend([I::I32WrapI64, instruction])
+            }
             _ => {
                 if let Some((_, ty, is_store)) = access(&mut instruction).filter(|_| how.masked) {
                     self.mask(function, ty, is_store, into);
@@ -182,7 +184,9 @@ impl<'a> Module<'a> {
         code.push(I::Call(function));
         code.extend((1..=results.len() as u32).rev().map(I::LocalSet));
         let shown = self.globals[..globals].iter().enumerate();
-        let shown = shown.filter(|(_, global)| global.mutable).take(GLOBALS_SHOWN);
+        let shown = shown
+            .filter(|(_, global)| global.mutable)
+            .take(GLOBALS_SHOWN);
         let shown = shown.map(|(at, global)| (I::GlobalGet(at as u32), global.ty));
         let values = (1..).map(I::LocalGet).zip(results.iter().copied());
         let size = [(I::MemorySize(0), self.pointer())];
@@ -214,6 +218,21 @@ impl<'a> Module<'a> {
             .push(("A".to_owned(), ExportKind::Global, index));
         self.exports
             .push(("memory".to_owned(), ExportKind::Memory, 0));
+    }
+
+    /// Lets an entry give another size of the memory.
+    pub fn plant(&mut self, function: &str) {
+        let export = self.exports.iter().find(|export| export.0 == function);
+        let index = export.unwrap().2 as usize - self.imports.len();
+        let code = &mut self.functions[index].code;
+        // An entry ends with the last store, the length and `end`; its last value is the memory's size.
+        let last = code.len() - 4;
+        assert!(matches!(code[last], I::MemorySize(0)));
+        let flip = match self.is_wide {
+            true => [I::I64Const(1), I::I64Xor],
+            false => [I::I32Const(1), I::I32Xor],
+        };
+        code.splice(last + 1..last + 1, flip);
     }
 
     /// Exports `boom`, which writes, grows, and fails in one of these ways.
