@@ -98,3 +98,10 @@ fn forged_logs_give_typed_errors() {
     assert!(count < 100 || of(Outcome::Refused) * 4 > count);
     assert!(count < 100 || of(Outcome::Unreadable) * 50 > count);
 }
+
+/// The fuzz targets have no compiler of text: what they deploy is what these tests do.
+#[test]
+fn the_cells_of_the_fuzz_targets_are_these() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/cells.wasm");
+    assert!(std::fs::read(path).unwrap() == code(CELLS));
+}
