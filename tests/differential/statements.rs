@@ -431,8 +431,13 @@ impl Scope<'_, '_> {
 
     /// A call of the host, with pointers and lengths that make sense mostly.
     fn import(&mut self) {
-        let function = self.random.index(self.module.imports.len());
-        let name = self.module.imports[function].0.clone();
+        let imports = &self.module.imports;
+        let call = imports.iter().position(|import| import.0 == "c");
+        let function = match call.filter(|_| self.random.once_in(3)) {
+            Some(call) => call,
+            None => self.random.index(imports.len()),
+        };
+        let name = imports[function].0.clone();
         let Signature { params, results } = self.module.signature(function as u32).clone();
         let short = self.random.below(40) as i64;
         let contract = self.random.among(&[OWN_ID, OTHER_ID]) as i64;
