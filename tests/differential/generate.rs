@@ -24,7 +24,6 @@ struct Plan {
 
 impl Plan {
     fn new(random: &mut Random) -> Self {
-        let masked = !random.once_in(4);
         Self {
             is_wide: random.once_in(2),
             calls_host: random.once_in(6),
@@ -38,7 +37,7 @@ impl Plan {
                     _ => Some(random.among(&[40, 200, 1_000])),
                 },
                 softened: !random.once_in(10),
-                masked,
+                masked: !random.once_in(4),
             },
         }
     }
@@ -64,9 +63,8 @@ pub fn case(seed: u64) -> Case {
     module.wrap(&plan.wrapping);
     module.add_boom(&mut random, plan.wrapping.buffer);
     if plan.calls_host {
-        let mut ids = CONTRACTS.map(|contract| contract.as_bytes().to_vec());
-        module.data.push((OWN_ID, std::mem::take(&mut ids[0])));
-        module.data.push((OTHER_ID, std::mem::take(&mut ids[1])));
+        let ids = CONTRACTS.map(|contract| contract.as_bytes().to_vec());
+        module.data.extend([OWN_ID, OTHER_ID].into_iter().zip(ids));
         module.data.push((OTHER_ID + 32, TEXTS.to_vec()));
     }
     Case {
@@ -183,13 +181,12 @@ fn program(random: &mut Random, plan: &Plan) -> Module<'static> {
     let first = module.imports.len() as u32;
     for _ in 0..random.below(6) {
         let ty = random.among(&TYPES);
+        let value = operators::constant(ty, operators::bits(random, ty));
         module.globals.push(Global {
             ty,
             mutable: !random.once_in(4),
-            value: ConstExpr::raw(Vec::new()),
+            value: ConstExpr::extended([value]),
         });
-        let value = operators::constant(ty, operators::bits(random, ty));
-        module.globals.last_mut().unwrap().value = ConstExpr::extended([value]);
     }
     let count = 2 + random.below(3) as u32;
     let mut types = |max: u64| -> Vec<ValType> {

@@ -34,6 +34,9 @@ pub enum Told {
     Ran(Ran),
 }
 
+/// A memory: its length, and its pages that are not zeros.
+pub type Memory = (u64, Vec<(u32, Vec<u8>)>);
+
 /// What calls did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
@@ -41,8 +44,8 @@ pub struct Ran {
     pub seen: Vec<Seen>,
     /// Which of `seen` are the calls.
     pub calls: Vec<usize>,
-    /// The first contract's memory at the end: its length, and its pages that are not zeros.
-    pub memory: (u64, Vec<(u32, Vec<u8>)>),
+    /// The first contract's memory at the end.
+    pub memory: Memory,
 }
 
 /// A VM with one backend, which runs any number of cases.
@@ -173,10 +176,7 @@ fn seen<T>(
 }
 
 /// A contract's memory, each page proven.
-fn memory(
-    session: &mut Session,
-    contract: ContractId,
-) -> Result<(u64, Vec<(u32, Vec<u8>)>), Error> {
+fn memory(session: &mut Session, contract: ContractId) -> Result<Memory, Error> {
     let root = session.root()?;
     let len = session.memory_len(&contract)?.unwrap_or(0);
     let pages = session.memory_pages(contract)?;

@@ -10,7 +10,7 @@ use wasm_encoder::{Instruction as I, ValType};
 use wasmi::{Config, Engine, Error, Instance, Module as Compiled, Store, StoreLimits, TrapCode};
 
 use super::case::{Call, Case};
-use super::lane::Ran;
+use super::lane::{Memory, Ran};
 use super::module::{Module, Signature};
 use super::operators::computed_float;
 use super::wrap::BUFFER_BYTES;
@@ -140,7 +140,7 @@ impl Guest {
     }
 
     /// What differs between the memory and the VM's, if anything was ever written.
-    fn memory_difference(&self, ours: &(u64, Vec<(u32, Vec<u8>)>)) -> Option<String> {
+    fn memory_difference(&self, ours: &Memory) -> Option<String> {
         let theirs = self.memory.as_ref()?;
         if ours.0 != theirs.len() as u64 {
             let bytes = theirs.len();

@@ -204,12 +204,12 @@ impl Log {
             let number = word(&segment.header, 56) << 32;
             let (mut at, mut bytes) = (BLOCK, Vec::new());
             for frame in &segment.frames {
-                places.push(number | at as u64 / 16);
+                places.push(number | (at as u64 / 16));
                 bytes.clear();
                 frame.encode(&mut bytes);
                 let blobs_at = (HEADER + frame.meta.len()).next_multiple_of(BLOCK);
-                places.push(number | (at + blobs_at) as u64 / 16);
-                places.push(number | (at + blobs_at + 16) as u64 / 16);
+                places.push(number | ((at + blobs_at) as u64 / 16));
+                places.push(number | ((at + blobs_at + 16) as u64 / 16));
                 at += bytes.len();
             }
         }
