@@ -70,7 +70,7 @@ fn a_log_put_together_again_is_whole() {
             .map(|segment| segment.frames.len())
             .sum::<usize>();
         assert!(frames > 3, "{frames}");
-        assert_eq!(open_and_use(&log.encode()), Outcome::Whole);
+        assert_eq!(open_and_use(&log.encode(), true), Outcome::Whole);
         assert!(commits == 0 || log.segments.len() > 1);
     }
 }
@@ -85,7 +85,7 @@ fn forged_logs_give_typed_errors() {
     for seed in first..first + count {
         let log = &logs[usize::from(seed % 4 == 3)];
         let files = forged(log, seed).encode();
-        match catch_unwind(AssertUnwindSafe(|| open_and_use(&files))) {
+        match catch_unwind(AssertUnwindSafe(|| open_and_use(&files, true))) {
             Ok(outcome) => *outcomes.entry(outcome).or_default() += 1,
             Err(_) => panic!("replay with CROSTATA_FORGED_SEED={seed} CROSTATA_FORGED_LOGS=1"),
         }

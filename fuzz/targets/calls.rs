@@ -11,7 +11,7 @@ use crostata::{
     Backend, Commit, Config, ContractData, Error, LogConfig, Root, Savepoint, Session, SessionData,
     VM,
 };
-use crostata_fuzz::{ARTIFACTS, CELLS, GAS, Seen, call, id};
+use crostata_fuzz::{CELLS, GAS, Seen, call, id};
 use libfuzzer_sys::fuzz_target;
 
 /// Something that the embedder does.
@@ -23,7 +23,6 @@ enum Step {
     StoreWith(u8, u16, u32, u16),
     Load(u8, u16),
     Grow(u8, u8),
-    Increment,
     Savepoint,
     Rollback(u8),
     Release(u8),
@@ -62,21 +61,13 @@ impl Lane {
         let files = MemoryFiles::new();
         let vm = open(&files, backend);
         let session = vm.session(SessionData::builder()).unwrap();
-        let mut lane = Self {
+        Self {
             files,
             backend,
             vm,
             session,
             open: Vec::new(),
-        };
-        let counter = ARTIFACTS
-            .iter()
-            .find(|known| known.0 == "counter")
-            .unwrap()
-            .1;
-        let data = ContractData::builder().contract_id(id(200));
-        lane.session.deploy(counter, data, GAS).unwrap();
-        lane
+        }
     }
 
     fn call(&mut self, contract: u8, function: &str, words: &[u32], gas: u64) -> Told {
@@ -127,7 +118,6 @@ impl Lane {
             Step::Grow(number, pages) => {
                 self.call(number % 4, "grow", &[u32::from(pages % 4)], GAS)
             }
-            Step::Increment => self.call(200, "increment", &[], GAS),
             Step::Savepoint => {
                 self.open.push(self.session.savepoint().unwrap());
                 Told::Nothing
@@ -180,7 +170,7 @@ impl Lane {
         Told::Done(is_done, self.vm.commits())
     }
 
-    /// Closes and opens the store, and goes on over the last commit. Backends take turns.
+    /// Closes and opens the store, and goes on over the last commit.
     fn reopen(&mut self) {
         let elsewhere = VM::ephemeral().unwrap();
         self.session = elsewhere.session(SessionData::builder()).unwrap();
