@@ -87,9 +87,13 @@ impl Lanes {
             modules: 1,
             ..Counts::default()
         };
-        let Told::Ran(ran) = native else {
-            counts.rejected = 1;
-            return Ok(counts);
+        let ran = match native {
+            Told::Ran(ran) => ran,
+            Told::Rejected(why) => {
+                println!("{} is rejected: {why}", case.name);
+                counts.rejected = 1;
+                return Ok(counts);
+            }
         };
         ran.seen.iter().for_each(|seen| counts.see(seen));
         counts.running = u64::from(ran.calls.iter().any(|at| is_running(&ran.seen[*at])));

@@ -8,7 +8,7 @@ use super::module::{Body, Global, Module, Signature};
 use super::operators::{self, TYPES};
 use super::random::Random;
 use super::statements::{OTHER_ID, OWN_ID, Scope, TEXTS};
-use super::wrap::{Wrapping, access, argument};
+use super::wrap::{BUFFER_BYTES, Wrapping, access, argument};
 
 /// Gas of an ordinary call.
 pub const GAS: u64 = 400_000;
@@ -67,11 +67,36 @@ pub fn case(seed: u64) -> Case {
         module.data.extend([OWN_ID, OTHER_ID].into_iter().zip(ids));
         module.data.push((OTHER_ID + 32, TEXTS.to_vec()));
     }
+    if random.once_in(4) {
+        module
+            .customs
+            .push(stack(&mut random, plan.wrapping.buffer));
+    }
+    if random.once_in(8) {
+        let policy = ("crostata.reentry".to_owned(), vec![random.below(3) as u8]);
+        module.customs.push(policy);
+    }
     Case {
         name: format!("{seed}"),
         calls: calls(&mut random, &module, plan.calls_host),
         wasm: module.encode(),
     }
+}
+
+/// A declared shadow stack, where neither data nor the argument buffer are.
+fn stack(random: &mut Random, buffer: u64) -> (String, Vec<u8>) {
+    let free = match buffer {
+        65_536.. => 12_000,
+        _ => buffer + BUFFER_BYTES,
+    };
+    let range = [
+        free + random.below(4_000),
+        random.among(&[64, 5_000, 40_000]),
+    ];
+    (
+        "crostata.stack".to_owned(),
+        range.map(u64::to_le_bytes).concat(),
+    )
 }
 
 /// The host's functions, for a module that calls them.

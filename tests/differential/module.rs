@@ -2,8 +2,8 @@
 
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
+    CodeSection, ConstExpr, CustomSection, DataSection, ElementSection, Elements, EntityType,
+    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
     Instruction, MemorySection, MemoryType, RefType, TableSection, TableType, TypeSection, ValType,
 };
 use wasmparser::{
@@ -52,6 +52,8 @@ pub struct Module<'a> {
     pub globals: Vec<Global>,
     pub data: Vec<(u64, Vec<u8>)>,
     pub exports: Vec<(String, ExportKind, u32)>,
+    /// Custom sections that mean something to the VM.
+    pub customs: Vec<(String, Vec<u8>)>,
 }
 
 fn value_type(ty: Read) -> ValType {
@@ -136,6 +138,10 @@ impl<'a> Module<'a> {
                 }
             }
             Payload::CodeSectionEntry(body) => self.take_body(&body),
+            Payload::CustomSection(section) if section.name().starts_with("crostata.") => {
+                let (name, data) = (section.name().to_owned(), section.data().to_vec());
+                self.customs.push((name, data));
+            }
             _ => {}
         }
     }
@@ -270,6 +276,12 @@ impl<'a> Module<'a> {
         module.section(&self.encode_code());
         if !self.data.is_empty() {
             module.section(&self.encode_data());
+        }
+        for (name, data) in &self.customs {
+            module.section(&CustomSection {
+                name: name.into(),
+                data: data.into(),
+            });
         }
         module.finish()
     }

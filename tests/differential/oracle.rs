@@ -2,8 +2,10 @@
 //!
 //! It knows nothing of gas, of the stack counter, or of touched pages. Where the VM ended a call for want of gas or stack there is
 //! nothing to compare; in all other ways its results, traps and memory must be the same. The rules that are ours are
-//! applied here by hand: globals are fresh in each call, the argument buffer is zeroed after it, a failed call leaves nothing, and every NaN that
+//! applied here by hand: globals are fresh in each call, the argument buffer and the declared stack are zeroed after it, a failed call leaves nothing, and every NaN that
 //! an operator makes is the canonical one.
+
+use std::ops::Range;
 
 use crostata::Outcome;
 use wasm_encoder::{Instruction as I, ValType};
@@ -36,6 +38,8 @@ struct Guest {
     compiled: Compiled,
     engine: Engine,
     buffer: usize,
+    /// What is zeroed behind each call: the buffer, and the declared stack.
+    leftovers: Vec<Range<usize>>,
     is_wide: bool,
     /// The memory between calls; none before the first.
     memory: Option<Vec<u8>>,
@@ -98,12 +102,23 @@ impl Guest {
             .find(|export| export.0 == "A")
             .unwrap();
         let buffer = constant_of(&module, buffer.2);
+        let stack = module
+            .customs
+            .iter()
+            .find(|custom| custom.0 == "crostata.stack");
+        let stack = stack.map(|(_, range)| {
+            let word =
+                |at: usize| u64::from_le_bytes(range[at..at + 8].try_into().unwrap()) as usize;
+            word(0)..word(0) + word(8)
+        });
+        let own = buffer..buffer + BUFFER_BYTES as usize;
         let is_wide = module.is_wide;
         let compiled = Compiled::new(&engine, module.encode()).unwrap();
         Self {
             compiled,
             engine,
             buffer,
+            leftovers: stack.into_iter().chain([own]).collect(),
             is_wide,
             memory: None,
         }
@@ -134,7 +149,9 @@ impl Guest {
         };
         let mut bytes = memory.data(&store).to_vec();
         let result = bytes[self.buffer..self.buffer + len].to_vec();
-        bytes[self.buffer..self.buffer + BUFFER_BYTES as usize].fill(0);
+        for range in &self.leftovers {
+            bytes[range.clone()].fill(0);
+        }
         self.memory = Some(bytes);
         Ended::Returned(result)
     }

@@ -280,7 +280,12 @@ impl Scope<'_, '_> {
                 index = Some(self.random.index(self.module.table as usize + 2));
             }
             let index = index.unwrap_or_else(|| self.random.index(self.module.table as usize));
-            self.emit([I::I32Const(index as i32)]);
+            // What was a 64-bit table is none in the end: the wrapping cuts all indices.
+            let ty = match self.module.table_was_wide {
+                true => ValType::I64,
+                false => ValType::I32,
+            };
+            self.emit([operators::constant(ty, index as u64)]);
         }
         self.emit([call]);
     }
