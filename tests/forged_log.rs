@@ -21,8 +21,8 @@ use scene::{Outcome, branches, importing, open_and_use};
 
 const LOGS: u64 = 600;
 
-/// Memory that the test may use; honest logs of this size take a tenth of it.
-const MEMORY_BYTES_MAX: u64 = 3 << 30;
+/// Memory that the test may use; it takes a tenth of that.
+const MEMORY_BYTES_MAX: u64 = 512 << 20;
 
 /// SplitMix64.
 struct Random(u64);
