@@ -281,7 +281,7 @@ fn straight_line_of_loads() -> World {
     let read_gas = crostata::Protocol::default().schedule.page_read;
     let body = format!(
         "(func $line (param i32) (result i32) (local.get 0) {}) {}",
-        "i32.load ".repeat(20_000),
+        "i32.load ".repeat(8_000),
         function(
             "go",
             "(drop (i32.load (i32.const 0))) (drop (call $line (i32.const 0)))"
