@@ -934,7 +934,8 @@ fn calls_refused_by_the_hook() {
 fn no_gas_at_all() {
     let mut scene = Scene::new();
     let cells = scene.cells;
-    for limit in [0, 1, 19_999, 20_000] {
+    let start = Protocol::default().schedule.instance_base;
+    for limit in [0, 1, start - 1, start] {
         let failed = reverted(scene.session.call_raw(cells, "nothing", [], limit));
         assert_eq!(failed.failure.code, Outcome::OutOfGas);
         assert_eq!(

@@ -61,9 +61,9 @@ fn byte(session: &mut Session, contract: ContractId, function: &str) -> u8 {
         .data[0]
 }
 
-/// Straight-line code, a growth by `pages`, and a loop of ten million rounds.
+/// Straight-line code, short enough that nobody looks at the gas before its end, a growth by `pages`, and a loop of ten million rounds.
 fn overdrawing(pages: &str) -> Vec<u8> {
-    let work = "(drop (i64.load (i64.const 8)))".repeat(1_000);
+    let work = "(drop (i64.load (i64.const 8)))".repeat(70);
     code(&format!(
         r#"(module
           (memory (export "memory") i64 3)
@@ -82,10 +82,13 @@ fn overdrawing(pages: &str) -> Vec<u8> {
 fn overdraw(pages: &str) {
     for vm in backends() {
         let mut session = fresh(&vm);
-        let contract = session
-            .deploy(overdrawing(pages), with_id(1), LIMIT)
-            .unwrap();
-        for limit in [21_000, 22_000, 23_000] {
+        let code = overdrawing(pages);
+        let prices = Protocol::default().schedule;
+        // Enough to start and for the first write, and not for the line.
+        let first = prices.lookup_base + prices.instance_price(code.len() as u64);
+        let start = first + prices.page_write;
+        let contract = session.deploy(code, with_id(1), LIMIT).unwrap();
+        for limit in [50, 200, 400].map(|more| start + more) {
             let receipt = session.call_raw(contract, "run", [], limit);
             let error = receipt.expect_err("ten million rounds do not fit the limit");
             assert_eq!(error.reverted().unwrap().receipt.gas_spent, limit);

@@ -78,12 +78,11 @@ fn call<H: Host, P: Pointer>(
         return Ok(ErrorCode::Unknown as i32);
     };
     charge_instance(&mut guest, &contract)?;
-    let remaining = gas_left(&mut guest)?;
-    let request = Request {
+    let mut request = Request {
         contract,
         function: &name,
         argument: &argument,
-        limit_gas: share(remaining, gas_limit as u64),
+        limit_gas: share(gas_left(&mut guest)?, gas_limit as u64),
         start_gas: 0,
         init: false,
     };
@@ -94,13 +93,9 @@ fn call<H: Host, P: Pointer>(
             return Ok(refusal_code(&refusal) as i32);
         }
     };
-    let globals = guest.data().contracts[prepared.place()]
-        .module
-        .facts
-        .globals
-        .len();
-    let price = guest.data().protocol.schedule.call_global;
-    charge(&mut guest, price.saturating_mul(globals as u64))?;
+    charge_globals(&mut guest, prepared.place())?;
+    let remaining = gas_left(&mut guest)?;
+    request.limit_gas = share(remaining, gas_limit as u64);
     let end = frame::run(&mut guest, &request, prepared).map_err(Abort::from)?;
     let left = remaining.saturating_sub(end.spent_gas);
     set_fuel(&mut guest.as_context_mut(), left).map_err(Abort::from)?;
@@ -108,6 +103,14 @@ fn call<H: Host, P: Pointer>(
         give_back_failure(&mut guest)?;
     }
     deliver(&mut guest, end)
+}
+
+/// Takes the price of the copies of a callee's globals that its frame keeps.
+fn charge_globals<H: Host>(guest: &mut Guest<'_, H>, callee: Place) -> Result<(), Abort> {
+    let state = guest.data();
+    let globals = state.contracts[callee].module.facts.globals.len();
+    let price = state.protocol.schedule.call_global;
+    charge(guest, price.saturating_mul(globals as u64))
 }
 
 /// Gives back what was taken in case the callee fails, which takes the host longer than a return.

@@ -104,7 +104,7 @@ fn c_reports_other_failures_by_code() {
         let mut caller = pair(&vm, width);
         let code =
             |caller: &mut Probe, function: &str, gas| caller.calls(function, b"", gas, 0).result;
-        assert_eq!(code(&mut caller, "spin", 50_000), -2);
+        assert_eq!(code(&mut caller, "spin", 1_000_000), -2);
         assert_eq!(code(&mut caller, "trap", 0), i64::from(i32::MIN));
         for absent in ["nothing", "init", "", "memory", "A", "use_c "] {
             assert_eq!(
@@ -359,11 +359,11 @@ fn limit_and_spent_are_the_frames_own() {
         let seen = used(&spent.data).result as u64;
         assert!(0 < seen && seen < spent.gas_spent, "{seen}");
         let argument = use_argument(&[], b"", 0);
-        let limit = caller.calls("use_limit", &argument, 234_567, 8);
-        assert_eq!(used(&limit.buffer).result, 234_567);
-        let spent = caller.calls("use_spent", &argument, 234_567, 8);
+        let limit = caller.calls("use_limit", &argument, 2_345_678, 8);
+        assert_eq!(used(&limit.buffer).result, 2_345_678);
+        let spent = caller.calls("use_spent", &argument, 2_345_678, 8);
         // The callee counts from its own start: what it paid is less than what the call cost before it began.
-        assert!((1..234_567).contains(&used(&spent.buffer).result));
+        assert!((1..2_345_678).contains(&used(&spent.buffer).result));
     });
 }
 

@@ -123,7 +123,7 @@ fn failures_as_contracts_see_them() {
     );
     assert_eq!(outcome(fallible, "absent", 0), Err(ContractError::Unknown));
     assert_eq!(
-        outcome(fallible, "spends_all", 50_000),
+        outcome(fallible, "spends_all", 1_000_000),
         Err(ContractError::OutOfGas)
     );
     assert_eq!(outcome(id(9), "value", 0), Err(ContractError::DoesNotExist));
@@ -286,8 +286,8 @@ fn spender() {
     let (before, after): (u64, u64) = chain.call(one, "spent_around", 1_000u64);
     assert!(after - before > 1_000);
     type Seen = Result<(u64, u64), ContractError>;
-    let seen: Seen = chain.call(one, "limit_seen_by", (two, 12_345u64));
-    assert_eq!(seen.unwrap().0, 12_345);
+    let seen: Seen = chain.call(one, "limit_seen_by", (two, 2_012_345u64));
+    assert_eq!(seen.unwrap().0, 2_012_345);
     assert_eq!(chain.fails(one, "spend_all", ()), Outcome::OutOfGas);
 }
 

@@ -7,7 +7,7 @@ use crate::fixtures::actor::{
     Call, Grow, Keep, Panic, Recurse, Repeat, SPIN_GAS, See, Spin, Step, Trap, Try, TryWith, Write,
     cell, script,
 };
-use crate::fixtures::id;
+use crate::fixtures::{LIMIT, id};
 
 /// Start of the first page behind the memory of an actor.
 const BEHIND: u32 = 4 << 16;
@@ -368,8 +368,9 @@ fn failures_do_not_use_up_depth() {
             Repeat(10, vec![Try(0, failing)]),
             Call(1, vec![Call(0, deep)]),
         ];
-        let reports = seen(&mut session, 0, &steps);
-        assert_eq!(reports.len(), 11);
+        // Each failing stack takes a share of its caller's gas at every depth.
+        let receipt = session.call_raw(id(0), "run", script(&steps), 10 * LIMIT);
+        assert_eq!(reports(&receipt.unwrap().events).len(), 11);
     });
 }
 
@@ -424,7 +425,7 @@ fn out_of_gas_at_the_top_reverts_successful_callees() {
     everywhere(|mut session| {
         let before = session.root().unwrap();
         let steps = [Call(1, vec![Write(cell(0), 1)]), Spin];
-        let call = session.call_raw(id(0), "run", script(&steps), 200_000);
+        let call = session.call_raw(id(0), "run", script(&steps), LIMIT / 100);
         let reverted = crate::fixtures::reverted(call);
         assert_eq!(reverted.failure.code, Outcome::OutOfGas);
         assert_eq!(reverted.receipt.call_tree.len(), 2);

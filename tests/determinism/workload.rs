@@ -270,9 +270,9 @@ fn trees(run: &mut Run<'_>) {
         0,
         "run",
         &script(&[Write(cell(0), 4), Spin]),
-        50_000,
+        1_000_000,
     );
-    run.calls("little gas", 0, "run", &script(&tree), 100_000);
+    run.calls("little gas", 0, "run", &script(&tree), 300_000);
     run.calls("no gas", 0, "run", &[], 0);
     run.calls("no function", 0, "absent", &[], LIMIT);
     run.acts("zeros again", 0, &[Write(cell(0), 0), Write(4 << 16, 0)]);

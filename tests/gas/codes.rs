@@ -184,7 +184,7 @@ fn every_end_as_a_contract_sees_it() {
       (func (export "call") (param $len i32) (result i32)
         (memory.copy (PTR.const 32) (PTR.const 65536) (call $at (local.get $len)))
         (i32.store (PTR.const 65536)
-          (call $c (PTR.const 0) (PTR.const 32) (local.get $len) (i32.const 0) (i64.const 100000)))
+          (call $c (PTR.const 0) (PTR.const 32) (local.get $len) (i32.const 0) (i64.const 1000000)))
         (i32.const 4))"#;
     each_end(|session, function, outcome| {
         if session.contract_metadata(&id(2)).unwrap().is_none() {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crostata::{CallReceipt, Error, Outcome, PricedQuery, Session, VM};
+use crostata::{CallReceipt, Error, Outcome, PricedQuery, Protocol, Session, VM};
 
 use crate::fixtures::{
-    BACKENDS, LIMIT, WIDTHS, Width, deploy, ephemeral, fresh, id, module, reverted, runs,
+    BACKENDS, LIMIT, WIDTHS, Width, call_gas, deploy, ephemeral, fresh, id, instance_gas, module,
+    reverted, runs, schedule, start_gas,
 };
 
 /// Rounds of the loop that `work` does.
@@ -37,8 +38,13 @@ const DELEGATING: &str = r#"
     (i32.store (PTR.const 65552) (local.get $code))
     (i32.const 20))"#;
 
+/// The delegating contract.
+pub fn delegating(width: Width) -> Vec<u8> {
+    module(width, DELEGATING)
+}
+
 /// A delegating contract, 1, and its callee, 2.
-fn pair(vm: &VM, width: Width, callee: &[u8]) -> Session {
+pub fn pair(vm: &VM, width: Width, callee: &[u8]) -> Session {
     let mut session = fresh(vm);
     deploy(&mut session, 1, &module(width, DELEGATING));
     deploy(&mut session, 2, callee);
@@ -46,20 +52,21 @@ fn pair(vm: &VM, width: Width, callee: &[u8]) -> Session {
 }
 
 /// What a delegating call saw.
-struct Delegated {
-    before: u64,
-    after: u64,
-    code: i32,
-    receipt: CallReceipt<Vec<u8>>,
+pub struct Delegated {
+    pub before: u64,
+    pub after: u64,
+    pub code: i32,
+    pub receipt: CallReceipt<Vec<u8>>,
 }
 
 impl Delegated {
-    fn callee(&self) -> &crostata::CallTreeElem {
+    pub fn callee(&self) -> &crostata::CallTreeElem {
         self.receipt.call_tree.iter().nth(1).unwrap()
     }
 }
 
-fn delegate(session: &mut Session, gas: u64, limit: u64) -> Result<Delegated, Error> {
+/// Calls contract 1, which calls contract 2 with so much gas.
+pub fn delegate(session: &mut Session, gas: u64, limit: u64) -> Result<Delegated, Error> {
     let receipt = session.call_raw(id(1), "run", gas.to_le_bytes(), limit)?;
     let number = |at: usize| u64::from_le_bytes(receipt.data[at..at + 8].try_into().unwrap());
     Ok(Delegated {
@@ -70,19 +77,20 @@ fn delegate(session: &mut Session, gas: u64, limit: u64) -> Result<Delegated, Er
     })
 }
 
-fn run(session: &mut Session, limit: u64) -> Result<CallReceipt<Vec<u8>>, Error> {
+/// Calls `run` of contract 1.
+pub fn run(session: &mut Session, limit: u64) -> Result<CallReceipt<Vec<u8>>, Error> {
     session.call_raw(id(1), "run", [], limit)
 }
 
 /// A session with one contract, 1.
-fn alone(vm: &VM, code: &[u8]) -> Session {
+pub fn alone(vm: &VM, code: &[u8]) -> Session {
     let mut session = fresh(vm);
     deploy(&mut session, 1, code);
     session
 }
 
 /// Runs a test on both backends and for both widths.
-fn everywhere(test: impl Fn(&VM, Width)) {
+pub fn everywhere(test: impl Fn(&VM, Width)) {
     for backend in BACKENDS {
         for width in WIDTHS {
             println!("{backend:?} {width:?}");
@@ -92,7 +100,7 @@ fn everywhere(test: impl Fn(&VM, Width)) {
 }
 
 /// The least limit at which `succeeds`, by bisection, given one at which it does.
-fn least(mut enough: u64, mut succeeds: impl FnMut(u64) -> bool) -> u64 {
+pub fn least(mut enough: u64, mut succeeds: impl FnMut(u64) -> bool) -> u64 {
     let mut too_little = 0;
     while enough - too_little > 1 {
         let middle = too_little + (enough - too_little) / 2;
@@ -115,7 +123,8 @@ fn gas_is_exact_after_success_and_panic() {
         for end in ["(i32.const 0)", "(call $panic (i32.const 0)) (unreachable)"] {
             let code = work(width, end);
             let exact = spent(&code, LIMIT);
-            assert!(exact > u64::from(3 * ROUNDS) && exact < 100_000, "{exact}");
+            let work = exact - start_gas(&code);
+            assert!(work > u64::from(3 * ROUNDS) && work < 100_000, "{work}");
             for limit in [exact + 1, exact + 12_345, LIMIT * 1_000, u64::MAX] {
                 assert_eq!(spent(&code, limit), exact);
             }
@@ -131,8 +140,9 @@ fn a_trap_spends_the_whole_limit() {
             "(unreachable)",
             "(i32.div_u (i32.const 1) (local.get $left))",
         ] {
-            let mut session = alone(vm, &work(width, end));
-            for limit in [50_000, LIMIT] {
+            let code = work(width, end);
+            let mut session = alone(vm, &code);
+            for limit in [start_gas(&code) + 50_000, LIMIT] {
                 let receipt = reverted(run(&mut session, limit)).receipt;
                 assert_eq!((receipt.gas_spent, receipt.gas_limit), (limit, limit));
             }
@@ -172,12 +182,23 @@ fn the_least_limit_with_a_callee() {
     }
 }
 
+/// Statements in a straight line, few enough that nobody looks at the gas between them, and more than that.
+const SHORT: usize = 60;
+const LONG: usize = 2_000;
+
+/// A straight line: each statement takes four gas.
+pub fn line(length: usize) -> String {
+    "(local.set 0 (i32.add (local.get 0) (i32.const 1)))\n".repeat(length)
+}
+
 /// Limits of zero and of a few gas fail with a receipt, and never more than the limit is spent.
 #[test]
 fn tiny_limits() {
     everywhere(|vm, width| {
-        let mut session = alone(vm, &work(width, "(i32.const 0)"));
-        for limit in [0, 1, 2, 19_999, 20_000, 20_001] {
+        let code = work(width, "(i32.const 0)");
+        let mut session = alone(vm, &code);
+        let start = start_gas(&code);
+        for limit in [0, 1, 2, start - 1, start, start + 1] {
             let failed = reverted(run(&mut session, limit));
             assert_eq!(failed.failure.code, Outcome::OutOfGas);
             assert_eq!(failed.receipt.gas_spent, limit);
@@ -185,26 +206,28 @@ fn tiny_limits() {
     });
 }
 
-/// A straight line longer than its gas has no check inside, and is out of gas all the same.
+/// A straight line longer than its gas may come to its end without a look at the gas, and is out of gas all the same.
 #[test]
 fn ok_without_gas_left_is_out_of_gas() {
     everywhere(|vm, width| {
-        let line = "(local.set 0 (i32.add (local.get 0) (i32.const 1)))\n".repeat(2_000);
-        let mut session = alone(vm, &runs(width, &format!("{line} (i32.const 0)")));
-        let spent = run(&mut session, LIMIT).unwrap().gas_spent;
-        for limit in [spent, spent - 1, spent - 1_000, 20_010] {
-            let failed = reverted(run(&mut session, limit));
-            assert_eq!(failed.failure.code, Outcome::OutOfGas);
-            assert_eq!(failed.receipt.gas_spent, limit);
+        for length in [SHORT, LONG] {
+            let line = line(length);
+            let code = runs(width, &format!("{line} (i32.const 0)"));
+            let mut session = alone(vm, &code);
+            let spent = run(&mut session, LIMIT).unwrap().gas_spent;
+            for limit in [spent, spent - 1, spent - 100, start_gas(&code) + 10] {
+                let failed = reverted(run(&mut session, limit));
+                assert_eq!(failed.failure.code, Outcome::OutOfGas);
+                assert_eq!(failed.receipt.gas_spent, limit);
+            }
+            assert_eq!(run(&mut session, spent + 1).unwrap().gas_spent, spent);
         }
-        assert_eq!(run(&mut session, spent + 1).unwrap().gas_spent, spent);
     });
 }
 
 /// An import that is reached without gas does nothing: no event, query, debug message, feed or call.
 #[test]
 fn imports_without_gas_do_nothing() {
-    let line = "(local.set 0 (i32.add (local.get 0) (i32.const 1)))\n".repeat(2_000);
     let imports = [
         "(call $emit (PTR.const 32) (i32.const 1) (i32.const 1))",
         "(drop (call $hq (PTR.const 32) (i32.const 1) (i32.const 0)))",
@@ -213,7 +236,10 @@ fn imports_without_gas_do_nothing() {
         "(drop (call $c (PTR.const 0) (PTR.const 32) (i32.const 1) (i32.const 0) (i64.const 0)))",
     ];
     for backend in BACKENDS {
-        for import in imports {
+        for (import, length) in imports
+            .into_iter()
+            .flat_map(|one| [(one, SHORT), (one, LONG)])
+        {
             let asked = Arc::new(AtomicU32::new(0));
             let mut vm = ephemeral(backend);
             let counter = asked.clone();
@@ -222,7 +248,7 @@ fn imports_without_gas_do_nothing() {
                 Ok(vec![])
             };
             vm.register_host_query("q", PricedQuery::new(0, query));
-            let body = format!("{line} {} (i32.const 0)", import.repeat(50));
+            let body = format!("{} {} (i32.const 0)", line(length), import.repeat(50));
             let code = module(
                 Width::Narrow,
                 &format!(
@@ -237,7 +263,9 @@ fn imports_without_gas_do_nothing() {
                 heard.fetch_add(1, Ordering::Relaxed);
             });
             let (sender, receiver) = std::sync::mpsc::channel();
-            let call = session.feeder_call_raw(id(1), "run", [], 21_000, sender);
+            // Enough to start, and for less than the line.
+            let limit = start_gas(&code) + 100;
+            let call = session.feeder_call_raw(id(1), "run", [], limit, sender);
             let failed = reverted(call);
             assert_eq!(failed.failure.code, Outcome::OutOfGas, "{import}");
             assert_eq!(failed.receipt.reverted_events, []);
@@ -254,7 +282,7 @@ fn unused_gas_of_a_callee_comes_back() {
     everywhere(|vm, width| {
         for end in ["(i32.const 0)", "(call $panic (i32.const 0)) (unreachable)"] {
             let mut session = pair(vm, width, &work(width, end));
-            let mut seen = [0, 20_000, 1_000_000, LIMIT].map(|gas| {
+            let mut seen = [0, 50_000, 1_000_000, LIMIT].map(|gas| {
                 let seen = delegate(&mut session, gas, LIMIT).unwrap();
                 let overhead = seen.after - seen.before - seen.callee().gas_spent;
                 (seen.receipt.gas_spent, overhead, seen.callee().gas_spent)
@@ -299,7 +327,7 @@ fn the_call_tree_adds_up() {
 }
 
 /// What remains when a callee starts: the most that can be asked for, found by asking for less and less.
-fn remaining(session: &mut Session, limit: u64) -> u64 {
+pub fn remaining(session: &mut Session, limit: u64) -> u64 {
     least(limit, |gas| {
         let seen = delegate(session, gas, limit).unwrap();
         seen.callee().gas_limit != gas
@@ -311,8 +339,10 @@ fn remaining(session: &mut Session, limit: u64) -> u64 {
 fn the_default_share() {
     let vm = VM::ephemeral().unwrap();
     for width in WIDTHS {
-        let mut session = pair(&vm, width, &runs(width, "(i32.const 0)"));
-        for limit in [100_000, 1_000_003, LIMIT] {
+        let callee = runs(width, "(i32.const 0)");
+        let mut session = pair(&vm, width, &callee);
+        let least = start_gas(&module(width, DELEGATING)) + call_gas(&callee) + 100_000;
+        for limit in [least, least + 1_000_003, LIMIT] {
             let remaining = remaining(&mut session, limit);
             for gas in [0, remaining, remaining + 1, LIMIT, u64::MAX, 1 << 63] {
                 let seen = delegate(&mut session, gas, limit).unwrap();
@@ -345,7 +375,7 @@ fn a_callee_that_does_not_start_costs_the_call_only() {
         // No contract is brought into the tree where there is none.
         assert_eq!(
             one.after - one.before,
-            nobody.after - nobody.before + 20_000
+            nobody.after - nobody.before + instance_gas(&absent)
         );
     }
 }
@@ -378,11 +408,14 @@ fn a_contract_is_brought_in_once_per_tree() {
     for width in WIDTHS {
         let mut session = fresh(&vm);
         deploy(&mut session, 1, &module(width, twice));
-        deploy(&mut session, 2, &runs(width, "(i32.const 0)"));
+        let callee = runs(width, "(i32.const 0)");
+        deploy(&mut session, 2, &callee);
         let first = run(&mut session, LIMIT).unwrap();
         let number = |at: usize| u64::from_le_bytes(first.data[at..at + 8].try_into().unwrap());
-        // Bringing it in, and the first read of the page with its id and name.
-        assert_eq!(number(0), number(8) + 20_000 + 1_000);
+        // Looking for it, bringing it in, and the first read of the page with its id and name.
+        let prices = schedule();
+        let more = start_gas(&callee) + prices.page_read;
+        assert_eq!(number(0), number(8) + more);
         assert_eq!(run(&mut session, LIMIT).unwrap(), first);
     }
 }
@@ -393,11 +426,19 @@ fn growth_is_paid_by_the_page() {
     everywhere(|vm, width| {
         let cost = |pages: u32| {
             let body = format!("(drop (memory.grow (PTR.const {pages}))) (i32.const 0)");
-            let mut session = alone(vm, &runs(width, &body));
-            run(&mut session, LIMIT).unwrap().gas_spent
+            let code = runs(width, &body);
+            let spent = run(&mut alone(vm, &code), LIMIT).unwrap().gas_spent;
+            spent - start_gas(&code)
         };
-        assert_eq!(cost(8) - cost(0), 8 * 255);
-        assert!(cost(9) - cost(0) <= 9 * 255);
+        let page = schedule().memory_grow_page;
+        assert!(
+            cost(0) > schedule().memory_grow_base && cost(0) < schedule().memory_grow_base + 100
+        );
+        assert_eq!(cost(8) - cost(0), 8 * page);
+        assert!(cost(9) - cost(0) <= 9 * page);
+        // What the protocol's own limits forbid is not paid by the page.
+        let most = Protocol::default().limits.memory_wasm_pages_max as u32;
+        assert_eq!(cost(most), cost(0));
     });
 }
 
@@ -409,7 +450,7 @@ fn failures_name_their_place() {
             width,
             r#"(data (PTR.const 0) "\02") (data (PTR.const 32) "run")
             (func (export "run") (param i32) (result i32)
-              (drop (call $c (PTR.const 0) (PTR.const 32) (i32.const 3) (i32.const 0) (i64.const 40000)))
+              (drop (call $c (PTR.const 0) (PTR.const 32) (i32.const 3) (i32.const 0) (i64.const 100000)))
               (unreachable))"#,
         );
         let mut session = fresh(vm);

@@ -65,7 +65,7 @@ counts! {
     /// Blocks, loops, ifs, and branches; each target of a table is one.
     branches,
     /// Over all branches the values that may differ where they lead: the locals written in the block that is left or begun anew, and its
-    /// parameters or results.
+    /// parameters or results. The end of a block that was branched out of counts as a branch, the beginning of a loop as two.
     joins,
     /// Over all places that end a block in the compiler's sense the locals of the function and the operands on the stack.
     spans,

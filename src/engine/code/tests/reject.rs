@@ -619,7 +619,7 @@ fn what_a_module_claims_is_not_believed() {
 
 #[test]
 fn nesting_is_limited_over_the_whole_module() {
-    let nested = times("block ", 127) + &times("end ", 127);
+    let nested = times("block ", 255) + &times("end ", 255);
     let function = format!("(func (local {}) {nested})", times("i32 ", 512));
     let fits = contract(&times(&function, 8));
     prepare(&fits, &CodeLimits::default()).unwrap();
