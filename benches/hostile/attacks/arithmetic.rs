@@ -278,15 +278,16 @@ fn straight_float(operation: &str, count: usize) -> World {
 }
 
 fn straight_line_of_loads() -> World {
+    let read_gas = crostata::Protocol::default().schedule.page_read;
     let body = format!(
         "(func $line (param i32) (result i32) (local.get 0) {}) {}",
-        "i32.load ".repeat(20_000),
+        "i32.load ".repeat(8_000),
         function(
             "go",
             "(drop (i32.load (i32.const 0))) (drop (call $line (i32.const 0)))"
         )
     );
-    World::of_all([calling_go(0, 1_400), contract(2, "", &body)])
+    World::of_all([calling_go(0, read_gas + 400), contract(2, "", &body)])
 }
 
 /// Each function is checked at its start, so that only the first body runs for nothing.
@@ -317,5 +318,5 @@ fn straight_line_outside() -> World {
         "(func $line (param i64) (result i64) (i64.const -1) {divisions}) {}",
         function("go", "(drop (call $line (i64.const 3)))")
     );
-    World::of(contract(2, "", &body)).calling(Call::of(1, "go").limited(20_300))
+    World::of(contract(2, "", &body)).with_little("go", 300)
 }

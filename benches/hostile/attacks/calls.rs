@@ -3,7 +3,8 @@
 use super::text::{
     CALLS, call, calling_go, calling_go_times, contract, forever, function, names, run,
 };
-use super::{Call, Listed, Step, World};
+use super::{Call, Listed, Step, World, entry_gas};
+use crostata::Protocol;
 
 const PANIC: &str = r#"(import "env" "panic" (func $panic (param i32)))"#;
 
@@ -12,11 +13,10 @@ pub const ATTACKS: &[Listed] = &[
         World::of(contract(2, "", &run("")))
     }),
     ("calls_from_outside_failing", || {
-        World::of(contract(2, "", &run("(unreachable)")))
-            .calling(Call::of(1, "run").limited(25_000))
+        World::of(contract(2, "", &run("(unreachable)"))).with_little("run", 100)
     }),
     ("calls_from_outside_without_gas", || {
-        World::of(contract(2, "", &run(""))).calling(Call::of(1, "run").limited(20_000))
+        World::of(contract(2, "", &run(""))).with_little("run", 0)
     }),
     ("calls_rejected", || {
         World::of(contract(2, "", &run(""))).calling(Call::of(1, "nothing"))
@@ -99,7 +99,7 @@ pub const ATTACKS: &[Listed] = &[
     }),
     ("arguments_from_outside_without_gas", || {
         World::of(contract(2, "", &run("")))
-            .calling(Call::of(1, "run").with(vec![7; 65_536]).limited(90_000))
+            .calling(Call::of(1, "run").with(vec![7; 65_536]).limited(300_000))
     }),
     ("globals_64", globals_64),
     ("globals_64_failing", globals_64_failing),
@@ -190,7 +190,8 @@ fn calls_refused_reentry() -> World {
 /// A contract that calls itself to the greatest depth, again and again.
 fn deep(end: &str, argument_bytes: u32) -> World {
     let body = call(1, "go", argument_bytes, 0) + end;
-    let code = names("go", 1) + &function("go", &body) + &run(&forever(&call(1, "go", 0, 400_000)));
+    let code =
+        names("go", 1) + &function("go", &body) + &run(&forever(&call(1, "go", 0, 8_000_000)));
     World::of(contract(2, CALLS, &code)).calling(Call::of(1, "run"))
 }
 
@@ -266,8 +267,9 @@ fn contracts_in_turn_failing() -> World {
             "(i32.store (i32.const 8) (i32.const 1)) (unreachable)",
         ),
     );
+    let limit_gas = entry_gas(&code) + Protocol::default().schedule.page_write + 200;
     World::of_all(std::iter::repeat_n(code, 2_000))
-        .stepping(|step| Step::Call(Call::of(1 + step as u32 % 2_000, "go").limited(25_000)))
+        .stepping(move |step| Step::Call(Call::of(1 + step as u32 % 2_000, "go").limited(limit_gas)))
 }
 
 /// A node that has just started is made to load, if not to compile, what was deployed long ago.
@@ -279,7 +281,7 @@ fn large_code_cold() -> World {
     World::of_all((0..3).map(code))
         .cold()
         .at_most(3)
-        .stepping(|step| Step::Call(Call::of(1 + step as u32 % 3, "go").limited(25_000)))
+        .stepping(|step| Step::Call(Call::of(1 + step as u32 % 3, "go")))
 }
 
 /// A callee fails with 24 frames to tell of.
@@ -291,7 +293,7 @@ fn backtraces(name: &str) -> World {
            {}"#,
         function("go", &format!("(call $deep{name} (i32.const 30))"))
     );
-    World::of_all([calling_go(0, 1_000), contract(2, "", &body)])
+    World::of_all([calling_go(0, 2_000), contract(2, "", &body)])
 }
 
 /// The unwinder walks thousands of frames; the backtrace shows few.
@@ -303,7 +305,7 @@ fn traps_out_of_deep_recursion() -> World {
            {}"#,
         function("go", "(drop (call $deep (i32.const 4000)))")
     );
-    World::of_all([calling_go(0, 75_000), contract(2, "", &body)])
+    World::of_all([calling_go(0, 150_000), contract(2, "", &body)])
 }
 
 fn recursion() -> String {
@@ -314,11 +316,11 @@ fn recursion() -> String {
 }
 
 fn stack_exhausted() -> World {
-    World::of_all([calling_go(0, 80_000), contract(2, "", &recursion())])
+    World::of_all([calling_go(0, 200_000), contract(2, "", &recursion())])
 }
 
 fn stack_exhausted_outside() -> World {
-    World::of(contract(2, "", &recursion())).calling(Call::of(1, "go").limited(100_000))
+    World::of(contract(2, "", &recursion())).with_little("go", 200_000)
 }
 
 /// Frames that write a page under as many scopes as there can be.

@@ -67,10 +67,9 @@ pub const ATTACKS: &[Listed] = &[
     ("growth_reverted", || {
         World::of(contract(
             2,
-            "",
-            &run("(drop (memory.grow (i32.const 4000))) (unreachable)"),
+            PANIC,
+            &run(&format!("(drop (memory.grow (i32.const 4000))) {FAIL}")),
         ))
-        .calling(Call::of(1, "run").limited(1_200_000))
     }),
     ("growth_nested_reverted", growth_nested_reverted),
     ("growth_of_256_contracts", growth_of_256_contracts),
@@ -337,11 +336,9 @@ fn growth_refused() -> World {
 }
 
 fn growth_nested_reverted() -> World {
-    let callee = function("go", "(drop (memory.grow (i32.const 4000))) (unreachable)");
-    World::of_all([
-        super::text::calling_go(0, 1_050_000),
-        contract(2, "", &callee),
-    ])
+    let callee = format!("(drop (memory.grow (i32.const 4000))) {FAIL}");
+    let callee = contract(2, PANIC, &function("go", &callee));
+    World::of_all([super::text::calling_go(0, 0), callee])
 }
 
 /// The most memory that a call tree may have: each contract grows to its limit.

@@ -12,13 +12,19 @@ pub mod memory;
 pub mod run;
 pub mod text;
 
-use crostata::ContractId;
+use crostata::{ContractId, Protocol};
 
 /// Gas for what is prepared, which nobody pays for.
 pub const AMPLE_GAS: u64 = 1 << 50;
 
 /// The gas limit of a call, unless the attack is about another: calls of this size make a block.
 pub const CALL_GAS: u64 = 25_000_000;
+
+/// What a call from outside of a contract with this code pays before its first instruction, without an argument.
+pub fn entry_gas(code: &[u8]) -> u64 {
+    let schedule = Protocol::default().schedule;
+    schedule.lookup_base + schedule.instance_price(code.len() as u64)
+}
 
 /// Something to try.
 pub struct Attack {
@@ -149,6 +155,12 @@ impl World {
     pub fn stepping(self, step: impl Fn(u64) -> Step + 'static) -> Self {
         let step = Box::new(step);
         Self { step, ..self }
+    }
+
+    /// With calls of contract 1 that have this much gas for its instructions.
+    pub fn with_little(self, function: &'static str, gas: u64) -> Self {
+        let entry = entry_gas(&self.contracts[0].code);
+        self.calling(Call::of(1, function).limited(entry + gas))
     }
 
     /// With this call, again and again.

@@ -5,10 +5,12 @@ use std::sync::mpsc;
 
 use crostata::{Commit, ContractData, Error, Session, SessionData, VM};
 
-use super::{AMPLE_GAS, Call, Deployment, Step, World, id};
+use super::{AMPLE_GAS, Call, Deployment, Step, World, entry_gas, id};
 
-/// What a transaction at least costs where the VM charges nothing for it: the price of a contract's first frame.
-pub const REJECTED_GAS: u64 = 20_000;
+/// What counts for a rejected call, which the VM does not charge for: the least that a call from outside costs.
+fn rejected_gas() -> u64 {
+    entry_gas(&[])
+}
 
 /// What the steps did.
 #[derive(Default)]
@@ -81,7 +83,7 @@ fn run_call(session: &mut Session, call: &Call, outcome: &mut Outcome) -> Result
         call.limit_gas,
     );
     let spent = receipt.map(|receipt| receipt.gas_spent);
-    outcome.count(spent, call.limit_gas, REJECTED_GAS)
+    outcome.count(spent, call.limit_gas, rejected_gas())
 }
 
 /// What is fed is received and dropped.
@@ -96,7 +98,7 @@ fn feed(session: &mut Session, call: &Call, outcome: &mut Outcome) -> Result<(),
     );
     drop(fed);
     let spent = receipt.map(|receipt| receipt.gas_spent);
-    outcome.count(spent, call.limit_gas, REJECTED_GAS)
+    outcome.count(spent, call.limit_gas, rejected_gas())
 }
 
 fn deploy(
