@@ -21,7 +21,7 @@ fn seam(width: Width) -> Vec<u8> {
              (call $self_id)
              (memory.copy (PTR.const 2048) (PTR.const 65536) (PTR.const 32))
              (PTR.store (PTR.const 65536) (PTR.const 4))
-             (local.set $code (call $c (PTR.const 2048) (PTR.const 1024) (i32.const 4) (i32.const 8) (i64.const 100000)))
+             (local.set $code (call $c (PTR.const 2048) (PTR.const 1024) (i32.const 4) (i32.const 8) (i64.const 1000000)))
              (i32.store (PTR.const 65536) (local.get $code))
              (i32.const 4))
            (func (export "get") (param i32) (result i32)
@@ -103,6 +103,7 @@ fn accesses_are_known_after_every_call() {
 fn roomy(backend: Backend, wasm_pages_max: u64) -> VM {
     let mut protocol = Protocol::default();
     protocol.limits.memory_wasm_pages_max = wasm_pages_max;
+    protocol.limits.call_memory_wasm_pages_max = wasm_pages_max;
     VM::ephemeral_with_config(Config {
         backend,
         protocols: vec![protocol],
@@ -132,7 +133,7 @@ const FULL: &str = r#"(module
     (call $self_id)
     (memory.copy (i32.const 2048) (i32.const 65536) (i32.const 32))
     (i32.store (i32.const 65536) (i32.const 4))
-    (drop (call $c (i32.const 2048) (i32.const 1024) (i32.const 4) (i32.const 4) (i64.const 1000000)))
+    (drop (call $c (i32.const 2048) (i32.const 1024) (i32.const 4) (i32.const 4) (i64.const 10000000)))
     (i32.store (i32.const 65536) (i32.load (i32.const 4)))
     (i32.store (i32.const 65540) (i32.load (i32.const -4)))
     (i32.store (i32.const 65544) (i32.load (i32.const -8)))

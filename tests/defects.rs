@@ -9,8 +9,8 @@ use std::process::Command;
 use common::*;
 use crostata::{
     CommitError, ContractData, ContractId, Error, Event, Fatal, LookupError, Outcome, PAGE_BYTES,
-    PageIndex, PageOpening, ProofError, RecompileError, Refusal, Rejected, Root, SessionData, VM,
-    code_hash, contract_bytecode,
+    PageIndex, PageOpening, ProofError, Protocol, RecompileError, Refusal, Rejected, Root,
+    SessionData, VM, code_hash, contract_bytecode,
 };
 use crostata_proof::{VerifyError, hash};
 
@@ -766,7 +766,8 @@ fn backtraces_have_names() {
     assert_eq!(failure.backtrace, ["innermost", "middle", "outermost"]);
 }
 
-/// A chain of calls needs hardly more gas than it uses: a sixty-fourth per level, not the 27 % of a fixed share.
+/// A chain of calls needs hardly more gas than it uses: a sixty-fourth per level, not the 27 % of a fixed share, and the deposits
+/// for failures, one per level, that come back.
 #[test]
 fn nested_calls_need_hardly_more_gas_than_they_use() {
     let vm = VM::ephemeral().unwrap();
@@ -779,16 +780,17 @@ fn nested_calls_need_hardly_more_gas_than_they_use() {
             .call::<_, u32>(caller, "chain", &depth, LIMIT)
             .unwrap()
             .gas_spent;
+        let deposit = Protocol::default().schedule.failure_base;
         let mut enough = used + 1;
         for _ in 0..depth {
-            enough += enough / 63 + 1;
+            enough += enough / 63 + 1 + deposit;
         }
         let receipt = session.call::<_, u32>(caller, "chain", &depth, enough);
         assert_eq!(receipt.unwrap().gas_spent, used, "at depth {depth}");
     }
 }
 
-/// A callee that uses millions gets by on a limit a sixty-fourth above what the whole call uses.
+/// A callee that uses millions gets by on a limit a sixty-fourth above what the whole call uses, and the deposit for its failure.
 #[test]
 fn a_heavy_callee_needs_a_sixty_fourth_more() {
     let vm = VM::ephemeral().unwrap();
@@ -808,7 +810,8 @@ fn a_heavy_callee_needs_a_sixty_fourth_more() {
     let (outcome, used) = delegate(LIMIT).unwrap();
     assert_eq!(outcome, Ok(()));
     assert!(used > 4_000_000, "{used}");
-    let (outcome, _) = delegate(used + used / 63 + 1).unwrap();
+    let deposit = Protocol::default().schedule.failure_base;
+    let (outcome, _) = delegate(used + used / 63 + 1 + deposit).unwrap();
     assert_eq!(outcome, Ok(()));
 }
 

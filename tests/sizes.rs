@@ -15,6 +15,7 @@ const FOUR_TIB: u64 = 4 << 40;
 fn unbounded() -> Config {
     let mut protocol = Protocol::default();
     protocol.limits.memory_wasm_pages_max = FOUR_TIB / WASM_PAGE;
+    protocol.limits.call_memory_wasm_pages_max = FOUR_TIB / WASM_PAGE;
     Config {
         protocols: vec![protocol],
         ..Config::default()

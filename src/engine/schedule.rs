@@ -71,7 +71,7 @@ const fn next_line(text: &[u8], mut at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::SCHEDULE;
-    use crate::Protocol;
+    use crate::engine::Protocol;
 
     /// P1: the file says what the protocol has, and nothing that the protocol does not have.
     #[test]

@@ -279,7 +279,7 @@ fn names_follow_their_functions() {
     let Ok(prepared) = prepared else {
         panic!("{prepared:?}")
     };
-    assert_eq!(prepared.facts.added_imports, 4);
+    assert_eq!(prepared.facts.added_imports, 5);
     let mut names = Vec::new();
     for payload in Parser::new(0).parse_all(&prepared.wasm) {
         let Payload::CustomSection(section) = payload.unwrap() else {
@@ -301,13 +301,13 @@ fn names_follow_their_functions() {
                         .into_iter()
                         .map(|local| local.unwrap().index)
                         .collect();
-                    assert!(functions.contains(&5));
+                    assert!(functions.contains(&6));
                 }
                 _ => {}
             }
         }
     }
-    assert_eq!(names, [(0, "host"), (5, "first"), (6, "second")]);
+    assert_eq!(names, [(0, "host"), (6, "first"), (7, "second")]);
 }
 
 /// A body of that many bytes at most, filled with `unit`.
