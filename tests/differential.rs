@@ -67,6 +67,7 @@ fn random_contracts_do_the_same_everywhere() {
     assert!(counts.running * 2 >= modules, "too few modules run");
     assert!(counts.judged * 2 >= modules, "wasmi judges too few");
     assert!(counts.rejected * 20 <= modules, "too many are rejected");
+    assert!(counts.silent * 20 <= modules, "wasmi says too little");
 }
 
 /// A case of the environment, and those that are kept.

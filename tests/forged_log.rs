@@ -19,7 +19,7 @@ use common::{CELLS, code};
 use forge::Log;
 use scene::{Outcome, branches, importing, open_and_use};
 
-const LOGS: u64 = 600;
+const LOGS: u64 = 1_000;
 
 /// Memory that the test may use; it takes a tenth of that.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;

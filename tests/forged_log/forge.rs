@@ -178,17 +178,18 @@ impl Log {
     /// Tells one lie, and mends what follows from it mostly: numbers of frames, ids of commits.
     pub fn lie(&mut self, choose: Choose<'_>) {
         let places = self.places();
-        let segment = choose(self.segments.len() as u64) as usize;
+        // What lies before the last checkpoint is hardly looked at.
+        let segment = last_of_two(self.segments.len(), choose);
         match choose(16) {
-            0 => self.lie_in_segment(segment, choose),
-            1 => self.move_frames(segment, choose),
+            0..3 => self.lie_in_segment(segment, choose),
+            3 => self.move_frames(segment, choose),
             kind => {
                 let ids = self.ids();
                 let frames = &mut self.segments[segment].frames;
                 if frames.is_empty() {
                     return;
                 }
-                let frame = choose(frames.len() as u64) as usize;
+                let frame = last_of_two(frames.len(), choose);
                 lie_in_frame(&mut frames[frame], kind, &places, &ids, choose);
             }
         }
@@ -234,7 +235,7 @@ impl Log {
             put(&mut segment.header, 64, &next.to_le_bytes());
             for frame in &mut segment.frames {
                 frame.sequence = next;
-                next += 1;
+                next = next.wrapping_add(1);
             }
         }
     }
@@ -242,7 +243,13 @@ impl Log {
     fn lie_in_segment(&mut self, segment: usize, choose: Choose<'_>) {
         let places = self.places();
         let header = &mut self.segments[segment].header;
-        match choose(4) {
+        match choose(5) {
+            4 => {
+                // The first segment's number goes for all that follow.
+                let near = [u64::MAX, u64::MAX / 2, 16][choose(3) as usize];
+                let lie = near - choose(16);
+                put(&mut self.segments[0].header, 64, &lie.to_le_bytes());
+            }
             0 => {
                 let lie = value(&places, word(header, 72), choose);
                 put(header, 72, &lie.to_le_bytes());
@@ -288,6 +295,12 @@ impl Log {
     }
 }
 
+/// An index, rather high.
+fn last_of_two(len: usize, choose: Choose<'_>) -> usize {
+    let first = choose(len as u64);
+    first.max(choose(len as u64)) as usize
+}
+
 /// A number instead of another: an edge, a neighbour, or the place of something.
 fn value(places: &[u64], before: u64, choose: Choose<'_>) -> u64 {
     const EDGES: [u64; 14] = [
@@ -323,8 +336,8 @@ fn lie_in_frame(
     choose: Choose<'_>,
 ) {
     match kind {
-        2 => frame.kind = choose(10) as u8,
-        3 => frame.durable = value(places, frame.durable, choose),
+        14 => frame.kind = choose(10) as u8,
+        15 => frame.durable = value(places, frame.durable, choose),
         4 => {
             let which = choose(2) as usize;
             let length = [frame.meta.len(), frame.blobs.len()][which] as u64;
@@ -356,10 +369,17 @@ fn resize(bytes: &mut Vec<u8>, choose: Choose<'_>) {
     }
 }
 
-/// Puts another number of 1, 4 or 8 bytes somewhere.
+/// Puts another number of 1, 4 or 8 bytes somewhere, where a count or a length may be mostly.
 fn overwrite(bytes: &mut [u8], places: &[u64], choose: Choose<'_>) {
-    let at = choose(bytes.len().min(6_000) as u64) as usize;
+    let end = bytes.len().min(6_000);
+    let is_count = |at: &usize| (1..5_000).contains(&(word(bytes, *at) as u32));
+    let counts: Vec<usize> = (0..end).filter(is_count).collect();
+    let at = match choose(3) {
+        0 => choose(end as u64) as usize,
+        _ if counts.is_empty() => 0,
+        _ => counts[choose(counts.len() as u64) as usize],
+    };
     let lie = value(places, word(bytes, at), choose);
-    let len = [1, 4, 8][choose(3) as usize];
+    let len = [4, 4, 8, 1][choose(4) as usize];
     put(bytes, at, &lie.to_le_bytes()[..len]);
 }
