@@ -91,7 +91,6 @@ pub const BOMBS: &[Family] = &[
 pub const REJECTED: &[Family] = &[
     family("rejected_section", rejected_section),
     family("rejected_places", rejected_places),
-    family("rejected_writes", rejected_writes),
     family("rejected_data", rejected_data),
     family("rejected_types", rejected_types),
 ];
@@ -925,7 +924,7 @@ pub fn branches_to_loop(bytes: usize) -> Vec<u8> {
     narrow(bytes, |left, _| {
         body(
             &[(locals - 1, I32)],
-            left.saturating_sub(5 * locals as usize).max(100),
+            left.saturating_sub(8 * locals as usize).max(100),
             (JOINS / locals as usize).min(PLACES),
             |code| {
                 code.loop_(BlockType::Empty);
@@ -1065,7 +1064,7 @@ pub fn branches_to_many(bytes: usize) -> Vec<u8> {
         body(
             &[(locals - 1, I32)],
             left.saturating_sub(1_500).max(100),
-            JOINS / 100,
+            JOINS / 200,
             |code| {
                 for _ in 0..depth {
                     code.block(BlockType::Empty);
@@ -1646,34 +1645,6 @@ pub fn rejected_places(bytes: usize) -> Vec<u8> {
             nothing,
         )
     })
-}
-
-/// As many locals written in as many blocks as the rules allow.
-pub fn rejected_writes(bytes: usize) -> Vec<u8> {
-    let locals = 250_u32;
-    with_unknown_section(narrow(bytes, |left, _| {
-        body(
-            &[(locals - 1, I32)],
-            left,
-            1,
-            nothing,
-            |code, _| {
-                for level in 0..1_000 {
-                    code.block(BlockType::Empty);
-                    if level % 4 == 3 {
-                        code.local_get(0).local_set(level / 4);
-                    }
-                }
-                for local in 0..locals {
-                    code.local_get(0).local_set(local);
-                }
-                for _ in 0..1_000 {
-                    code.end();
-                }
-            },
-            zero,
-        )
-    }))
 }
 
 pub fn rejected_data(bytes: usize) -> Vec<u8> {

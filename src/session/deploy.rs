@@ -57,12 +57,7 @@ impl Session {
             owner,
             argument,
         };
-        let (code_gas, init) = self.add(bytecode, new, gas_limit)?;
-        Ok(DeployReceipt {
-            contract_id,
-            code_gas,
-            init,
-        })
+        self.add(bytecode, new, gas_limit)
     }
 
     /// Deploys a contract from bytes alone.
@@ -98,13 +93,13 @@ impl Session {
         })
     }
 
-    /// Adds the contract and constructs it; gives the price of its code and what `init` did.
+    /// Adds the contract and constructs it.
     fn add(
         &mut self,
         bytecode: &[u8],
         new: NewContract,
         gas_limit: u64,
-    ) -> Result<(u64, Option<CallReceipt<Vec<u8>>>), Error> {
+    ) -> Result<DeployReceipt, Error> {
         let contract = new.contract_id;
         let context = self.context_mut()?;
         if context.exists(&contract)? {
@@ -130,7 +125,11 @@ impl Session {
             place.insert(bytecode.into());
             self.journal.note(|| Change::Code(code_hash));
         }
-        Ok((code_gas, init))
+        Ok(DeployReceipt {
+            contract_id: contract,
+            code_gas,
+            init,
+        })
     }
 
     fn insert(

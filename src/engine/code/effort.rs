@@ -167,7 +167,15 @@ impl Counter {
     ) {
         let values = self.counted.locals + u64::from(height);
         self.counted.computed += u64::from(computes);
-        let places = match operator {
+        let places = self.places(outline, operator, accesses);
+        self.counted.places += places;
+        self.counted.effort.spans += places * values;
+        self.counted.effort.reaches += values;
+    }
+
+    /// Counts an operator by its kind, and tells how many places it makes where a block ends.
+    fn places(&mut self, outline: &Outline<'_>, operator: &Operator<'_>, accesses: bool) -> u64 {
+        match operator {
             Operator::Block { blockty } => self.open(outline, *blockty, false, 0),
             Operator::If { blockty } => self.open(outline, *blockty, false, 1),
             Operator::Loop { blockty } => self.open(outline, *blockty, true, 1),
@@ -178,11 +186,8 @@ impl Counter {
             }
             Operator::BrTable { targets } => {
                 let others = targets.targets().map_while(Result::ok);
-                let mut places = 0;
-                for depth in others.chain([targets.default()]) {
-                    places += self.branch(depth);
-                }
-                places
+                let all = others.chain([targets.default()]);
+                all.map(|depth| self.branch(depth)).sum()
             }
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                 self.writes.write(*local_index);
@@ -217,10 +222,7 @@ impl Counter {
                 self.counted.effort.operators += 1;
                 0
             }
-        };
-        self.counted.places += places;
-        self.counted.effort.spans += places * values;
-        self.counted.effort.reaches += values;
+        }
     }
 
     fn call(&mut self, ty: Option<&wasmparser::FuncType>) {

@@ -4,7 +4,7 @@
 //! protocol, takes the facts the engine needs out of it, and writes the module that is compiled.
 //! It never compiles, never runs anything, never touches a file and never trusts a length it has
 //! not checked. The same bytes and limits give the same answer on every machine (P1), hostile
-//! bytes give a [`Rejection`] (P7), and what is accepted compiles in time bounded by its length (P6).
+//! bytes give a [`Rejection`] (P7), and what is accepted compiles in the time that its [`Effort`] tells (P6).
 //!
 //! # Rewriting, version 3
 //!
