@@ -55,12 +55,27 @@
 //! paid for, with a receipt; [`Error::Rejected`] can not be in a block, and nothing ran; [`Error::Fatal`] is the host's
 //! or the disk's: the result is unknown, stop. The class and the codes inside decide, never a text.
 //!
+//! # Backends
+//!
+//! | feature | contracts run as |
+//! |---|---|
+//! | `native` | machine code |
+//! | `portable` | bytecode, interpreted, on any machine |
+//!
+//! Both are built unless told otherwise, one is enough, and each VM is opened with one of them
+//! ([`Config::backend`]). Roots, gas, events and outcomes do not depend on it.
+//!
 //! # Gas
 //!
 //! One gas is about one simple WebAssembly instruction. The prices are the [`Schedule`] and [`OperatorPrices`] of the
 //! [`Protocol`], whose [`Fingerprint`] a chain agrees on.
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![deny(unsafe_code)]
+
+#[cfg(not(any(feature = "native", feature = "portable")))]
+compile_error!(
+    "crostata has no backend to run contracts on: enable the feature `native`, `portable`, or both"
+);
 
 mod engine;
 mod memory;
@@ -79,14 +94,14 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+pub use engine::code::{ByteRange, CodeLimits, Reentry, Rejection, Reserved};
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use engine::code::{Checking, prepare_measured};
-pub use engine::code::{CodeLimits, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
-    CallLimits, CompileError, EngineError, Failure, Fault, Fingerprint, FrameStart, HostQuery,
-    OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
+    CallLimits, CompileError, EngineError, ErrorKind, Failure, Fault, Fingerprint, FrameStart,
+    HostQuery, Inspection, OperatorPrices, PriceTooHigh, Protocol, QueryError, Refusal, Schedule,
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{

@@ -27,13 +27,16 @@ mod mover;
 #[path = "memory_model/world.rs"]
 mod world;
 
-use crostata::Backend::{Native, Portable};
-use fixtures::{Narrow, Wide, Width};
+use crostata::Backend;
+use fixtures::{BACKENDS, Narrow, Wide, Width};
 use generate::Shape;
 use lane::Track;
 use lane::Way::{Committing, Crowded, Steady};
 use minimise::hold;
 use world::Stage;
+
+const FIRST: Backend = BACKENDS[0];
+const SECOND: Backend = BACKENDS[1];
 
 /// Bytes that an image cache keeps: enough for all, and next to nothing.
 const CACHES: [u64; 2] = [512 << 20, 1 << 16];
@@ -48,9 +51,9 @@ fn shape(widths: [Width; 2]) -> Shape {
 /// Contracts of one session that stays, of one over commits, and of another backend.
 fn three_lanes(shape: Shape) -> Stage {
     let tracks = vec![
-        Track::new(Native, Steady, shape, CACHES[0], 0),
-        Track::new(Native, Committing, shape, CACHES[1], 0),
-        Track::new(Portable, Committing, shape, CACHES[0], 0),
+        Track::new(FIRST, Steady, shape, CACHES[0], 0),
+        Track::new(FIRST, Committing, shape, CACHES[1], 0),
+        Track::new(SECOND, Committing, shape, CACHES[0], 0),
     ];
     Stage::new(tracks, shape)
 }
@@ -71,9 +74,9 @@ fn wide_memories_are_as_the_model_says() {
 fn mixed_memories_are_as_the_model_says() {
     let shape = shape([Narrow, Wide]);
     let tracks = vec![
-        Track::new(Portable, Steady, shape, CACHES[0], 0),
-        Track::new(Native, Steady, shape, CACHES[0], 0),
-        Track::new(Native, Committing, shape, CACHES[1], 0),
+        Track::new(SECOND, Steady, shape, CACHES[0], 0),
+        Track::new(FIRST, Steady, shape, CACHES[0], 0),
+        Track::new(FIRST, Committing, shape, CACHES[1], 0),
     ];
     let counts = hold(&Stage::new(tracks, shape), 3_000, 24, 60);
     assert!(counts.steps > 10_000, "{counts:?}");
@@ -85,8 +88,8 @@ fn parked_memories_are_as_the_model_says() {
     const IDLE: u16 = 600;
     let shape = shape([Narrow, Wide]);
     let tracks = vec![
-        Track::new(Native, Steady, shape, CACHES[0], IDLE),
-        Track::new(Native, Crowded, shape, CACHES[0], IDLE),
+        Track::new(FIRST, Steady, shape, CACHES[0], IDLE),
+        Track::new(FIRST, Crowded, shape, CACHES[0], IDLE),
     ];
     let counts = hold(&Stage::new(tracks, shape), 4_000, 6, 80);
     assert!(counts.steps > 2_000, "{counts:?}");
@@ -100,8 +103,8 @@ fn giant_memories_are_as_the_model_says() {
         giant: true,
     };
     let tracks = vec![
-        Track::new(Native, Steady, shape, CACHES[0], 0),
-        Track::new(Portable, Committing, shape, CACHES[1], 0),
+        Track::new(FIRST, Steady, shape, CACHES[0], 0),
+        Track::new(SECOND, Committing, shape, CACHES[1], 0),
     ];
     let counts = hold(&Stage::new(tracks, shape), 5_000, 12, 60);
     assert!(counts.steps > 4_000, "{counts:?}");

@@ -1,11 +1,31 @@
 //! The backends: wasmtime compiling to machine code (native) or to Pulley bytecode (portable).
 //!
 //! Both run the same rewritten modules under the same protocol and must agree on everything but speed.
+//!
+//! # The interface
+//!
+//! What an engine is to the rest of the VM, whatever the backend: the operations of the `WasmEngine` trait of another node, and ours.
+//!
+//! | operation | here | for embedders |
+//! |---|---|---|
+//! | make an engine | [`Engine::new`] | `VM::with_config` |
+//! | health | [`Engine::is_healthy`] | `VM::is_healthy` |
+//! | compile | `Modules::get`, of [`Engine::prepare`] or [`Engine::prepare_deployed`] | `Session::deploy`, `VM::recompile_module` |
+//! | inspect imports | `code::prepare` | `Protocol::inspect`, without compiling |
+//! | instantiate with a required size | [`Module::memory`], `Runner::insert`; the instance is made over that memory when a call enters it | `Session::deploy` |
+//! | drop an instance | `Runner::name` with no place, `Runner::settle` | a failed `deploy`, `Session::rollback` |
+//! | memory view | `Runner::memory`: size, reads, pages | `Session::memory_len`, `memory_pages` |
+//! | call | `Runner::call`, with gas | `Session::call` and its like |
+//! | call with a timeout | the same on an engine of [`Engine::interruptible`] | `SessionDataBuilder::interrupted_after`, `VM::tick` |
+//! | errors | `ErrorKind`: one list, each variant of each error has one | `Error::kind` and its like |
+//!
+//! Calling conventions need no variants: callable functions have one type, and host functions never wait.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use wasmtime::{Config, InstancePre, Linker, WasmBacktraceDetails};
+use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
 use super::code::{self, CodeFacts, DataSegment, PreparedCode, Rejection};
 use super::costs::{self, PriceTooHigh};
@@ -16,19 +36,48 @@ use super::state::State;
 use crate::region::{GUARD_BYTES, RESERVATION_BYTES, RegionCreator};
 
 /// How contracts are executed. Never part of the protocol: results do not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+///
+/// Both are names in every build, so that a node's configuration can be read and answered by every build of it, and a feature
+/// that another crate turns on breaks nobody's `match`. Opening a VM with a backend that was not built is
+/// [`EngineError::NotBuilt`].
+///
+/// ```
+/// use crostata::{Backend, Config, VM};
+///
+/// for backend in Backend::BUILT {
+///     VM::ephemeral_with_config(Config { backend: *backend, ..Config::default() }).unwrap();
+/// }
+/// assert!(Backend::BUILT.contains(&Backend::default()));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// Machine code, by Cranelift.
-    #[default]
+    /// Machine code, by Cranelift. Feature `native`.
     Native,
-    /// Pulley bytecode, interpreted: for machines Cranelift does not know, 10 to 27 times slower.
+    /// Pulley bytecode, interpreted: for machines Cranelift does not know, 10 to 27 times slower. Feature `portable`.
     Portable,
+}
+
+impl Backend {
+    /// The backends of this build, the fastest first. There is always one.
+    pub const BUILT: &'static [Self] = &[
+        #[cfg(feature = "native")]
+        Self::Native,
+        #[cfg(feature = "portable")]
+        Self::Portable,
+    ];
+}
+
+/// The fastest backend of this build.
+impl Default for Backend {
+    fn default() -> Self {
+        Self::BUILT[0]
+    }
 }
 
 /// Native stack that WebAssembly and the host functions it calls may use, in bytes.
 pub(super) const NATIVE_STACK_BYTES: usize = 6 << 20;
 
-/// Native stack that a byte of the injected counter may stand for; measured: at most 2.
+/// Native stack that a byte of the injected counter may stand for; `tests/stack.rs` measures at most 2.
 const NATIVE_BYTES_PER_HEIGHT: u64 = 4;
 
 /// Native stack that a contract-to-contract call may take in the host, on top of the counter.
@@ -43,6 +92,9 @@ pub struct Engine<H: Host> {
     narrow: Linker<State<H>>,
     wide: Linker<State<H>>,
     protocol: Arc<Protocol>,
+    failed: AtomicBool,
+    /// Ticks so far, for an engine whose calls have deadlines.
+    ticks: Option<AtomicU64>,
 }
 
 /// A contract's code, compiled, with what the host must know of it.
@@ -70,6 +122,15 @@ pub enum EngineError {
         /// The largest value that works.
         max: u64,
     },
+    /// The backend is not in this build.
+    #[error(
+        "the backend {backend:?} is not in this build, which has {:?}",
+        Backend::BUILT
+    )]
+    NotBuilt {
+        /// The backend asked for.
+        backend: Backend,
+    },
     /// The compiler refused its configuration: this machine is not supported.
     #[error("the WebAssembly engine does not start on this machine: {0}")]
     Start(String),
@@ -81,8 +142,29 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        Self::start(backend, protocol, false)
+    }
+
+    /// An engine whose calls can have deadlines, in ticks that somebody else counts out: for queries. Results, gas and outcomes of
+    /// calls that end in time are those of [`new`](Self::new); its code is its own, and a little slower.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn interruptible(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
+        Self::start(backend, protocol, true)
+    }
+
+    fn start(
+        backend: Backend,
+        protocol: Arc<Protocol>,
+        interruptible: bool,
+    ) -> Result<Self, EngineError> {
+        if !Backend::BUILT.contains(&backend) {
+            return Err(EngineError::NotBuilt { backend });
+        }
         check_limits(&protocol)?;
-        let config = config(backend, &protocol)?;
+        let mut config = config(backend, &protocol)?;
+        config.epoch_interruption(interruptible);
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;
@@ -93,7 +175,34 @@ impl<H: Host> Engine<H> {
             narrow,
             wide,
             protocol,
+            failed: AtomicBool::new(false),
+            ticks: interruptible.then(AtomicU64::default),
         })
+    }
+
+    /// Whether no call has ended in a [`Fault`](super::Fault) of the host so far. A report: nothing is refused.
+    pub fn is_healthy(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Reports that the host failed.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets one unit of time pass for the calls of an interruptible engine; costs next to nothing.
+    pub fn tick(&self) {
+        if let Some(ticks) = &self.ticks {
+            ticks.fetch_add(1, Ordering::Relaxed);
+            self.wasmtime.increment_epoch();
+        }
+    }
+
+    /// Ticks so far; `None` if the engine is not interruptible.
+    pub(super) fn ticks(&self) -> Option<u64> {
+        self.ticks
+            .as_ref()
+            .map(|ticks| ticks.load(Ordering::Relaxed))
     }
 
     /// The protocol that this engine runs.
@@ -184,6 +293,8 @@ fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> 
         .consume_fuel(true)
         .operator_cost(costs::table(&protocol.operators)?)
         .cranelift_nan_canonicalization(true)
+        // What a frame takes of the native stack was measured with it.
+        .cranelift_opt_level(OptLevel::Speed)
         .with_host_memory(Arc::new(RegionCreator))
         // The copy-on-write initialisation of wasmtime panics with memories of our own.
         .memory_init_cow(false)

@@ -6,7 +6,8 @@ use wasmtime::{Global, Instance, StoreContextMut};
 use super::code::CodeFacts;
 use super::contracts::{Callable, Live, Place};
 use super::host::{Host, Loaded};
-use super::outcome::{Fault, Refusal};
+use super::kind::ErrorKind;
+use super::outcome::{Fault, Refusal, memory_fault};
 use super::state::State;
 use crate::region::hand_over;
 
@@ -61,7 +62,7 @@ fn instantiate<H: Host>(
     let region = resident
         .memory
         .region()
-        .map_err(|error| Fault::from(format!("no memory for contract {contract}"), error))?;
+        .map_err(|error| memory_fault(format!("no memory for contract {contract}"), error))?;
     hand_over(Some(region));
     let instance = module.instance.instantiate(&mut *store);
     hand_over(None);
@@ -71,6 +72,7 @@ fn instantiate<H: Host>(
         Fault::new(format!(
             "contract {contract} could not be instantiated: {error:#}"
         ))
+        .of_kind(ErrorKind::Instantiation)
     })?;
     store.data_mut().contracts[place].live = Some(live);
     Ok(())

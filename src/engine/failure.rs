@@ -9,6 +9,7 @@ use super::code::TOUCH_IMPORTS;
 use super::contracts::Place;
 use super::frame::{Request, height};
 use super::host::Host;
+use super::kind::ErrorKind;
 use super::outcome::{Failure, Fault};
 use super::state::State;
 use crostata_proof::receipt::Outcome;
@@ -31,14 +32,19 @@ pub fn classify<H: Host>(
     error: wasmtime::Error,
 ) -> Result<Failure, Fault> {
     if store.data().growth.failed {
-        return Err(Fault::new("the host has no memory for a contract to grow"));
+        return Err(
+            Fault::new("the host has no memory for a contract to grow").of_kind(ErrorKind::Memory)
+        );
     }
     let backtrace = backtrace(&error);
     let (code, message) = match error.downcast::<Abort>() {
         Ok(abort) => abort.into_failure()?,
         Err(error) => match error.downcast_ref::<Trap>() {
             Some(trap) => (trap_code(store, place, *trap)?, Vec::new()),
-            None => return Err(Fault::new(format!("unexpected engine error: {error:#}"))),
+            None => {
+                let what = format!("unexpected engine error: {error:#}");
+                return Err(Fault::new(what).of_kind(ErrorKind::Runtime));
+            }
         },
     };
     Ok(Failure {
@@ -65,7 +71,11 @@ fn trap_code<H: Host>(
         Trap::IndirectCallToNull => Outcome::IndirectCallToNull,
         Trap::BadSignature => Outcome::BadSignature,
         // The stack counter keeps far away from the native limit: this is the host's fault.
-        Trap::StackOverflow => return Err(Fault::new("the native stack overflowed")),
+        Trap::StackOverflow => {
+            let fault = Fault::new("the native stack overflowed");
+            return Err(fault.of_kind(ErrorKind::Runtime));
+        }
+        Trap::Interrupt => return Err(Fault::timeout()),
         _ => Outcome::OtherTrap,
     })
 }

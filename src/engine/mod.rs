@@ -17,11 +17,16 @@ mod failure;
 mod frame;
 mod host;
 mod imports;
+mod inspect;
+mod instantiate;
+mod kind;
 mod outcome;
 mod protocol;
 mod runner;
 mod stack;
 mod state;
+#[cfg(test)]
+mod tests;
 mod touch;
 
 pub use allow::{AllowList, AllowListError};
@@ -33,6 +38,9 @@ pub use backend::{Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
 pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use inspect::Inspection;
+pub use instantiate::InstantiateError;
+pub use kind::ErrorKind;
 pub use outcome::{Failure, Fault, Refusal};
 pub use protocol::{CallLimits, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use runner::{Call, Completed, Runner};

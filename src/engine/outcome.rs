@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::kind::ErrorKind;
 use crostata_abi::ContractId;
 use crostata_proof::receipt::Outcome;
 
@@ -138,6 +139,8 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 #[error("host fault: {what}")]
 pub struct Fault {
+    /// What the host failed at.
+    pub kind: ErrorKind,
     /// What could not be done.
     pub what: String,
     /// Why, if something below said so.
@@ -146,19 +149,41 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault with no deeper reason.
+    /// A fault with no deeper reason, of the kind [`ErrorKind::Other`].
     pub fn new(what: impl Into<String>) -> Self {
         Self {
+            kind: ErrorKind::Other,
             what: what.into(),
             source: None,
         }
     }
 
-    /// A fault caused by another error.
+    /// A fault caused by another error, of the kind [`ErrorKind::Other`].
     pub fn from(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
+            kind: ErrorKind::Other,
             what: what.into(),
             source: Some(source.into()),
         }
     }
+
+    /// The deadline passed: no failure of the host, but what was done is as unknown.
+    pub fn timeout() -> Self {
+        Self::new("the deadline passed").of_kind(ErrorKind::Timeout)
+    }
+
+    /// The same fault, of this kind.
+    #[must_use]
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+}
+
+/// A fault of the kind [`ErrorKind::Memory`].
+pub(super) fn memory_fault(
+    what: impl Into<String>,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> Fault {
+    Fault::from(what, source).of_kind(ErrorKind::Memory)
 }

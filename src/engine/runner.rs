@@ -16,7 +16,8 @@ use super::code::CodeFacts;
 use super::contracts::Place;
 use super::frame::{self, Request};
 use super::host::Host;
-use super::outcome::{Failure, Fault, Refusal};
+use super::kind::ErrorKind;
+use super::outcome::{Failure, Fault, Refusal, memory_fault};
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use crate::memory::ContractMemory;
@@ -60,6 +61,8 @@ pub struct Runner<H: Host> {
     engine: Arc<Engine<H>>,
     store: Store<State<H>>,
     stack: CallStack,
+    /// The tick from which on calls are ended, on an interruptible engine.
+    deadline: u64,
 }
 
 impl<H: Host> Runner<H> {
@@ -67,10 +70,20 @@ impl<H: Host> Runner<H> {
     pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
         let state = State::new(host, engine.protocol().clone());
         Self {
-            store: store(&engine, state),
+            store: store(&engine, state, u64::MAX),
             engine,
             stack: CallStack::default(),
+            deadline: u64::MAX,
         }
+    }
+
+    /// The same runner, with a deadline: calls that run when so many ticks have passed end in a fault of the kind
+    /// [`ErrorKind::Timeout`], and so do later ones. Nothing happens unless the engine is interruptible.
+    pub fn interrupted_after(mut self, ticks: u64) -> Self {
+        let now = self.engine.ticks().unwrap_or(0);
+        self.deadline = now.saturating_add(ticks);
+        set_deadline(&self.engine, &mut self.store, self.deadline);
+        self
     }
 
     /// The host.
@@ -123,7 +136,8 @@ impl<H: Host> Runner<H> {
     /// # Errors
     /// [`Fault`]: what the contracts hold is then unknown.
     pub fn rollback(&mut self) -> Result<(), Fault> {
-        revert_scope(&mut self.store)
+        let reverted = revert_scope(&mut self.store);
+        reverted.inspect_err(|_| self.engine.fail())
     }
 
     /// Drops contracts that nobody can reach any more, unless a scope may still bring them back.
@@ -158,10 +172,19 @@ impl<H: Host> Runner<H> {
         let mut stack = std::mem::take(&mut runner.stack);
         let outcome = renewed.and_then(|()| stack.run(|| runner.run(call)));
         runner.stack = stack;
-        (runner, outcome.and_then(|outcome| outcome))
+        let outcome = outcome.and_then(|outcome| outcome);
+        if let Err(fault) = &outcome
+            && fault.kind() != ErrorKind::Timeout
+        {
+            runner.engine.fail();
+        }
+        (runner, outcome)
     }
 
     fn run(&mut self, call: Call<'_>) -> CallOutcome {
+        if self.engine.ticks().is_some_and(|now| now >= self.deadline) {
+            return Err(Fault::timeout());
+        }
         let state = self.store.data_mut();
         state.leave_tree();
         state.call += 1;
@@ -211,23 +234,34 @@ impl<H: Host> Runner<H> {
             engine,
             store: old,
             stack,
+            deadline,
         } = self;
         let mut state = old.into_data();
         state.leave_tree();
         state.instances = 0;
         let parked = state.contracts.drop_instances(MAPPED_MAX);
-        let parked = parked.map_err(|error| Fault::from("a memory could not be parked", error));
+        let parked = parked.map_err(|error| memory_fault("a memory could not be parked", error));
         let renewed = Self {
-            store: store(&engine, state),
+            store: store(&engine, state, deadline),
             engine,
             stack,
+            deadline,
         };
         (renewed, parked)
     }
 }
 
-fn store<H: Host>(engine: &Engine<H>, state: State<H>) -> Store<State<H>> {
+/// Has calls in `store` end at a tick. Between two looks at the clock it may move on: they end a tick later then.
+fn set_deadline<H: Host>(engine: &Engine<H>, store: &mut Store<State<H>>, deadline: u64) {
+    if let Some(now) = engine.ticks() {
+        // The sum with the ticks so far must not overflow.
+        store.set_epoch_deadline(deadline.saturating_sub(now).min(u64::MAX / 2));
+    }
+}
+
+fn store<H: Host>(engine: &Engine<H>, state: State<H>, deadline: u64) -> Store<State<H>> {
     let mut store = Store::new(engine.wasmtime(), state);
+    set_deadline(engine, &mut store, deadline);
     store.limiter(|state| &mut state.growth);
     store
 }

@@ -10,7 +10,7 @@ use corosensei::on_stack;
 use corosensei::stack::{DefaultStack, Stack};
 
 use super::backend::NATIVE_STACK_BYTES;
-use super::outcome::Fault;
+use super::outcome::{Fault, memory_fault};
 
 /// Stack that must be free for a call: what contracts may use, and the host below and above them.
 const NEEDED_BYTES: usize = NATIVE_STACK_BYTES + (512 << 10);
@@ -41,7 +41,7 @@ impl CallStack {
             none => {
                 let stack = DefaultStack::new(KEPT_BYTES);
                 let stack =
-                    stack.map_err(|error| Fault::from("no stack to run a call on", error))?;
+                    stack.map_err(|error| memory_fault("no stack to run a call on", error))?;
                 none.insert(stack)
             }
         };

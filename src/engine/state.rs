@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut, ResourceLimiter, Val};
 use super::code::Reentry;
 use super::contracts::{Contracts, Live, Place, Resident};
 use super::host::Host;
-use super::outcome::Fault;
+use super::outcome::{Fault, memory_fault};
 use super::protocol::Protocol;
 use crate::memory::Copies;
 
@@ -185,7 +185,7 @@ pub fn revert_scope<H: Host>(mut store: impl AsContextMut<Data = State<H>>) -> R
         resident
             .memory
             .revert(&mut state.copies)
-            .map_err(|error| Fault::from("a memory could not be reverted", error))?;
+            .map_err(|error| memory_fault("a memory could not be reverted", error))?;
         if state.contracts[undo.place].live.is_some() {
             settle_instance(&mut store, undo)?;
         }

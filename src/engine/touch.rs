@@ -12,7 +12,7 @@ use super::contracts::Place;
 use super::frame::{fuel, set_fuel};
 use super::host::Host;
 use super::imports::Pointer;
-use super::outcome::Fault;
+use super::outcome::{Fault, memory_fault};
 use super::protocol::Schedule;
 use super::state::State;
 use crate::memory::{Access, Touch};
@@ -129,7 +129,7 @@ pub fn touch<H: Host>(
     state.contracts[place]
         .memory
         .touch(&mut state.copies, address, len, access)
-        .map_err(|error| Fault::from("committed memory can not be had", error).into())
+        .map_err(|error| memory_fault("committed memory can not be had", error).into())
 }
 
 fn price(schedule: &Schedule, touch: Touch) -> u64 {

@@ -23,6 +23,7 @@ const NAME_BYTES_MAX: usize = 255;
 pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) interrupted_after: Option<u64>,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
 }
@@ -84,6 +85,33 @@ impl SessionDataBuilder {
     /// The VM must know it.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.0.protocol = Some(protocol);
+        self
+    }
+
+    /// Makes the session a query with a deadline: so many [`VM::tick`](crate::VM::tick)s after it began, its calls end in
+    /// [`Error::Timeout`](crate::Error::Timeout).
+    ///
+    /// It can not be committed or sealed, also when everything ended in time: nothing that depends on a clock becomes a block. Everything
+    /// else is as without a deadline, to the last unit of gas. Calls are looked at where functions and loops begin, so that
+    /// they end soon, not at once; one that ends by itself in the meantime has ended in time. The first such session of a
+    /// VM takes longer: code for queries is compiled apart from that for blocks.
+    ///
+    /// ```
+    /// # use crostata::{contract_bytecode, ContractData, Error, SessionData, VM};
+    /// let vm = VM::ephemeral()?;
+    /// # let mut session = vm.session(SessionData::builder())?;
+    /// # let counter = session.deploy(contract_bytecode!("counter"), ContractData::builder(), 1_000_000)?;
+    /// # let commit = session.commit()?;
+    /// let mut query = vm.session(SessionData::builder().base(commit).interrupted_after(2))?;
+    /// query.call::<_, i64>(counter, "read_value", &(), 1_000_000)?;
+    /// vm.tick(); // From another thread, say: every 100 ms.
+    /// vm.tick();
+    /// let late = query.call::<_, i64>(counter, "read_value", &(), 1_000_000);
+    /// assert!(matches!(late, Err(Error::Timeout)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn interrupted_after(mut self, ticks: u64) -> Self {
+        self.0.interrupted_after = Some(ticks);
         self
     }
 

@@ -9,12 +9,12 @@ use crostata_proof::{CodeHash, Owner, hash};
 
 use super::context::Context;
 use super::contract::{ContractData, SessionContract};
-use super::error::{Error, Fatal, Rejected};
+use super::error::{Error, Rejected};
 use super::receipt::{CallReceipt, DeployReceipt};
 use super::run::Session;
 use super::savepoint::Change;
-use crate::engine::{Call, Fault, Host, Module};
-use crate::memory::{Access, ContractMemory, Copies};
+use crate::engine::{Call, Host, Module};
+use crate::memory::ContractMemory;
 
 /// The name of the constructor.
 const INIT: &str = "init";
@@ -111,7 +111,8 @@ impl Session {
             return Err(Rejected::NoInit.into());
         }
         let argument = new.argument.clone().unwrap_or_default();
-        let memory = initial_memory(&module)?;
+        let required = module.facts.initial_memory_bytes();
+        let memory = module.memory(required, context.runtime.engine().protocol())?;
         let code_hash = new.code_hash;
         self.insert(new.contract(module, bytecode), contract, memory)?;
         let init = match has_init {
@@ -205,21 +206,4 @@ impl NewContract {
             base: None,
         }
     }
-}
-
-/// The memory that a contract starts with: zeros and its data segments.
-fn initial_memory(module: &Module<Context>) -> Result<ContractMemory, Error> {
-    let mut memory = ContractMemory::zeroed(module.facts.initial_memory_wasm_pages)?;
-    // Nobody can return to before the contract was there, so that no copies are kept.
-    let mut copies = Copies::default();
-    for segment in &module.data {
-        let len = segment.bytes.len() as u64;
-        memory.touch(&mut copies, segment.offset, len, Access::Write)?;
-        if !memory.write(segment.offset, &segment.bytes) {
-            let fault = Fault::new("an accepted data segment lies outside of its memory");
-            return Err(Error::Fatal(Fatal::Fault(fault)));
-        }
-    }
-    memory.end_call();
-    Ok(memory)
 }

@@ -9,7 +9,7 @@ use crostata_proof::CodeHash;
 
 use super::receipt::CallReceipt;
 use crate::engine::code::Rejection;
-use crate::engine::{Failure, Fault, Refusal};
+use crate::engine::{ErrorKind, Failure, Fault, InstantiateError, Refusal};
 use crate::memory::MemoryError;
 use crate::state::{DraftError, NodeError, OpenPageError, OpeningError, ReadPageError};
 
@@ -22,6 +22,9 @@ pub enum Error {
     Rejected(Rejected),
     /// The host or disk failed: the result is unknown. Stop and find out why.
     Fatal(Fatal),
+    /// The session's deadline passed. Where the call was then depends on a clock: there is no receipt, and the session can do nothing
+    /// more. Only sessions that were asked for with a deadline end like that.
+    Timeout,
     /// The call succeeded, and its result is not of the type asked for. Its effects stand.
     Undecodable(Box<Undecodable>),
 }
@@ -147,6 +150,45 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Reverted(reverted) => reverted.failure.kind(),
+            Self::Rejected(rejected) => rejected.kind(),
+            Self::Fatal(fatal) => fatal.kind(),
+            Self::Timeout => ErrorKind::Timeout,
+            Self::Undecodable(_) => ErrorKind::Other,
+        }
+    }
+}
+
+impl Rejected {
+    /// What the rejection is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Call(refusal) => refusal.kind(),
+            Self::Code { .. } | Self::CodeNotAllowed { .. } => ErrorKind::Compile,
+            Self::NoInit => ErrorKind::Export,
+            Self::ContractExists { .. } => ErrorKind::Instantiation,
+            Self::Argument { .. }
+            | Self::Opening(_)
+            | Self::UnknownSavepoint
+            | Self::OwnerTooLong { .. } => ErrorKind::Other,
+        }
+    }
+}
+
+impl Fatal {
+    /// What the host failed at.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Fault(fault) => fault.kind(),
+            Self::Memory(error) => error.kind(),
+            Self::CodeNotAllowed(_) => ErrorKind::Compile,
+            Self::Read(_) | Self::Node(_) | Self::Poisoned => ErrorKind::Other,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -155,6 +197,7 @@ impl fmt::Display for Error {
             Self::Reverted(reverted) => write!(f, "reverted: {}", reverted.failure),
             Self::Rejected(rejected) => write!(f, "rejected: {rejected}"),
             Self::Fatal(fatal) => write!(f, "fatal: {fatal}"),
+            Self::Timeout => f.write_str("timeout: the session's deadline passed"),
             Self::Undecodable(result) => write!(
                 f,
                 "the result of `{}` of {}: {}",
@@ -170,6 +213,7 @@ impl StdError for Error {
             Self::Reverted(reverted) => Some(&reverted.failure),
             Self::Rejected(rejected) => rejected.source(),
             Self::Fatal(fatal) => fatal.source(),
+            Self::Timeout => None,
             Self::Undecodable(result) => Some(&result.error),
         }
     }
@@ -228,13 +272,24 @@ impl From<Fatal> for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        let Fault { what, source } = fault;
+        let Fault { kind, what, source } = fault;
         let source = match source.map(|source| source.downcast::<CodeNotAllowed>()) {
             Some(Ok(refused)) => return Self::Fatal(Fatal::CodeNotAllowed(*refused)),
             Some(Err(source)) => Some(source),
             None => None,
         };
-        Self::Fatal(Fatal::Fault(Fault { what, source }))
+        match kind {
+            ErrorKind::Timeout => Self::Timeout,
+            kind => Self::Fatal(Fatal::Fault(Fault { kind, what, source })),
+        }
+    }
+}
+
+impl From<InstantiateError> for Error {
+    fn from(error: InstantiateError) -> Self {
+        let kind = error.kind();
+        let fault = Fault::from("a contract's first memory can not be had", error);
+        Self::Fatal(Fatal::Fault(fault.of_kind(kind)))
     }
 }
 

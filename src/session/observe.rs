@@ -48,7 +48,7 @@ impl Session {
         contract: &ContractId,
     ) -> Result<Option<ContractMetadata>, Error> {
         let Some(runner) = self.runner.as_ref() else {
-            return Err(Error::Fatal(Fatal::Poisoned));
+            return Err(self.unusable());
         };
         let context = runner.host();
         match (context.contracts.get(contract), runner.memory(contract)) {

@@ -18,7 +18,7 @@ use super::receipt::CallReceipt;
 use super::record::Record;
 use super::runtime::Runtime;
 use super::savepoint::Journal;
-use crate::engine::{Call, Fault, Host, Refusal, Runner};
+use crate::engine::{Call, ErrorKind, Fault, Host, Refusal, Runner};
 use crate::state::{Draft, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
@@ -31,7 +31,10 @@ pub struct Session {
     pub(super) base: Option<CommitId>,
     /// Code deployed by this session, for the commit.
     pub(super) code: HashMap<CodeHash, Arc<[u8]>>,
+    /// Whether an error left it unusable.
     pub(super) poisoned: bool,
+    /// Whether that was its deadline.
+    timed_out: bool,
     pub(super) journal: Journal,
     /// The directory of an ephemeral VM, which must outlive the session.
     pub(super) directory: Option<Arc<TempDir>>,
@@ -68,6 +71,7 @@ impl Session {
         queries: Arc<HostQueries>,
     ) -> Self {
         let engine = runtime.engine().clone();
+        let deadline = data.interrupted_after;
         let context = Context {
             runtime,
             base: snapshot,
@@ -80,11 +84,17 @@ impl Session {
             record: Record::default(),
             panicked: None,
         };
+        let runner = Runner::new(engine, context);
+        let runner = match deadline {
+            Some(ticks) => runner.interrupted_after(ticks),
+            None => runner,
+        };
         Self {
-            runner: Some(Box::new(Runner::new(engine, context))),
+            runner: Some(Box::new(runner)),
             base,
             code: HashMap::new(),
             poisoned: false,
+            timed_out: false,
             journal: Journal::default(),
             directory: None,
         }
@@ -178,20 +188,30 @@ impl Session {
     /// The state as it would be committed now.
     pub(super) fn draft(&self) -> Result<Draft<'_>, Error> {
         let Some(runner) = self.runner.as_ref().filter(|_| !self.poisoned) else {
-            return Err(Error::Fatal(Fatal::Poisoned));
+            return Err(self.unusable());
         };
         let context = runner.host();
         let contracts = context.contracts.iter().filter_map(|(id, contract)| {
             let memory = runner.memory(id)?;
             Some(contract.draft(*id, memory))
         });
-        Ok(Draft::new(&context.base, contracts.collect())?)
+        let draft = Draft::new(&context.base, contracts.collect());
+        Ok(draft.inspect_err(|_| context.runtime.engine().fail())?)
     }
 
     pub(super) fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Error> {
+        let unusable = self.unusable();
         match (&mut self.runner, self.poisoned) {
             (Some(runner), false) => Ok(runner),
-            _ => Err(Error::Fatal(Fatal::Poisoned)),
+            _ => Err(unusable),
+        }
+    }
+
+    /// Why nothing can be done any more, when that is so.
+    pub(super) fn unusable(&self) -> Error {
+        match self.timed_out {
+            true => Error::Timeout,
+            false => Error::Fatal(Fatal::Poisoned),
         }
     }
 
@@ -202,19 +222,22 @@ impl Session {
     pub(super) fn run(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
         self.context_mut()?.take_record();
         let Some(runner) = self.runner.take() else {
-            return Err(Error::Fatal(Fatal::Poisoned));
+            return Err(self.unusable());
         };
         let (mut runner, outcome) = runner.call(call);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
+        let runtime = runner.host().runtime.clone();
         self.runner = Some(runner);
         if let Some(who) = panicked {
             self.poisoned = true;
+            runtime.engine().fail();
             return Err(Fault::new(format!("{who} panicked")).into());
         }
         match outcome {
             Err(fault) => {
                 self.poisoned = true;
+                self.timed_out = fault.kind() == ErrorKind::Timeout;
                 Err(fault.into())
             }
             Ok(Err(refusal)) => Err(refusal.into()),

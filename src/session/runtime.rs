@@ -1,7 +1,7 @@
 //! What the sessions of one VM share: the engine of their protocol, compiled modules, images, commits.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crostata_proof::CodeHash;
 
@@ -9,8 +9,8 @@ use super::context::Context;
 use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
 use crate::engine::code::{PreparedCode, Rejection};
 use crate::engine::{
-    Artifacts, Backend, CompileError, Engine, EngineError, Fault, Module, ModuleError, Modules,
-    Protocol,
+    Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Module, ModuleError,
+    Modules, Protocol,
 };
 use crate::memory::{ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
@@ -24,8 +24,9 @@ pub struct Runtime {
     protocol_text: Arc<str>,
     modules: Modules<Context>,
     accepted: Mutex<Accepted>,
-    commits: Arc<Commits>,
-    images: Arc<Images>,
+    shared: Arc<Shared>,
+    /// The same with an engine whose calls can have deadlines, once somebody asked for it.
+    interruptible: OnceLock<Arc<Self>>,
 }
 
 /// What the runtimes of one VM share.
@@ -71,18 +72,51 @@ impl Runtime {
     ///
     /// # Errors
     /// [`EngineError`] when the protocol's prices are out of range or the machine is not supported.
-    pub fn new(shared: &Shared, protocol: Protocol) -> Result<Self, EngineError> {
-        let protocol_text = protocol.text().into();
-        let engine = Arc::new(Engine::new(shared.backend, Arc::new(protocol))?);
+    pub fn new(shared: Arc<Shared>, protocol: Protocol) -> Result<Self, EngineError> {
+        let text = protocol.text().into();
+        let engine = Engine::new(shared.backend, Arc::new(protocol))?;
+        Ok(Self::over(shared, engine, text))
+    }
+
+    /// The runtime for sessions with deadlines, under the same protocol and over the same commits.
+    ///
+    /// # Errors
+    /// [`EngineError::Start`] when the system has no room for another engine.
+    pub fn interruptible(&self) -> Result<Arc<Self>, EngineError> {
+        if let Some(runtime) = self.interruptible.get() {
+            return Ok(runtime.clone());
+        }
+        let shared = self.shared.clone();
+        let engine = Engine::interruptible(shared.backend, self.engine.protocol().clone())?;
+        let made = Arc::new(Self::over(shared, engine, self.protocol_text.clone()));
+        // Another thread may have been faster.
+        Ok(self.interruptible.get_or_init(|| made).clone())
+    }
+
+    fn over(shared: Arc<Shared>, engine: Engine<Context>, protocol_text: Arc<str>) -> Self {
+        let engine = Arc::new(engine);
         let artifacts = shared.artifacts.clone();
-        Ok(Self {
+        Self {
             modules: Modules::new(artifacts, shared.backend, engine.clone()),
             engine,
             protocol_text,
             accepted: Mutex::default(),
-            commits: shared.commits.clone(),
-            images: shared.images.clone(),
-        })
+            shared,
+            interruptible: OnceLock::new(),
+        }
+    }
+
+    /// Lets one unit of time pass for sessions with deadlines.
+    pub fn tick(&self) {
+        if let Some(runtime) = self.interruptible.get() {
+            runtime.engine.tick();
+        }
+    }
+
+    /// Whether no call has ended in a fault of the host so far.
+    pub fn is_healthy(&self) -> bool {
+        let of_queries = self.interruptible.get();
+        self.engine.is_healthy() && of_queries.is_none_or(|queries| queries.is_healthy())
     }
 
     /// The engine.
@@ -97,7 +131,7 @@ impl Runtime {
 
     /// The commits.
     pub fn commits(&self) -> &Arc<Commits> {
-        &self.commits
+        &self.shared.commits
     }
 
     /// The module of code that somebody deploys: compiled, unless it is known already.
@@ -149,7 +183,8 @@ impl Runtime {
                 contract,
                 code_hash,
             };
-            return Err(Fault::from("a contract may not run", refused));
+            let fault = Fault::from("a contract may not run", refused);
+            return Err(fault.of_kind(ErrorKind::Compile));
         }
         let prepare = || self.prepare_committed(base, state);
         let module = self.modules.get(&code_hash, prepare);
@@ -185,12 +220,18 @@ impl Runtime {
     pub fn recompile(&self, base: &Snapshot, state: &ContractState) -> Result<(), Fault> {
         let prepared = self.prepare_committed(base, state)?;
         let replaced = self.modules.replace(&state.record.code_hash, prepared);
-        replaced.map(drop).map_err(compile_fault)
+        replaced.map_err(compile_fault)?;
+        match self.interruptible.get() {
+            Some(queries) => queries.recompile(base, state),
+            None => Ok(()),
+        }
     }
 
     /// Forgets compiled code in memory and on disk; it is compiled again when it is next needed. `true` if it was known.
     pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
-        self.modules.forget(code_hash)
+        let of_queries = self.interruptible.get();
+        let of_queries = of_queries.is_some_and(|queries| queries.forget_module(code_hash));
+        self.modules.forget(code_hash) || of_queries
     }
 
     fn prepare_committed(
@@ -204,6 +245,7 @@ impl Runtime {
                 format!("the code of contract {contract} can not be had"),
                 error,
             )
+            .of_kind(ErrorKind::Compile)
         };
         let code = base.code(&state.record.code_hash);
         let code = code.map_err(|error| lost(error.into()))?;
@@ -222,18 +264,19 @@ impl Runtime {
                 format!("the memory of contract {contract} can not be had"),
                 error,
             )
+            .of_kind(ErrorKind::Memory)
         };
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
-        let pages = CommittedPages::new(self.commits.store().clone(), state.clone());
+        let pages = CommittedPages::new(self.shared.commits.store().clone(), state.clone());
         let key = (state.record.page_root, size_bytes);
-        let image = self.images.get(key, Arc::new(pages));
+        let image = self.shared.images.get(key, Arc::new(pages));
         let image = image.map_err(failed)?;
         ContractMemory::over(image).map_err(failed)
     }
 
     /// Forgets committed pages that no session uses and that do not fit the budget.
     pub fn trim_images(&self) {
-        self.images.trim();
+        self.shared.images.trim();
     }
 
     fn lock_accepted(&self) -> MutexGuard<'_, Accepted> {
@@ -243,7 +286,7 @@ impl Runtime {
 }
 
 fn compile_fault(error: CompileError) -> Fault {
-    Fault::from("code can not be compiled", error)
+    Fault::from("code can not be compiled", error).of_kind(ErrorKind::Compile)
 }
 
 #[cfg(test)]
@@ -265,14 +308,14 @@ mod tests {
     const CODE: CodeHash = CodeHash::from_bytes([1; 32]);
 
     fn scene() -> Scene {
-        let engine = Engine::new(Backend::Native, Arc::default()).unwrap();
+        let engine = Engine::new(Backend::default(), Arc::default()).unwrap();
         let (engine, artifacts) = (
             Arc::new(engine),
             CompiledCode::new(&ArtifactConfig::default()),
         );
         let artifacts = Arc::new(artifacts);
         Scene {
-            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone()),
+            modules: Modules::new(artifacts.clone(), Backend::default(), engine.clone()),
             engine,
             artifacts,
         }

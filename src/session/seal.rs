@@ -171,7 +171,11 @@ impl Session {
         if self.is_held() {
             return Err(CommitError::Migrating);
         }
-        Ok(self.context_mut().map_err(to_commit_error)?.runtime.clone())
+        let context = self.context_mut().map_err(to_commit_error)?;
+        match context.data.interrupted_after {
+            Some(_) => Err(CommitError::Query),
+            None => Ok(context.runtime.clone()),
+        }
     }
 
     fn new_code(&self) -> Vec<(CodeHash, Arc<[u8]>)> {
@@ -207,6 +211,7 @@ fn to_commit_error(error: Error) -> CommitError {
     match error {
         Error::Fatal(Fatal::Memory(source)) => CommitError::Memory(source),
         Error::Fatal(Fatal::Node(source)) => CommitError::Node(source),
+        Error::Timeout => CommitError::Query,
         _ => CommitError::Poisoned,
     }
 }

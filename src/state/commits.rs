@@ -48,6 +48,11 @@ pub enum CommitError {
     /// The session had a fatal error earlier: what it holds is unknown.
     #[error("the session is unusable since an earlier fatal error; nothing was committed")]
     Poisoned,
+    /// The session was asked for with a deadline, which makes it a query.
+    #[error(
+        "the session has a deadline, and what depends on a clock is never committed or sealed; ask for one without"
+    )]
+    Query,
     /// The same commit was made under another protocol. Tags tell such commits apart.
     #[error("commit {id} exists, made under another protocol; give this one a tag of its own")]
     OtherProtocol {

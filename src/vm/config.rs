@@ -7,7 +7,7 @@ use crate::state::LogConfig;
 /// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How contracts are executed.
+    /// How contracts are executed. One store is opened by any, in turns too.
     pub backend: Backend,
     /// The protocols this node knows. The first is the one that sessions without a base run under; the others
     /// are for commits made under them. An empty list means the default protocol.
@@ -25,7 +25,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            backend: Backend::Native,
+            backend: Backend::default(),
             protocols: vec![Protocol::default()],
             log: LogConfig::default(),
             image_cache_bytes: 512 << 20,

@@ -53,6 +53,9 @@ pub enum SessionError {
     /// The base is not retained.
     #[error(transparent)]
     Base(#[from] LookupError),
+    /// The engine for sessions with deadlines does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// This node does not know the protocol that the base was made under.
     #[error(
         "the base was made under protocol {wanted}, which this VM was not configured with; against its own: {}",

@@ -122,19 +122,19 @@ impl VM {
             directory: config.artifacts.directory.resolved(own_artifacts),
             ..config.artifacts
         };
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             backend: config.backend,
             commits: commits.clone(),
             images: Arc::new(images),
             artifacts: Arc::new(CompiledCode::new(&artifacts)),
-        };
+        });
         let runtimes = runtimes(&shared, config.protocols)?;
         ready_binaries(&shared, &runtimes, &config.binaries)?;
         Ok(Self {
             directory,
             commits,
             runtimes,
-            compiled: shared.artifacts,
+            compiled: shared.artifacts.clone(),
             queries: Arc::default(),
             recovery,
         })
@@ -166,6 +166,10 @@ impl VM {
             }
         };
         let runtime = self.runtime(protocol, data.protocol.as_ref())?;
+        let runtime = match data.interrupted_after {
+            Some(_) => runtime.interruptible()?,
+            None => runtime,
+        };
         let session = Session::new(runtime, base, snapshot, data, self.queries.clone());
         Ok(match &self.directory {
             Directory::Kept(_) => session,
@@ -292,6 +296,23 @@ impl VM {
         self.commits.verify(&told)
     }
 
+    /// Lets one unit of time pass for sessions with deadlines
+    /// ([`interrupted_after`](crate::SessionDataBuilder::interrupted_after)). The VM reads no clock: who has one calls this,
+    /// from any thread, as often as deadlines are to be fine. Costs a few nanoseconds.
+    pub fn tick(&self) {
+        self.runtimes.iter().for_each(|runtime| runtime.tick());
+    }
+
+    /// Whether no call, deployment, rollback or root of a session of this VM has ended in
+    /// [`Error::Fatal`](crate::Error::Fatal) so far.
+    ///
+    /// Once `false`, it stays so until the VM is opened anew, since nobody knows what else the cause has touched. It is a report: the VM
+    /// refuses nothing by itself, so that a node can finish what it must, and stop. Failures of contracts, rejections, timeouts and
+    /// full caches do not count, and neither do errors of commits and lookups, which those tell.
+    pub fn is_healthy(&self) -> bool {
+        self.runtimes.iter().all(|runtime| runtime.is_healthy())
+    }
+
     /// Offers a query to the contracts of sessions opened from here on.
     pub fn register_host_query(
         &mut self,
@@ -393,14 +414,17 @@ impl VM {
 }
 
 /// The runtimes of these protocols, or of the default one.
-fn runtimes(shared: &Shared, protocols: Vec<Protocol>) -> Result<Vec<Arc<Runtime>>, OpenVmError> {
+fn runtimes(
+    shared: &Arc<Shared>,
+    protocols: Vec<Protocol>,
+) -> Result<Vec<Arc<Runtime>>, OpenVmError> {
     let protocols = match protocols.is_empty() {
         true => vec![Protocol::default()],
         false => protocols,
     };
     let made = protocols
         .into_iter()
-        .map(|protocol| Ok(Arc::new(Runtime::new(shared, protocol)?)));
+        .map(|protocol| Ok(Arc::new(Runtime::new(shared.clone(), protocol)?)));
     made.collect()
 }
 

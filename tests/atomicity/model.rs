@@ -1,6 +1,6 @@
 //! A plain model of the actors, and random trees of calls held against it.
 
-use crostata::{Backend, Session};
+use crostata::Session;
 use proptest::prelude::*;
 
 use super::scene::{ACTORS, Report, Stage, act, cells, reports};
@@ -8,7 +8,7 @@ use crate::fixtures::actor::{
     Call, Grow, Keep, Panic, Recurse, Repeat, SPIN_GAS, See, Spin, Step, Trap, Try, TryWith, Write,
     script,
 };
-use crate::fixtures::{CELLS, Narrow, Wide};
+use crate::fixtures::{BACKENDS, CELLS, Narrow, Wide};
 
 /// The most pages an actor can grow to.
 const PAGES_MAX: u32 = 12;
@@ -214,17 +214,17 @@ fn hold(stage: &Stage, cases: u32) {
 /// Random trees of calls leave exactly what the model says, with 32-bit actors.
 #[test]
 fn random_trees_on_narrow_actors() {
-    hold(&Stage::new(Backend::Native, Narrow, false), 150);
+    hold(&Stage::new(BACKENDS[0], Narrow, false), 150);
 }
 
 /// The same with 64-bit actors.
 #[test]
 fn random_trees_on_wide_actors() {
-    hold(&Stage::new(Backend::Native, Wide, false), 150);
+    hold(&Stage::new(BACKENDS[0], Wide, false), 150);
 }
 
 /// The same with actors of both widths, on the portable backend.
 #[test]
 fn random_trees_on_mixed_actors() {
-    hold(&Stage::new(Backend::Portable, Narrow, true), 80);
+    hold(&Stage::new(BACKENDS[1], Narrow, true), 80);
 }

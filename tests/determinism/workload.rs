@@ -81,6 +81,8 @@ struct Way {
     watches: bool,
     /// Forgets all compiled code between steps.
     forgets: bool,
+    /// Has a deadline that does not pass. Such sessions are not committed.
+    deadline: bool,
 }
 
 /// A run under way.
@@ -101,6 +103,10 @@ impl<'a> Run<'a> {
         let data = match base {
             Some(base) => session_data().base(base),
             None => session_data(),
+        };
+        let data = match way.deadline {
+            true => data.interrupted_after(1),
+            false => data,
         };
         let mut run = Self {
             vm,
@@ -477,6 +483,20 @@ fn forgetting_modules_changes_nothing() {
     }
 }
 
+/// A deadline that does not pass changes nothing.
+#[test]
+fn deadlines_change_nothing() {
+    let expected = plain();
+    for backend in BACKENDS {
+        let way = Way {
+            backend,
+            deadline: true,
+            ..Way::default()
+        };
+        hold(&expected, &run_fresh(way));
+    }
+}
+
 /// A VM that is opened anew for each part, every time under the other backend, gives the same.
 #[test]
 fn reopening_changes_nothing() {
@@ -496,7 +516,7 @@ fn reopening_changes_nothing() {
 #[test]
 fn a_used_vm_gives_the_same() {
     let directory = tempfile::tempdir().unwrap();
-    let vm = open(directory.path(), Backend::Native);
+    let vm = open(directory.path(), Backend::default());
     let first = run(&vm, Way::default());
     run(
         &vm,
@@ -526,6 +546,7 @@ fn threads_agree() {
                     forgets,
                     backend,
                     watches: forgets,
+                    deadline: false,
                 };
                 let vm = &vm;
                 scope.spawn(move || run(vm, way))

@@ -12,7 +12,7 @@ use wasmparser::{BlockType, FuncValidator, FunctionBody, Operator, ValType, Wasm
 /// Stack bytes that every frame costs.
 const FRAME_BYTES: u32 = 64;
 /// Stack bytes that each parameter, local, operand and computed value costs. The compiler may keep any computed value
-/// across a call, to use it again behind it.
+/// across a call, to use it again behind it or in a loop's next round.
 const SLOT_BYTES: u32 = 8;
 
 /// What [`measure`] found out about a body.
@@ -84,7 +84,7 @@ impl Usage {
         let (found, max) = (u64::from(height), limits.operands_max);
         at_most("operands_max", offset, found, max)?;
         self.operands = self.operands.max(height);
-        self.computed += u32::from(computes(operator));
+        self.computed += computed(operator);
         self.calls |= matches!(
             operator,
             Operator::Call { .. } | Operator::CallIndirect { .. }
@@ -112,39 +112,32 @@ fn touches(operator: &Operator<'_>) -> bool {
     is_bulk || Access::of(operator).is_some()
 }
 
-/// Whether the operator makes a value that did not exist before. Constants are made again where they are needed, and
-/// reading a local makes nothing.
-const fn computes(operator: &Operator<'_>) -> bool {
-    !matches!(
-        operator,
+/// How many values the operator makes that did not exist before. Constants are made again where they are needed, and
+/// reading a local makes nothing. An access to memory makes at least the index of the mark that its check looks at, a bulk
+/// operation one for each range, and two of its length.
+const fn computed(operator: &Operator<'_>) -> u32 {
+    match operator {
+        Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => 4,
         Operator::LocalGet { .. }
-            | Operator::LocalSet { .. }
-            | Operator::LocalTee { .. }
-            | Operator::I32Const { .. }
-            | Operator::I64Const { .. }
-            | Operator::GlobalSet { .. }
-            | Operator::Block { .. }
-            | Operator::Loop { .. }
-            | Operator::If { .. }
-            | Operator::Else
-            | Operator::End
-            | Operator::Br { .. }
-            | Operator::BrIf { .. }
-            | Operator::BrTable { .. }
-            | Operator::Return
-            | Operator::Drop
-            | Operator::Nop
-            | Operator::Unreachable
-            | Operator::I32Store { .. }
-            | Operator::I64Store { .. }
-            | Operator::F32Store { .. }
-            | Operator::F64Store { .. }
-            | Operator::I32Store8 { .. }
-            | Operator::I32Store16 { .. }
-            | Operator::I64Store8 { .. }
-            | Operator::I64Store16 { .. }
-            | Operator::I64Store32 { .. }
-    )
+        | Operator::LocalSet { .. }
+        | Operator::LocalTee { .. }
+        | Operator::I32Const { .. }
+        | Operator::I64Const { .. }
+        | Operator::GlobalSet { .. }
+        | Operator::Block { .. }
+        | Operator::Loop { .. }
+        | Operator::If { .. }
+        | Operator::Else
+        | Operator::End
+        | Operator::Br { .. }
+        | Operator::BrIf { .. }
+        | Operator::BrTable { .. }
+        | Operator::Return
+        | Operator::Drop
+        | Operator::Nop
+        | Operator::Unreachable => 0,
+        _ => 1,
+    }
 }
 
 /// Declares the locals, after their number and types are known to be fine.

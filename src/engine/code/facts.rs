@@ -11,6 +11,8 @@ pub struct PreparedCode {
     pub facts: CodeFacts,
     /// The active data segments in their order, without empty ones. All lie inside the initial memory.
     pub data: Vec<DataSegment>,
+    /// Names of the host functions that it imports, in its order.
+    pub imports: Vec<String>,
 }
 
 /// Bytes that a contract's initial memory holds.

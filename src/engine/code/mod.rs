@@ -126,5 +126,12 @@ fn prepare_checking(
         defined_functions: outline.functions.len() as u32,
     };
     let wasm = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
-    Ok(PreparedCode { wasm, facts, data })
+    let imports = outline.imports.iter();
+    let imports = imports.map(|import| import.name.to_owned()).collect();
+    Ok(PreparedCode {
+        wasm,
+        facts,
+        data,
+        imports,
+    })
 }

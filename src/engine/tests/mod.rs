@@ -1,0 +1,50 @@
+//! P1, P7: engines by themselves, without sessions or a store.
+
+mod interface;
+
+use std::sync::Arc;
+
+use crostata_abi::ContractId;
+
+use super::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
+
+/// A host with nothing: all contracts are those that a runner was given.
+struct Nothing;
+
+impl Host for Nothing {
+    fn load(&mut self, _: &ContractId) -> Result<Option<Loaded<Self>>, Fault> {
+        Ok(None)
+    }
+
+    fn exists(&self, _: &ContractId) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn refuse(&mut self, _: &FrameStart<'_>) -> Option<String> {
+        None
+    }
+
+    fn started(&mut self, _: &FrameStart<'_>) {}
+
+    fn ended(&mut self, _: &FrameEnd<'_>) {}
+
+    fn emit(&mut self, _: ContractId, _: String, _: Vec<u8>) {}
+
+    fn feed(&mut self, _: Vec<u8>) -> bool {
+        false
+    }
+
+    fn query(&self, _: &str) -> Option<Arc<dyn HostQuery>> {
+        None
+    }
+
+    fn datum(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn owner(&self, _: &ContractId) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(None)
+    }
+
+    fn debug(&mut self, _: ContractId, _: &[u8]) {}
+}
