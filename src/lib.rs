@@ -53,7 +53,8 @@
 //!
 //! Session operations fail in one of three classes: [`Error::Reverted`] is the contract's doing, deterministic,
 //! paid for, with a receipt; [`Error::Rejected`] can not be in a block, and nothing ran; [`Error::Fatal`] is the host's
-//! or the disk's: the result is unknown, stop. The class and the codes inside decide, never a text.
+//! or the disk's: the result is unknown, stop. Sessions that were asked for with a deadline, which are queries and never
+//! committed, can end in [`Error::Timeout`] besides. The class and the codes inside decide, never a text.
 //!
 //! # Backends
 //!

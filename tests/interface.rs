@@ -37,10 +37,8 @@ fn inspection_tells_what_code_is() {
         );
         assert_eq!(sizes, (4, Some(12)));
         assert_eq!((seen.argument_buffer, seen.data_bytes), (65_536, 0));
-        assert_eq!(
-            seen.deploy_gas,
-            Protocol::default().deploy_price(code.len())
-        );
+        let session = fresh(&ephemeral(BACKENDS[0]));
+        assert_eq!(seen.deploy_gas, session.deploy_price(&code));
     }
     let lone = inspected(
         &wat::parse_str(
@@ -237,7 +235,8 @@ fn backends_not_built_are_refused() {
         };
         match VM::ephemeral_with_config(config) {
             Ok(_) => assert!(Backend::BUILT.contains(&backend)),
-            Err(OpenVmError::Engine(EngineError::NotBuilt { backend: named })) => {
+            Err(error @ OpenVmError::Engine(EngineError::NotBuilt { backend: named })) => {
+                assert_eq!(error.kind(), ErrorKind::Compile);
                 assert_eq!(named, backend);
                 assert!(!Backend::BUILT.contains(&backend));
             }

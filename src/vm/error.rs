@@ -5,7 +5,7 @@ use std::io;
 use crostata_abi::ContractId;
 
 use super::binaries::BinaryError;
-use crate::engine::{EngineError, Fault, Fingerprint};
+use crate::engine::{EngineError, ErrorKind, Fault, Fingerprint};
 use crate::state::{
     LookupError, NodeError, OpenPageError, OpenStateError, OpeningError, ReadPageError, StateError,
 };
@@ -44,6 +44,18 @@ fn listed(problems: &[BinaryError]) -> String {
     texts.join("; ")
 }
 
+impl OpenVmError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::Memory(_) => ErrorKind::Memory,
+            Self::Binaries { .. } => ErrorKind::Compile,
+            Self::Directory { .. } | Self::State(_) => ErrorKind::Other,
+        }
+    }
+}
+
 /// Why a session did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -67,6 +79,16 @@ pub enum SessionError {
         /// The rules that differ from those of the VM's first protocol.
         differences: Vec<String>,
     },
+}
+
+impl SessionError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Engine(error) => error.kind(),
+            Self::State(_) | Self::Base(_) | Self::UnknownProtocol { .. } => ErrorKind::Other,
+        }
+    }
 }
 
 /// Why there is no proof.
@@ -110,6 +132,18 @@ pub enum RecompileError {
     /// The code can not be had or compiled.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl RecompileError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Fault(fault) => fault.kind(),
+            Self::Commit(_) | Self::State(_) | Self::Node(_) | Self::NoContract { .. } => {
+                ErrorKind::Other
+            }
+        }
+    }
 }
 
 impl From<OpenPageError> for ProofError {

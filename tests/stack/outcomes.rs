@@ -1,6 +1,6 @@
 //! What comes of the deepest recursions.
 
-use crostata::{Backend, Config, Error, Outcome, Protocol, Session, VM};
+use crostata::{Backend, Config, Error, Outcome, Protocol, Session, SessionData, VM};
 
 use super::measured::{COUNTER_BYTES, Depths, NATIVE_BYTES, QUARTER_BYTES};
 use super::shapes::{Shape, shapes};
@@ -148,11 +148,21 @@ fn room_for_three_counters() {
     for vm in accepted(highest as u32).unwrap() {
         for width in [Narrow, Wide] {
             for shape in shapes() {
-                let mut session = fresh(&vm);
-                deploy(&mut session, 0, &shape.code(width));
-                let depths = Depths::of(&mut session);
                 println!("{width:?} {}", shape.name);
-                exhausted(&mut session, &depths, "deep", &[]);
+                let data = SessionData::builder();
+                // Code of queries, which looks at the clock.
+                let query = data.clone().interrupted_after(1);
+                let is_chosen =
+                    ["bare", "stores in a loop", "f64 parameters"].contains(&shape.name);
+                for data in [Some(data), is_chosen.then_some(query)]
+                    .into_iter()
+                    .flatten()
+                {
+                    let mut session = vm.session(data).unwrap();
+                    deploy(&mut session, 0, &shape.code(width));
+                    let depths = Depths::of(&mut session);
+                    exhausted(&mut session, &depths, "deep", &[]);
+                }
             }
         }
     }
