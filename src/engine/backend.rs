@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | make an engine | [`Engine::new`] | `VM::with_config` |
 //! | health | [`Engine::is_healthy`] | `VM::is_healthy` |
-//! | compile | [`Engine::compile`], [`Engine::compile_deployed`] | `Session::deploy`, `VM::recompile_module` |
+//! | compile | `Modules::get`, of [`Engine::prepare`] or [`Engine::prepare_deployed`] | `Session::deploy`, `VM::recompile_module` |
 //! | inspect imports | `code::prepare` | `Protocol::inspect`, without compiling |
 //! | instantiate with a required size | [`Module::memory`], `Runner::insert`; the instance is made over that memory when a call enters it | `Session::deploy` |
 //! | drop an instance | `Runner::name` with no place, `Runner::settle` | a failed `deploy`, `Session::rollback` |

@@ -185,7 +185,7 @@ impl Fatal {
         match self {
             Self::Fault(fault) => fault.kind(),
             Self::Memory(error) => error.kind(),
-            Self::CodeNotAllowed(_) => ErrorKind::Instantiation,
+            Self::CodeNotAllowed(_) => ErrorKind::Compile,
             Self::Read(_) | Self::Node(_) | Self::Poisoned => ErrorKind::Other,
         }
     }
@@ -272,16 +272,16 @@ impl From<Fatal> for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        if fault.kind() == ErrorKind::Timeout {
-            return Self::Timeout;
-        }
         let Fault { kind, what, source } = fault;
         let source = match source.map(|source| source.downcast::<CodeNotAllowed>()) {
             Some(Ok(refused)) => return Self::Fatal(Fatal::CodeNotAllowed(*refused)),
             Some(Err(source)) => Some(source),
             None => None,
         };
-        Self::Fatal(Fatal::Fault(Fault { kind, what, source }))
+        match kind {
+            ErrorKind::Timeout => Self::Timeout,
+            kind => Self::Fatal(Fatal::Fault(Fault { kind, what, source })),
+        }
     }
 }
 

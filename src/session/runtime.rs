@@ -24,13 +24,12 @@ pub struct Runtime {
     protocol_text: Arc<str>,
     modules: Modules<Context>,
     accepted: Mutex<Accepted>,
-    shared: Shared,
+    shared: Arc<Shared>,
     /// The same with an engine whose calls can have deadlines, once somebody asked for it.
     interruptible: OnceLock<Arc<Self>>,
 }
 
 /// What the runtimes of one VM share.
-#[derive(Clone)]
 pub struct Shared {
     /// How contracts are executed.
     pub backend: Backend,
@@ -73,22 +72,10 @@ impl Runtime {
     ///
     /// # Errors
     /// [`EngineError`] when the protocol's prices are out of range or the machine is not supported.
-    pub fn new(shared: &Shared, protocol: Protocol) -> Result<Self, EngineError> {
+    pub fn new(shared: Arc<Shared>, protocol: Protocol) -> Result<Self, EngineError> {
+        let text = protocol.text().into();
         let engine = Engine::new(shared.backend, Arc::new(protocol))?;
-        Ok(Self::over(shared.clone(), engine))
-    }
-
-    fn over(shared: Shared, engine: Engine<Context>) -> Self {
-        let engine = Arc::new(engine);
-        let artifacts = shared.artifacts.clone();
-        Self {
-            modules: Modules::new(artifacts, shared.backend, engine.clone()),
-            protocol_text: engine.protocol().text().into(),
-            engine,
-            accepted: Mutex::default(),
-            shared,
-            interruptible: OnceLock::new(),
-        }
+        Ok(Self::over(shared, engine, text))
     }
 
     /// The runtime for sessions with deadlines, under the same protocol and over the same commits.
@@ -99,10 +86,24 @@ impl Runtime {
         if let Some(runtime) = self.interruptible.get() {
             return Ok(runtime.clone());
         }
-        let engine = Engine::interruptible(self.shared.backend, self.engine.protocol().clone())?;
-        let made = Arc::new(Self::over(self.shared.clone(), engine));
+        let shared = self.shared.clone();
+        let engine = Engine::interruptible(shared.backend, self.engine.protocol().clone())?;
+        let made = Arc::new(Self::over(shared, engine, self.protocol_text.clone()));
         // Another thread may have been faster.
         Ok(self.interruptible.get_or_init(|| made).clone())
+    }
+
+    fn over(shared: Arc<Shared>, engine: Engine<Context>, protocol_text: Arc<str>) -> Self {
+        let engine = Arc::new(engine);
+        let artifacts = shared.artifacts.clone();
+        Self {
+            modules: Modules::new(artifacts, shared.backend, engine.clone()),
+            engine,
+            protocol_text,
+            accepted: Mutex::default(),
+            shared,
+            interruptible: OnceLock::new(),
+        }
     }
 
     /// Lets one unit of time pass for sessions with deadlines.
@@ -182,7 +183,8 @@ impl Runtime {
                 contract,
                 code_hash,
             };
-            return Err(Fault::from("a contract may not run", refused));
+            let fault = Fault::from("a contract may not run", refused);
+            return Err(fault.of_kind(ErrorKind::Compile));
         }
         let prepare = || self.prepare_committed(base, state);
         let module = self.modules.get(&code_hash, prepare);
@@ -218,7 +220,11 @@ impl Runtime {
     pub fn recompile(&self, base: &Snapshot, state: &ContractState) -> Result<(), Fault> {
         let prepared = self.prepare_committed(base, state)?;
         let replaced = self.modules.replace(&state.record.code_hash, prepared);
-        replaced.map(drop).map_err(compile_fault)
+        replaced.map_err(compile_fault)?;
+        match self.interruptible.get() {
+            Some(queries) => queries.recompile(base, state),
+            None => Ok(()),
+        }
     }
 
     /// Forgets compiled code in memory and on disk; it is compiled again when it is next needed. `true` if it was known.
@@ -302,14 +308,14 @@ mod tests {
     const CODE: CodeHash = CodeHash::from_bytes([1; 32]);
 
     fn scene() -> Scene {
-        let engine = Engine::new(Backend::Native, Arc::default()).unwrap();
+        let engine = Engine::new(Backend::default(), Arc::default()).unwrap();
         let (engine, artifacts) = (
             Arc::new(engine),
             CompiledCode::new(&ArtifactConfig::default()),
         );
         let artifacts = Arc::new(artifacts);
         Scene {
-            modules: Modules::new(artifacts.clone(), Backend::Native, engine.clone()),
+            modules: Modules::new(artifacts.clone(), Backend::default(), engine.clone()),
             engine,
             artifacts,
         }

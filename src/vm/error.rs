@@ -134,6 +134,18 @@ pub enum RecompileError {
     Fault(#[from] Fault),
 }
 
+impl RecompileError {
+    /// What the error is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Fault(fault) => fault.kind(),
+            Self::Commit(_) | Self::State(_) | Self::Node(_) | Self::NoContract { .. } => {
+                ErrorKind::Other
+            }
+        }
+    }
+}
+
 impl From<OpenPageError> for ProofError {
     fn from(error: OpenPageError) -> Self {
         match error {

@@ -122,19 +122,19 @@ impl VM {
             directory: config.artifacts.directory.resolved(own_artifacts),
             ..config.artifacts
         };
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             backend: config.backend,
             commits: commits.clone(),
             images: Arc::new(images),
             artifacts: Arc::new(CompiledCode::new(&artifacts)),
-        };
+        });
         let runtimes = runtimes(&shared, config.protocols)?;
         ready_binaries(&shared, &runtimes, &config.binaries)?;
         Ok(Self {
             directory,
             commits,
             runtimes,
-            compiled: shared.artifacts,
+            compiled: shared.artifacts.clone(),
             queries: Arc::default(),
             recovery,
         })
@@ -414,14 +414,17 @@ impl VM {
 }
 
 /// The runtimes of these protocols, or of the default one.
-fn runtimes(shared: &Shared, protocols: Vec<Protocol>) -> Result<Vec<Arc<Runtime>>, OpenVmError> {
+fn runtimes(
+    shared: &Arc<Shared>,
+    protocols: Vec<Protocol>,
+) -> Result<Vec<Arc<Runtime>>, OpenVmError> {
     let protocols = match protocols.is_empty() {
         true => vec![Protocol::default()],
         false => protocols,
     };
     let made = protocols
         .into_iter()
-        .map(|protocol| Ok(Arc::new(Runtime::new(shared, protocol)?)));
+        .map(|protocol| Ok(Arc::new(Runtime::new(shared.clone(), protocol)?)));
     made.collect()
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crostata::{ArtifactCounters, ArtifactDirectory, Backend, Config, Protocol, VM};
 
@@ -334,6 +335,8 @@ fn damage_while_blocks_run_changes_nothing() {
             let mut numbers = Numbers(seed);
             while !ended.load(Ordering::Relaxed) {
                 harm(cache.path(), &mut numbers);
+                // So that some are loaded before they are harmed.
+                thread::sleep(Duration::from_micros(numbers.below(40_000) as u64));
             }
         });
         let runs: Vec<_> = (0..2)
@@ -362,6 +365,7 @@ fn damage_while_blocks_run_changes_nothing() {
     let harmed = sum(|one| one.damaged + one.foreign + one.missing);
     println!("{harmed} harmed, {} compiled", sum(|one| one.compiled));
     assert!(harmed > 0, "something was damaged in time");
+    assert!(sum(|one| one.disk_hits) > 0, "something was not");
     assert_eq!(
         sum(|one| one.disk_hits + one.compiled),
         12 * 3 * CODES,

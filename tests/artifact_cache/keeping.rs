@@ -39,6 +39,26 @@ fn a_warm_start_compiles_nothing() {
     assert_eq!(artifacts(&own).len() as u64, CODES);
 }
 
+/// P1, P5: sessions with deadlines run code of their own, which is kept beside the other.
+#[test]
+fn sessions_with_deadlines_have_artifacts_of_their_own() {
+    let cache = Directory::new();
+    let compiled = [CODES + 1, 0].map(|wanted| {
+        let vm = vm_at(cache.path());
+        let (base, _) = first_block(&vm);
+        let data = crostata::SessionData::builder().base(base);
+        let mut session = vm.session(data.interrupted_after(1_000)).unwrap();
+        let added = session.call_raw(id(1), "add", words(&[4]), LIMIT).unwrap();
+        assert_eq!(word(&added), 10);
+        assert_eq!(vm.artifact_counters().compiled, wanted);
+        vm
+    });
+    assert_eq!(artifacts(cache.path()).len() as u64, CODES + 1);
+    let [vm, _] = compiled;
+    assert!(vm.remove_module(&code_hash(&numbered(1))));
+    assert_eq!(artifacts(cache.path()).len() as u64, CODES - 1);
+}
+
 /// P5: opening does nothing with the cache at all.
 #[test]
 fn opening_does_not_look_at_the_cache() {

@@ -7,8 +7,7 @@ use crostata_abi::{ContractId, WASM_PAGE_BYTES};
 use super::Nothing;
 use crate::engine::runner::CallOutcome;
 use crate::engine::{
-    Backend, Call, CompileError, Engine, ErrorKind, Fault, InstantiateError, Module, Protocol,
-    Refusal, Runner,
+    Backend, Call, Engine, ErrorKind, Fault, InstantiateError, Module, Protocol, Refusal, Runner,
 };
 
 const CONTRACT: ContractId = ContractId::from_bytes([1; 32]);
@@ -46,10 +45,18 @@ fn engines() -> impl Iterator<Item = Arc<Engine<Nothing>>> {
     })
 }
 
+fn compiled(engine: &Engine<Nothing>, code: &[u8]) -> Module<Nothing> {
+    let prepared = engine.prepare(code).unwrap();
+    let compiled = wasmtime::Module::new(engine.wasmtime(), &prepared.wasm).unwrap();
+    engine
+        .link(prepared.facts, prepared.data, &compiled)
+        .unwrap()
+}
+
 fn modules(test: impl Fn(&Arc<Engine<Nothing>>, &Arc<Module<Nothing>>)) {
     for engine in engines() {
         for memory in MEMORIES {
-            test(&engine, &Arc::new(engine.compile(&code(memory)).unwrap()));
+            test(&engine, &Arc::new(compiled(&engine, &code(memory))));
         }
     }
 }
@@ -182,9 +189,7 @@ fn only_interruptible_engines_interrupt() {
 #[test]
 fn code_that_does_not_compile() {
     for engine in engines() {
-        let Err(CompileError::Rejected(rejection)) = engine.compile(b"junk") else {
-            panic!("junk was compiled");
-        };
+        let rejection = engine.prepare(b"junk").unwrap_err();
         assert_eq!(rejection.kind(), ErrorKind::Compile);
         assert_eq!(Fault::new("").kind(), ErrorKind::Other);
     }
