@@ -190,7 +190,7 @@ fn start_error(error: wasmtime::Error) -> EngineError {
     EngineError::Start(format!("{error:#}"))
 }
 
-fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> {
+pub(super) fn config(backend: Backend, protocol: &Protocol) -> Result<Config, EngineError> {
     let mut config = Config::new();
     if backend == Backend::Portable {
         config.target("pulley64").map_err(start_error)?;

@@ -53,9 +53,16 @@ fn trap_code<H: Host>(
     place: Place,
     trap: Trap,
 ) -> Result<Outcome, Fault> {
+    match outcome(trap)? {
+        Outcome::Unreachable if stack_exhausted(store, place)? => Ok(Outcome::StackExhausted),
+        outcome => Ok(outcome),
+    }
+}
+
+/// What a trap is called in receipts, the stack counter aside.
+pub fn outcome(trap: Trap) -> Result<Outcome, Fault> {
     Ok(match trap {
         Trap::OutOfFuel => Outcome::OutOfGas,
-        Trap::UnreachableCodeReached if stack_exhausted(store, place)? => Outcome::StackExhausted,
         Trap::UnreachableCodeReached => Outcome::Unreachable,
         Trap::MemoryOutOfBounds => Outcome::MemoryOutOfBounds,
         Trap::IntegerDivisionByZero => Outcome::DivideByZero,

@@ -39,7 +39,8 @@ pub(super) fn check(outline: &Outline<'_>, word_size: WordSize) -> Result<(), Re
 
 const fn kind(ty: TypeRef) -> &'static str {
     match ty {
-        TypeRef::Func(_) | TypeRef::FuncExact(_) => "function",
+        TypeRef::Func(_) => "function",
+        TypeRef::FuncExact(_) => "function of an exact type",
         TypeRef::Table(_) => "table",
         TypeRef::Memory(_) => "memory",
         TypeRef::Global(_) => "global",

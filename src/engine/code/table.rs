@@ -9,7 +9,7 @@ use wasmparser::RefType;
 pub(super) fn check(outline: &Outline<'_>, limits: &CodeLimits) -> Result<(), Rejection> {
     let mut table_elements = 0;
     if let Some(table) = &outline.table {
-        table_type(table)?;
+        check_type(table)?;
         table_elements = table.ty.initial;
         at_most(
             "table_elements_max",
@@ -33,7 +33,8 @@ pub(super) fn check(outline: &Outline<'_>, limits: &CodeLimits) -> Result<(), Re
     Ok(())
 }
 
-fn table_type(table: &Table) -> Result<(), Rejection> {
+/// Refuses tables that the rewriting does not write as they are.
+pub(super) fn check_type(table: &Table) -> Result<(), Rejection> {
     if table.ty.element_type == RefType::FUNCREF && !table.has_initial_value {
         return Ok(());
     }
