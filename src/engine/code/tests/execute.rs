@@ -130,6 +130,32 @@ fn mutable_globals_are_within_reach_of_the_host() {
 }
 
 #[test]
+fn globals_begin_with_every_bit_of_the_deployed_code() {
+    let code = contract(
+        r#"(global $a f32 (f32.const nan:0x200001)) (global $b (mut f32) (f32.const 0x1.fffffep-1))
+        (global $c f64 (f64.const -nan:0x4000000000001)) (global $d (mut f64) (f64.const -0x0.0000000000001p-1022))
+        (global $e i64 (i64.const 0x7fff_ffff_0000_0001)) (global $f (mut i32) (i32.const 0x8000_0001))
+        (func $fold (param i64) (result i32)
+          (i32.xor (i32.wrap_i64 (local.get 0)) (i32.wrap_i64 (i64.shr_u (local.get 0) (i64.const 32)))))
+        (func (export "f") (param i32) (result i32)
+          (block (block (block (block (block (br_table 0 1 2 3 4 (local.get 0)))
+            (return (i32.reinterpret_f32 (global.get $a)))) (return (i32.reinterpret_f32 (global.get $b))))
+            (return (call $fold (i64.reinterpret_f64 (global.get $c)))))
+            (return (call $fold (i64.reinterpret_f64 (global.get $d)))))
+          (i32.add (call $fold (global.get $e)) (global.get $f)))"#,
+    );
+    let (mut deployed, mut rewritten) = (Running::new(&code), Running::prepared(&code));
+    for argument in 0..5 {
+        let expected = deployed.call("f", argument).unwrap();
+        assert_eq!(
+            rewritten.call("f", argument).unwrap(),
+            expected,
+            "{argument}"
+        );
+    }
+}
+
+#[test]
 fn nops_before_accesses_change_no_result() {
     let code = contract_64(
         r#"(data (i64.const 16) "\2a\00\00\00")
