@@ -263,6 +263,12 @@ impl Seen {
     }
 }
 
+impl AsMut<Self> for Seen {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 const PAGE: u64 = 4_096;
 const HEAD: u64 = 264;
 
@@ -271,7 +277,7 @@ struct Memories {
     marks: Memory,
 }
 
-fn memories(caller: &mut Caller<'_, Seen>) -> Option<Memories> {
+fn memories<T>(caller: &mut Caller<'_, T>) -> Option<Memories> {
     let mut memory = |name| caller.get_export(name).and_then(Extern::into_memory);
     Some(Memories {
         contract: memory("test.memory")?,
@@ -280,17 +286,18 @@ fn memories(caller: &mut Caller<'_, Seen>) -> Option<Memories> {
 }
 
 /// Marks the pages of a range, if it lies inside the memory.
-fn mark(caller: &mut Caller<'_, Seen>, address: u64, length: u64, mark: u8) {
+fn mark<T: AsMut<Seen>>(caller: &mut Caller<'_, T>, address: u64, length: u64, mark: u8) {
     let Some(memories) = memories(caller) else {
         return;
     };
     let size = memories.contract.data_size(&*caller) as u64;
     if length == 0 || address.checked_add(length).is_none_or(|end| end > size) {
-        caller.data_mut().doomed |= length > 0;
+        caller.data_mut().as_mut().doomed |= length > 0;
         return;
     }
-    if caller.data().strict {
-        return note(caller.data_mut(), address, length, mark);
+    let seen = caller.data_mut().as_mut();
+    if seen.strict {
+        return note(seen, address, length, mark);
     }
     let marks = memories.marks.data_mut(caller);
     for page in address / PAGE..=(address + length - 1) / PAGE {
@@ -320,7 +327,13 @@ fn is_near(windows: &BTreeSet<u64>, start: u64, width: u64, is_wide: bool) -> bo
 }
 
 /// Holds an access against the marks.
-fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, writes: i32) {
+pub fn audit<T: AsMut<Seen>>(
+    mut caller: Caller<'_, T>,
+    base: i64,
+    offset: i64,
+    width: i32,
+    writes: i32,
+) {
     let Some(memories) = memories(&mut caller) else {
         return;
     };
@@ -341,7 +354,7 @@ fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, write
     };
     let mut covered = (start..start + width as u64).all(is_covered);
     let is_wide = memories.contract.ty(&caller).is_64();
-    let seen = caller.data_mut();
+    let seen = caller.data_mut().as_mut();
     if seen.strict {
         let windows = &seen.windows[writes as usize];
         covered = is_near(windows, start, width as u64, is_wide);
@@ -353,7 +366,7 @@ fn audit(mut caller: Caller<'_, Seen>, base: i64, offset: i64, width: i32, write
     }
 }
 
-fn unsigned(value: &Val) -> u64 {
+pub fn unsigned(value: &Val) -> u64 {
     match value {
         Val::I32(value) => u64::from(value.cast_unsigned()),
         Val::I64(value) => value.cast_unsigned(),
@@ -364,7 +377,7 @@ fn unsigned(value: &Val) -> u64 {
 /// A linker with the host functions that a module imports from `crostata`, and `test.access`.
 pub fn linker(engine: &Engine, module: &wasmtime::Module) -> Linker<Seen> {
     let mut linker = Linker::new(engine);
-    linker.func_wrap("test", "access", audit).unwrap();
+    linker.func_wrap("test", "access", audit::<Seen>).unwrap();
     for import in module
         .imports()
         .filter(|import| import.module() == "crostata")
@@ -383,8 +396,9 @@ pub fn linker(engine: &Engine, module: &wasmtime::Module) -> Linker<Seen> {
     linker
 }
 
-fn touch(mut caller: Caller<'_, Seen>, name: &str, operands: &[u64]) {
-    caller.data_mut().touches += 1;
+/// What rewritten code calls before accesses.
+pub fn touch<T: AsMut<Seen>>(mut caller: Caller<'_, T>, name: &str, operands: &[u64]) {
+    caller.data_mut().as_mut().touches += 1;
     match (name, operands) {
         ("read", [address]) => mark(&mut caller, *address, 1, 1),
         ("write", [address]) => mark(&mut caller, *address, 1, 3),

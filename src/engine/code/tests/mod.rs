@@ -9,6 +9,7 @@ mod hostile;
 mod marked;
 mod reject;
 mod smith;
+mod spec;
 
 use super::{CodeLimits, PreparedCode, Rejection, prepare};
 use marked::Seen;
