@@ -925,7 +925,7 @@ pub fn branches_to_loop(bytes: usize) -> Vec<u8> {
         body(
             &[(locals - 1, I32)],
             left.saturating_sub(8 * locals as usize).max(100),
-            (JOINS / locals as usize).min(PLACES),
+            (JOINS / locals as usize - 3).min(PLACES),
             |code| {
                 code.loop_(BlockType::Empty);
                 for local in 0..locals {

@@ -43,7 +43,10 @@ pub(super) fn measure<R: WasmModuleResources>(
     locals(validator, body, limits)?;
     let mut control_flow = ControlFlow::new(u64::from(validator.len_locals()), limits);
     let mut usage = Usage::default();
-    let mut counter = Counter::new(validator.len_locals());
+    let function = outline.imports.len() + outline.bodies.len();
+    let ty = outline.function_type(function as u32);
+    let results = ty.map_or(0, |ty| ty.results().len());
+    let mut counter = Counter::new(validator.len_locals(), results);
     let mut reader = body.get_operators_reader().map_err(Rejection::invalid)?;
     while !reader.eof() {
         let (operator, position) = reader.read_with_offset().map_err(Rejection::invalid)?;

@@ -82,7 +82,7 @@ const CHECK_BLOCKS: u64 = 2;
 const INDIRECT_BLOCKS: u64 = 4;
 const BULK_BLOCKS: u64 = 6;
 
-/// A block around the operator being read.
+/// A block around the operator being read; the first is the function.
 struct Open {
     is_loop: bool,
     branches: u64,
@@ -133,7 +133,8 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    pub fn new(locals: u32) -> Self {
+    /// For a function with so many locals and results.
+    pub fn new(locals: u32, results: usize) -> Self {
         let effort = Effort {
             functions: 1,
             locals: u64::from(locals),
@@ -146,7 +147,11 @@ impl Counter {
                 computed: 0,
                 places: 0,
             },
-            blocks: Vec::new(),
+            blocks: vec![Open {
+                is_loop: false,
+                branches: 0,
+                values: results as u64,
+            }],
             writes: Writes::new(locals as usize),
         }
     }
@@ -184,6 +189,7 @@ impl Counter {
             Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => {
                 self.branch(*relative_depth)
             }
+            Operator::Return => self.branch(self.blocks.len().saturating_sub(1) as u32),
             Operator::BrTable { targets } => {
                 let others = targets.targets().map_while(Result::ok);
                 let all = others.chain([targets.default()]);
@@ -252,12 +258,15 @@ impl Counter {
         1 + branches
     }
 
-    /// Closes the innermost block; the function's own has no locals to pass on.
+    /// Closes the innermost block; the outermost, the function, has only results to pass on.
     fn close(&mut self) -> u64 {
         let Some(block) = self.blocks.pop() else {
             return 0;
         };
-        let written = self.writes.leave().len() as u64;
+        let written = match self.blocks.is_empty() {
+            true => 0,
+            false => self.writes.leave().len() as u64,
+        };
         if block.is_loop || block.branches > 0 {
             self.counted.effort.joins += (block.branches + 1) * (block.values + written);
         }

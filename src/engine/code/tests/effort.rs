@@ -68,6 +68,9 @@ fn branches_join_what_was_written() {
         4 * 2
     );
     assert_eq!(joins("(drop (block (result i32) i32.const 1 br 0))"), 2);
+    assert_eq!(joins(&format!("block {set} return end")), 0, "no results");
+    let results = added("(func (result i32 i64) (i32.const 1) (i64.const 1) return)");
+    assert_eq!(results.joins, 2 * 2);
 }
 
 /// Only the checks that are put in count as such: accesses that another's check covers do not.
