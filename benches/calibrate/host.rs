@@ -270,7 +270,7 @@ fn warm_call() -> Cost {
     const TIMES: usize = 2_000;
     let mut scene = Scene::new();
     let id = scene.deploy(&module(OTHER));
-    let mut times = |session: &mut Session| {
+    let times = |session: &mut Session| {
         let begin = thread_ns();
         let gas = (0..TIMES).map(|_| noop(session, id)).sum::<u64>();
         Cost {

@@ -8,6 +8,7 @@ use super::contracts::{Callable, Place};
 use super::enter::{enter, export};
 use super::failure::{classify, failure};
 use super::host::{FrameEnd, FrameStart, Host};
+use super::protocol::Schedule;
 use super::outcome::{Failure, Fault, Refusal};
 use super::state::{Frame, State, open_scope, revert_scope};
 use super::touch::touch;
@@ -32,11 +33,18 @@ pub struct Request<'a> {
 /// A frame that may start.
 pub struct Prepared {
     place: Place,
+    /// Elements of its table, if the contract was brought into the call tree for this frame.
+    new_elements: u64,
     function: Callable,
     height: i32,
 }
 
 impl Prepared {
+    /// What is to be paid, besides, for the instance that was made.
+    pub fn instance_gas(&self, schedule: &Schedule) -> u64 {
+        schedule.instance_element.saturating_mul(self.new_elements)
+    }
+
     /// Where the contract is.
     pub fn place(&self) -> Place {
         self.place
@@ -59,16 +67,20 @@ pub fn prepare<H: Host>(
     let Some(height) = height_left(&mut store)? else {
         return Ok(Err(Refusal::Depth { contract }));
     };
-    let place = match store.data().in_tree(&contract) {
+    let known = store.data().in_tree(&contract);
+    let place = match known {
         Some(place) => place,
         None => match enter(&mut store, contract)? {
             Ok(place) => place,
             Err(refusal) => return Ok(Err(refusal)),
         },
     };
+    let facts = &store.data().contracts[place].module.facts;
+    let new_elements = known.map_or(facts.table_elements, |_| 0);
     let admitted = admit(&mut store, request, place)?;
     Ok(admitted.map(|function| Prepared {
         place,
+        new_elements,
         function,
         height,
     }))
