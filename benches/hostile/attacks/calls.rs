@@ -268,8 +268,9 @@ fn contracts_in_turn_failing() -> World {
         ),
     );
     let limit_gas = entry_gas(&code) + Protocol::default().schedule.page_write + 200;
-    World::of_all(std::iter::repeat_n(code, 2_000))
-        .stepping(move |step| Step::Call(Call::of(1 + step as u32 % 2_000, "go").limited(limit_gas)))
+    World::of_all(std::iter::repeat_n(code, 2_000)).stepping(move |step| {
+        Step::Call(Call::of(1 + step as u32 % 2_000, "go").limited(limit_gas))
+    })
 }
 
 /// A node that has just started is made to load, if not to compile, what was deployed long ago.
