@@ -341,7 +341,8 @@ fn the_default_share() {
     for width in WIDTHS {
         let callee = runs(width, "(i32.const 0)");
         let mut session = pair(&vm, width, &callee);
-        let least = start_gas(&module(width, DELEGATING)) + call_gas(&callee) + 100_000;
+        let pages = 2 * (schedule().page_read + schedule().page_write);
+        let least = start_gas(&module(width, DELEGATING)) + call_gas(&callee) + pages + 100_000;
         for limit in [least, least + 1_000_003, LIMIT] {
             let remaining = remaining(&mut session, limit);
             for gas in [0, remaining, remaining + 1, LIMIT, u64::MAX, 1 << 63] {

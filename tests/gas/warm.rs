@@ -313,13 +313,12 @@ fn cold_pages_keep_what_they_hold() {
                 deploy(&mut session, number, &actor(width));
             }
             let scripts = [steps(inner.clone()), steps(failing.clone())];
-            let seen = scripts.map(|steps| {
+            scripts.map(|steps| {
                 let receipt = session
                     .call_raw(id(0), "run", script(&steps), LIMIT)
                     .unwrap();
                 (receipt.events, session.root().unwrap())
-            });
-            seen
+            })
         };
         let expected = seen(512, BACKENDS[0]);
         assert_eq!(expected[1].0.len(), 5);

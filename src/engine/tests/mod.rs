@@ -16,8 +16,8 @@ impl Host for Nothing {
         Ok(None)
     }
 
-    fn exists(&self, _: &ContractId) -> Result<bool, Fault> {
-        Ok(false)
+    fn code_len(&self, _: &ContractId) -> Result<Option<u64>, Fault> {
+        Ok(None)
     }
 
     fn refuse(&mut self, _: &FrameStart<'_>) -> Option<String> {

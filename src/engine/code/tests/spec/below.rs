@@ -44,7 +44,7 @@ fn prepare_within(code: &[u8], limits: &CodeLimits) -> Result<Below, Rejection> 
         bytes: data.bytes.to_vec(),
     });
     Ok(Below {
-        wasm: rewrite::rewrite(&outline, word_size, limits, Checking::default())?,
+        wasm: rewrite::rewrite(&outline, word_size, limits, Checking::default())?.0,
         memory_wasm_pages: memory.map(|memory| memory.ty.initial),
         data: data.collect(),
         lifted: None,

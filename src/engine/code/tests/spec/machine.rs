@@ -10,12 +10,13 @@ use crate::engine::backend::{self, Backend};
 use crate::engine::code::{HEIGHT_GLOBAL, TOUCH_MODULE};
 use crate::engine::failure;
 use crate::engine::protocol::Protocol;
-use crate::engine::state::Growth;
 use crate::memory::{Access, ContractMemory, Copies, Touch};
 use crate::region::hand_over;
 use crostata_abi::WASM_PAGE_BYTES;
 use crostata_proof::receipt::Outcome;
-use wasmtime::{Caller, Extern, Func, FuncType, Global, Instance, Module, Store, Trap, Val};
+use wasmtime::{
+    Caller, Extern, Func, FuncType, Global, Instance, Module, ResourceLimiter, Store, Trap, Val,
+};
 
 /// Fuel of a call: more than any of the suite needs.
 const FUEL: u64 = 1 << 40;
@@ -61,6 +62,27 @@ struct World {
     touched: (u64, u64),
 }
 
+/// The protocol's limit on a memory.
+struct Growth {
+    max_bytes: u64,
+}
+
+impl ResourceLimiter for Growth {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let within = desired as u64 <= self.max_bytes && maximum.is_none_or(|max| desired <= max);
+        Ok(current == 0 || desired <= current || within)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
+
 impl AsMut<Seen> for World {
     fn as_mut(&mut self) -> &mut Seen {
         &mut self.seen
@@ -102,10 +124,7 @@ impl<'e> Machine<'e> {
         let world = World {
             memories: Vec::new(),
             copies: Copies::default(),
-            growth: Growth {
-                max_bytes,
-                failed: false,
-            },
+            growth: Growth { max_bytes },
             seen: Seen::default(),
             touched: (0, 0),
         };
