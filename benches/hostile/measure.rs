@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crostata::{Commit, Config, Error, SessionData, VM};
+use crostata::{ArtifactConfig, ArtifactDirectory, Commit, Config, Error, SessionData, VM};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::attacks::run::{Outcome, forget_files, prepare, steps};
@@ -76,6 +76,7 @@ fn begin(directory: &Path, world: &World) -> (VM, Arc<AtomicU64>, Commit) {
     vm.checkpoint().expect("a checkpoint");
     drop(vm);
     forget_files(directory);
+    forget_files(&directory.join("artifacts"));
     let (vm, written) = open(directory);
     (vm, written, base)
 }
@@ -83,7 +84,16 @@ fn begin(directory: &Path, world: &World) -> (VM, Arc<AtomicU64>, Commit) {
 fn open(directory: &Path) -> (VM, Arc<AtomicU64>) {
     let files = CountingFiles::open(directory);
     let written = files.written();
-    let vm = VM::with_files(Arc::new(files), Config::default());
+    let artifacts = ArtifactConfig {
+        // Over files that are counted it would keep none.
+        directory: ArtifactDirectory::At(directory.join("artifacts")),
+        ..ArtifactConfig::default()
+    };
+    let config = Config {
+        artifacts,
+        ..Config::default()
+    };
+    let vm = VM::with_files(Arc::new(files), config);
     (vm.expect("the VM opens"), written)
 }
 

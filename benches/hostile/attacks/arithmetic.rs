@@ -294,7 +294,7 @@ fn straight_line_of_loads() -> World {
 fn straight_line_of_calls() -> World {
     let body = format!(
         "(func $leaf) (func $line {}) {}",
-        "(call $leaf)".repeat(30_000),
+        "(call $leaf)".repeat(16_000),
         function("go", "(call $line)")
     );
     World::of_all([calling_go(0, 300), contract(2, "", &body)])

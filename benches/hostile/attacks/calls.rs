@@ -162,7 +162,9 @@ fn calls_nowhere_ever_new() -> World {
     let body = forever(&(next.to_owned() + &call(1, "go", 0, 0)));
     let driver = contract(2, CALLS, &(names("go", 1) + &run(&body)));
     let nothing = contract(2, "", &function("go", ""));
-    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, 10_000))).at_most(1)
+    World::of_all(std::iter::once(driver).chain(std::iter::repeat_n(nothing, 10_000)))
+        .calling(Call::of(1, "run").limited(super::AMPLE_GAS))
+        .at_most(1)
 }
 
 fn calls_of_long_names() -> World {
