@@ -93,7 +93,7 @@ fn call<H: Host, P: Pointer>(
             return Ok(refusal_code(&refusal) as i32);
         }
     };
-    charge_globals(&mut guest, prepared.place())?;
+    charge_frame(&mut guest, &prepared)?;
     let remaining = gas_left(&mut guest)?;
     request.limit_gas = share(remaining, gas_limit as u64);
     let end = frame::run(&mut guest, &request, prepared).map_err(Abort::from)?;
@@ -105,12 +105,19 @@ fn call<H: Host, P: Pointer>(
     deliver(&mut guest, end)
 }
 
-/// Takes the price of the copies of a callee's globals that its frame keeps.
-fn charge_globals<H: Host>(guest: &mut Guest<'_, H>, callee: Place) -> Result<(), Abort> {
+/// Takes the price of what a callee's frame needs besides: its table, if it was filled for it, and copies of its globals.
+fn charge_frame<H: Host>(
+    guest: &mut Guest<'_, H>,
+    prepared: &frame::Prepared,
+) -> Result<(), Abort> {
     let state = guest.data();
-    let globals = state.contracts[callee].module.facts.globals.len();
-    let price = state.protocol.schedule.call_global;
-    charge(guest, price.saturating_mul(globals as u64))
+    let schedule = &state.protocol.schedule;
+    let facts = &state.contracts[prepared.place()].module.facts;
+    let globals = schedule
+        .call_global
+        .saturating_mul(facts.globals.len() as u64);
+    let price = globals.saturating_add(prepared.instance_gas(schedule));
+    charge(guest, price)
 }
 
 /// Gives back what was taken in case the callee fails, which takes the host longer than a return.

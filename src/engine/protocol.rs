@@ -75,6 +75,8 @@ numbers! {
         instance_base,
         /// Each byte of its code.
         instance_byte,
+        /// Each element of its table.
+        instance_element,
         /// The first read of a page of 4 KiB in a top-level call.
         page_read,
         /// The first write of a page in a top-level call.
@@ -146,6 +148,8 @@ numbers! {
         reuses,
         /// An end of a block beside each other one of its function.
         squares,
+        /// A page of memory that data segments fill.
+        pages,
     }
 }
 

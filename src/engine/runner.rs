@@ -225,7 +225,7 @@ impl<H: Host> Runner<H> {
             let len_bytes = call.argument.len();
             return Ok(Err(Refusal::ArgumentTooLong { len_bytes }));
         }
-        let request = Request {
+        let mut request = Request {
             contract: call.contract,
             function: call.function,
             argument: call.argument,
@@ -240,6 +240,8 @@ impl<H: Host> Runner<H> {
             Ok(prepared) => prepared,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let table = prepared.instance_gas(&self.engine.protocol().schedule);
+        request.start_gas = request.start_gas.saturating_add(table);
         let end = frame::run(&mut self.store, &request, prepared)?;
         Ok(Ok(Completed {
             result: end.result,

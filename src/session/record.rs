@@ -4,7 +4,7 @@ use crostata_abi::{ContractId, Event};
 
 use super::error::Reverted;
 use super::receipt::{CallReceipt, CallTree, CallTreeElem, digest};
-use crate::engine::{Completed, FrameEnd, FrameStart};
+use crate::engine::{Completed, Failure, FrameEnd, FrameStart};
 
 /// What a call did so far.
 #[derive(Debug, Default)]
@@ -18,6 +18,19 @@ pub struct Record {
 struct Open {
     frame: usize,
     events_before: usize,
+}
+
+/// Bytes that the call tree keeps of the message of a failure that a caller may catch: any number of them may be in it.
+const CAUGHT_MESSAGE_BYTES: usize = 1_024;
+
+fn caught(failure: &Failure) -> Failure {
+    let message = &failure.message[..failure.message.len().min(CAUGHT_MESSAGE_BYTES)];
+    Failure {
+        message: message.to_vec(),
+        function: failure.function.clone(),
+        backtrace: failure.backtrace.clone(),
+        ..*failure
+    }
 }
 
 impl Record {
@@ -44,7 +57,10 @@ impl Record {
         };
         self.frames[open.frame].gas_spent = end.spent_gas;
         if let Some(failure) = end.failure {
-            self.frames[open.frame].failure = Some(failure.clone());
+            self.frames[open.frame].failure = Some(match self.open.is_empty() {
+                true => failure.clone(),
+                false => caught(failure),
+            });
             self.frames[open.frame..]
                 .iter_mut()
                 .for_each(|frame| frame.reverted = true);

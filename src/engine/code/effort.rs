@@ -75,6 +75,8 @@ counts! {
     reuses,
     /// For each function the square of those places.
     squares,
+    /// Pages of memory, of 4 KiB, in which data segments put something.
+    pages,
 }
 
 /// How many places that end a block an operator makes, besides branches.

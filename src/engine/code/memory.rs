@@ -202,3 +202,14 @@ fn data_segment(
         reserved,
     })
 }
+
+/// How many pages the segments reach into.
+pub(super) fn pages(data: &[DataSegment]) -> u64 {
+    let page = crostata_abi::PAGE_BYTES as u64;
+    let pages = data.iter().filter(|segment| !segment.bytes.is_empty());
+    let pages = pages.flat_map(|segment| {
+        let last = segment.offset + segment.bytes.len() as u64 - 1;
+        segment.offset / page..=last / page
+    });
+    pages.collect::<std::collections::BTreeSet<u64>>().len() as u64
+}

@@ -132,7 +132,10 @@ fn prepare_checking(
         defined_functions: outline.functions.len() as u32,
     };
     let (wasm, effort) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
-    facts.effort = effort;
+    facts.effort = Effort {
+        pages: memory::pages(&data),
+        ..effort
+    };
     let imports = outline.imports.iter();
     let imports = imports.map(|import| import.name.to_owned()).collect();
     Ok(PreparedCode {
