@@ -54,6 +54,7 @@ fn memory(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceT
 
 fn float(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceTooHigh> {
     set!(cost, byte(prices.float)?,
+        F32Eq F32Ne F32Lt F32Gt F32Le F32Ge F64Eq F64Ne F64Lt F64Gt F64Le F64Ge
         F32Add F32Sub F32Mul F32Min F32Max F32Copysign F64Copysign F32Ceil F32Floor F32Trunc F32Nearest F32DemoteF64
         F64Add F64Sub F64Mul F64Min F64Max F64Ceil F64Floor F64Trunc F64Nearest F64PromoteF32
         I32TruncF32S I32TruncF32U I32TruncF64S I32TruncF64U I64TruncF32S I64TruncF32U

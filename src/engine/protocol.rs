@@ -187,7 +187,7 @@ numbers! {
         divide,
         /// Floating-point division and square root.
         float_divide,
-        /// Any other floating-point arithmetic, and conversions, NaN canonicalisation included.
+        /// Any other floating-point arithmetic, comparisons and conversions, NaN canonicalisation included.
         float,
         /// `memory.copy` and `memory.fill`.
         memory_bulk,
