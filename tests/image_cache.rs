@@ -2,7 +2,7 @@
 
 use crostata::{Config, ContractData, SessionData, VM};
 
-const LIMIT: u64 = 1_000_000_000;
+const LIMIT: u64 = 1 << 40;
 
 fn code(wat: &str) -> Vec<u8> {
     wat::parse_str(wat).unwrap()

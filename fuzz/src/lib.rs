@@ -11,7 +11,7 @@ pub mod forge;
 pub mod scene;
 
 /// Gas of calls that need not starve.
-pub const GAS: u64 = 1_000_000;
+pub const GAS: u64 = 5_000_000;
 
 /// The contracts of `contracts/artifacts`.
 pub const ARTIFACTS: &[(&str, &[u8])] = &[

@@ -30,7 +30,7 @@ fn failing(width: Width, end: &str) -> Vec<u8> {
 
 fn deploy(session: &mut Session, code: &[u8]) -> Result<crostata::ContractId, crostata::Error> {
     let data = ContractData::builder().contract_id(id(5));
-    session.deploy(code, data, 1_000_000)
+    session.deploy(code, data, 20_000_000)
 }
 
 /// A failing `init` leaves no contract and nothing of what it did to others; the id can be used afterwards.

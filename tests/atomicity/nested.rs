@@ -344,7 +344,8 @@ fn many_failing_calls_use_up_no_stack() {
                 Call(0, vec![Call(0, vec![See(cell(0))])]),
                 See(cell(0)),
             ];
-            let receipt = act(&mut session, 0, &steps).unwrap();
+            let receipt = session.call_raw(id(0), "run", script(&steps), 10 * LIMIT);
+            let receipt = receipt.unwrap();
             let reports = reports(&receipt.events);
             assert_eq!(reports.len(), 302, "{way:?}");
             assert_eq!(reports[301].1, sight(4, 0, 0, stack(&steps)));

@@ -11,7 +11,7 @@ use super::statements::{OTHER_ID, OWN_ID, Scope, TEXTS};
 use super::wrap::{BUFFER_BYTES, Wrapping, access, argument};
 
 /// Gas of an ordinary call.
-pub const GAS: u64 = 400_000;
+pub const GAS: u64 = 2_000_000;
 
 /// What a seed decides first.
 struct Plan {
@@ -337,7 +337,7 @@ fn calls(random: &mut Random, module: &Module<'_>, calls_host: bool) -> Vec<Call
             },
             argument: argument(random),
             gas: match at {
-                3 => 20_000 + random.below(40_000),
+                3 => 240_000 + random.below(600_000),
                 _ => GAS,
             },
             probed: at == probed,

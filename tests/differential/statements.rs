@@ -446,7 +446,7 @@ impl Scope<'_, '_> {
         let Signature { params, results } = self.module.signature(function as u32).clone();
         let short = self.random.below(40) as i64;
         let contract = self.random.among(&[OWN_ID, OTHER_ID]) as i64;
-        let gas = self.random.among(&[0, 0, 30_000, 60_000, -1]);
+        let gas = self.random.among(&[0, 0, 30_000, 300_000, -1]);
         let (called, called_len) = self.random.among(&NAMES);
         let named = |(at, len): (u64, i32)| [at as i64, len.into()];
         let mut values = match name.as_str() {

@@ -193,7 +193,8 @@ fn filling_tables_is_not_metered() {
             .replace("FUNCTIONS", &"$f ".repeat(200));
         let function = "(func (export \"run\") (param i32) (result i32) (i32.const 0))";
         let callee = module(width, &(table + function));
-        let price = nobody(vm, width) + instance_gas(&callee);
+        let filled = 200 * schedule().instance_element;
+        let price = nobody(vm, width) + instance_gas(&callee) + filled;
         let mut session = pair(vm, width, &callee);
         let seen = [(); 2].map(|()| delegate(&mut session, 0, LIMIT).unwrap());
         let [first, second] = seen.map(|seen| {
@@ -204,7 +205,7 @@ fn filling_tables_is_not_metered() {
         });
         assert_eq!((first.0, first.1), (price, second.1));
         assert_eq!(first, second);
-        let start = start_gas(&callee);
+        let start = start_gas(&callee) + filled;
         for limit in [start, start + 1, start + 2] {
             let called = run(&mut alone(vm, &callee), limit);
             let failed = reverted(called.map(|_| ()));

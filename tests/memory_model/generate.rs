@@ -10,7 +10,7 @@ const DEPTH_MAX: u32 = 6;
 const STEPS_MAX: usize = 50;
 
 /// Gas that frames below starve on.
-const STARVED_GAS_MAX: u64 = 300_000;
+const STARVED_GAS_MAX: u64 = 3_000_000;
 
 /// An operation from outside. Worlds are taken modulo how many there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Shape {
 impl Shape {
     /// Enough gas for a frame at this depth, and for seven failing callees.
     pub fn gas(&self, depth: u32) -> u64 {
-        let unit = if self.giant { 50_000_000 } else { 2_000 };
+        let unit = if self.giant { 50_000_000 } else { 16_000 };
         unit * 8_u64.pow(DEPTH_MAX + 2 - depth.min(DEPTH_MAX))
     }
 
@@ -146,7 +146,8 @@ impl Generator {
         Operation::Call {
             world,
             number: self.number(),
-            gas: gas.then(|| self.starved_gas()),
+            // Less would not do for finding out that there is no such contract.
+            gas: gas.then(|| 300_000 + self.starved_gas()),
             steps: self.steps(1),
             noise: self.random.next(),
         }
@@ -160,7 +161,7 @@ impl Generator {
     }
 
     fn starved_gas(&mut self) -> u64 {
-        let max = self.random.among(&[5_000, 60_000, STARVED_GAS_MAX]);
+        let max = self.random.among(&[50_000, 600_000, STARVED_GAS_MAX]);
         1 + self.random.below(max)
     }
 

@@ -83,7 +83,9 @@ impl Track {
             ..Config::default()
         };
         if shape.giant {
-            config.protocols[0].limits.memory_wasm_pages_max = 1 << 26;
+            let limits = &mut config.protocols[0].limits;
+            limits.memory_wasm_pages_max = 1 << 26;
+            limits.call_memory_wasm_pages_max = 1 << 40;
         }
         Self {
             vm: VM::ephemeral_with_config(config).unwrap(),

@@ -89,7 +89,9 @@ mod tests {
         let mut protocol = Protocol::default();
         change(&mut protocol);
         let mut config = wasmtime::Config::new();
-        config.cranelift_nan_canonicalization(protocol.operators.load == 2);
+        config.cranelift_nan_canonicalization(
+            protocol.operators.load == Protocol::default().operators.load,
+        );
         Stamp::new(backend, &protocol, &wasmtime::Engine::new(&config).unwrap())
     }
 

@@ -136,10 +136,11 @@ const fn weight(operator: &Operator<'_>) -> u32 {
         | O::I64DivS
         | O::I64DivU
         | O::I64RemS
-        | O::I64RemU => 20,
-        O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 30,
-        O::Call { .. } => 16,
-        O::CallIndirect { .. } | O::BrTable { .. } => 40,
+        | O::I64RemU => 22,
+        O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 48,
+        O::Call { .. } => 20,
+        O::CallIndirect { .. } => 120,
+        O::BrTable { .. } => 60,
         O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryGrow { .. } => 200,
         O::RefFunc { .. } | O::TableGet { .. } => 20,
         O::LocalGet { .. }
@@ -156,7 +157,7 @@ const fn weight(operator: &Operator<'_>) -> u32 {
         | O::Nop
         | O::Unreachable => 0,
         // Loads and stores with their checks, and all arithmetic as if it were of floats.
-        _ => 12,
+        _ => 16,
     }
 }
 
