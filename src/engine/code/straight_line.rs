@@ -5,6 +5,7 @@
 //! way that leads there. Functions called may return without another look; behind a call the next is due after
 //! [`AFTER_CALL`], so that a deep recursion can not spend much on its way back.
 
+use super::access::Access;
 use wasmparser::Operator;
 
 /// What may be spent between two looks, about in gas: the weights are those of this file, whatever the schedule says.
@@ -125,40 +126,102 @@ impl StraightLine {
     }
 }
 
+/// What a load or store takes with its check, as if it were there.
+const ACCESS: u32 = 30;
+
 /// About what an operator takes, in units of the cheapest.
-const fn weight(operator: &Operator<'_>) -> u32 {
+fn weight(operator: &Operator<'_>) -> u32 {
     use Operator as O;
+    if Access::of(operator).is_some() {
+        return ACCESS;
+    }
     match operator {
-        O::I32DivS
-        | O::I32DivU
-        | O::I32RemS
-        | O::I32RemU
-        | O::I64DivS
-        | O::I64DivU
-        | O::I64RemS
-        | O::I64RemU => 22,
-        O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 48,
+        O::Block { .. } | O::Loop { .. } | O::Else | O::End => 0,
+        O::Drop | O::Return | O::Nop | O::Unreachable => 0,
+        O::BrIf { .. } | O::If { .. } => 9,
+        O::BrTable { .. } => 60,
         O::Call { .. } => 20,
         O::CallIndirect { .. } => 120,
-        O::BrTable { .. } => 60,
+        // The host looks at the gas before it does anything.
         O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryGrow { .. } => 200,
         O::RefFunc { .. } | O::TableGet { .. } => 20,
-        O::LocalGet { .. }
-        | O::LocalSet { .. }
-        | O::LocalTee { .. }
-        | O::I32Const { .. }
-        | O::I64Const { .. } => 1,
-        O::Block { .. }
-        | O::Loop { .. }
-        | O::Else
-        | O::End
-        | O::Drop
-        | O::Return
-        | O::Nop
-        | O::Unreachable => 0,
-        // Loads and stores with their checks, and all arithmetic as if it were of floats.
-        _ => 16,
+        O::I32Mul | O::I64Mul => 4,
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 22,
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 22,
+        O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 48,
+        operator if of_floats(operator) => 16,
+        _ => 1,
     }
+}
+
+/// Arithmetic of floats, comparisons and conversions.
+const fn of_floats(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        operator,
+        O::F32Abs
+            | O::F32Neg
+            | O::F32Ceil
+            | O::F32Floor
+            | O::F32Trunc
+            | O::F32Nearest
+            | O::F32Add
+            | O::F32Sub
+            | O::F32Mul
+            | O::F32Min
+            | O::F32Max
+            | O::F32Copysign
+            | O::F64Abs
+            | O::F64Neg
+            | O::F64Ceil
+            | O::F64Floor
+            | O::F64Trunc
+            | O::F64Nearest
+            | O::F64Add
+            | O::F64Sub
+            | O::F64Mul
+            | O::F64Min
+            | O::F64Max
+            | O::F64Copysign
+            | O::F32Eq
+            | O::F32Ne
+            | O::F32Lt
+            | O::F32Gt
+            | O::F32Le
+            | O::F32Ge
+            | O::F64Eq
+            | O::F64Ne
+            | O::F64Lt
+            | O::F64Gt
+            | O::F64Le
+            | O::F64Ge
+            | O::F32DemoteF64
+            | O::F64PromoteF32
+            | O::I32TruncF32S
+            | O::I32TruncF32U
+            | O::I32TruncF64S
+            | O::I32TruncF64U
+            | O::I64TruncF32S
+            | O::I64TruncF32U
+            | O::I64TruncF64S
+            | O::I64TruncF64U
+            | O::I32TruncSatF32S
+            | O::I32TruncSatF32U
+            | O::I32TruncSatF64S
+            | O::I32TruncSatF64U
+            | O::I64TruncSatF32S
+            | O::I64TruncSatF32U
+            | O::I64TruncSatF64S
+            | O::I64TruncSatF64U
+            | O::F32ConvertI32S
+            | O::F32ConvertI32U
+            | O::F32ConvertI64S
+            | O::F32ConvertI64U
+            | O::F64ConvertI32S
+            | O::F64ConvertI32U
+            | O::F64ConvertI64S
+            | O::F64ConvertI64U
+    )
 }
 
 #[cfg(test)]
@@ -188,7 +251,7 @@ mod tests {
     /// P6: every way through a body is looked at often enough, also one that jumps over looks.
     #[test]
     fn looks_are_where_the_longest_way_needs_them() {
-        let some = "(drop (i64.mul (i64.const 1) (i64.const 2)))".repeat(20);
+        let some = "(drop (f64.mul (f64.const 1) (f64.const 2)))".repeat(20);
         let many = some.repeat(5);
         assert_eq!(looks(&some), 0);
         assert_eq!(looks(&many), 1);
