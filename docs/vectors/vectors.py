@@ -308,7 +308,7 @@ def digest_vectors():
     event = lambda seed, topic, data: {"source": ident(seed), "topic": topic, "data": data}
     events = [event(1, b"moved", b"data"), event(2, b"", b""), event(1, "süß".encode(), pattern(1500, 3))]
     receipts = [(0, 0, 10, 100, b"", []), (0, 0, 2**64 - 1, 2**64 - 1, pattern(70, 4), events)]
-    receipts += [(1, code, 1000 + code, 5000, b"", []) for code in range(1, 16)]
+    receipts += [(1, code, 1000 + code, 5000, b"", []) for code in range(1, 17)]
     return {
         "commit_id": [
             {"parent": parent, "root": root, "tag": tag, "id": commit_id(parent, root, tag)}
