@@ -27,7 +27,7 @@ struct Seen {
 }
 
 fn backends() -> [VM; 2] {
-    [Backend::Native, Backend::Portable].map(|backend| {
+    [Backend::BUILT[0], Backend::BUILT[Backend::BUILT.len() - 1]].map(|backend| {
         let config = Config {
             backend,
             ..Config::default()

@@ -1,8 +1,8 @@
 //! The price of a deployment.
 
-use crostata::{Backend, Config, ContractData, Effort, Outcome, Protocol, Session, VM};
+use crostata::{Config, ContractData, Effort, Outcome, Protocol, Session, VM};
 
-use crate::fixtures::{LIMIT, WIDTHS, fresh, id, module, reverted, schedule, start_gas};
+use crate::fixtures::{BACKENDS, LIMIT, WIDTHS, fresh, id, module, reverted, schedule, start_gas};
 
 const INIT: &str = r#"
   (func (export "init") (param i32) (result i32) (local $left i32)
@@ -87,7 +87,7 @@ fn rejected_code_costs_by_its_length() {
 /// The price is the protocol's: neither the backend nor what is cached is in it.
 #[test]
 fn the_price_of_code_is_the_same_on_each_backend() {
-    let prices = [Backend::Native, Backend::Portable].map(|backend| {
+    let prices = BACKENDS.map(|backend| {
         let config = Config {
             backend,
             ..Config::default()
