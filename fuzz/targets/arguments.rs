@@ -64,7 +64,7 @@ impl Scene {
         let (number, functions) = &self.contracts[usize::from(*contract) % self.contracts.len()];
         let function = &functions[usize::from(*function) % functions.len()];
         let gas =
-            10_000 * (1 + u64::from(*gas)) + u64::from(argument.first().copied().unwrap_or(0));
+            40_000 * (1 + u64::from(*gas)) + u64::from(argument.first().copied().unwrap_or(0));
         let [native, portable] = self.sessions.each_mut().map(|session| {
             let before = session.savepoint().unwrap();
             let seen = call(session, id(*number), function, argument, gas);

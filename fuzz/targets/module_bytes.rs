@@ -11,7 +11,7 @@ use crostata_fuzz::{call, ephemeral, functions, id};
 use crostata_proof::hash;
 use libfuzzer_sys::fuzz_target;
 
-const GAS: u64 = 100_000;
+const GAS: u64 = 2_000_000;
 
 thread_local! {
     static VM_OF_THREAD: RefCell<VM> = RefCell::new(ephemeral(Backend::Native));
@@ -25,7 +25,10 @@ fn code(data: &[u8]) -> Option<Vec<u8>> {
     let (seed, changes) = data.split_first_chunk::<4>()?;
     let mut code = generate::case(u32::from_le_bytes(*seed).into()).wasm;
     for change in changes.chunks_exact(4) {
-        let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % code.len();
+        let place = usize::from(u16::from_le_bytes([change[0], change[1]]));
+        let Some(at) = place.checked_rem(code.len()) else {
+            break;
+        };
         match change[2] {
             0..200 => code[at] = change[3],
             200..225 => code.insert(at, change[3]),
