@@ -25,6 +25,7 @@ pub mod hash;
 mod keys;
 mod opening;
 mod path;
+mod paths;
 mod read;
 pub mod receipt;
 mod record;
@@ -36,6 +37,7 @@ pub use opening::{
     DecodeError, OPENING_VERSION, PageBytes, PageOpening, PageProof, RecordOpening, VerifyError,
 };
 pub use path::{PathError, TreePath};
+pub use paths::TreePaths;
 pub use receipt::ReceiptDigest;
 pub use record::{
     ContractRecord, Owner, OwnerTooLong, RECORD_BYTES_MIN, RECORD_VERSION, RecordError, WordSize,

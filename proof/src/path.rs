@@ -42,6 +42,12 @@ pub enum PathError {
         /// The level, 0 for the leaf's parent.
         level: u32,
     },
+    /// There are no positions, or they do not ascend.
+    #[error("the positions are none, or do not ascend")]
+    Order,
+    /// There are more or fewer siblings than on the ways of these positions.
+    #[error("the paths are those of other positions")]
+    Shape,
 }
 
 /// Why bytes are not an encoded path.
@@ -83,6 +89,17 @@ impl TreePath {
     /// The height of the tree that the path runs through.
     pub fn height(&self) -> u32 {
         self.bitmaps.len() as u32
+    }
+
+    /// Per level from the leaf's parent up: which siblings exist, and they.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = (u8, &[Hash])> {
+        let mut siblings = &*self.siblings;
+        self.bitmaps.iter().map(move |bitmap| {
+            let count = (bitmap.count_ones() as usize).min(siblings.len());
+            let (own, rest) = siblings.split_at(count);
+            siblings = rest;
+            (*bitmap, own)
+        })
     }
 
     /// The root of the tree that has `leaf` at `position` and these siblings.
