@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod bytes;
+mod chunks;
 pub mod hash;
 mod keys;
 mod opening;
@@ -36,7 +37,7 @@ pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
 pub use opening::{
     DecodeError, OPENING_VERSION, PageBytes, PageOpening, PageProof, RecordOpening, VerifyError,
 };
-pub use path::{PathError, TreePath};
+pub use path::{MerkleOpeningError, PathError, TreePath};
 pub use paths::TreePaths;
 pub use receipt::ReceiptDigest;
 pub use record::{

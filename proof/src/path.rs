@@ -50,6 +50,34 @@ pub enum PathError {
     Shape,
 }
 
+/// Why bytes are not an opening of `dusk_merkle` that could be a path here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MerkleOpeningError {
+    /// They are too many or too few for the tree's height.
+    #[error(
+        "{found_bytes} bytes are no opening in a tree of this height: that has {expected_bytes}"
+    )]
+    Length {
+        /// How many bytes there are.
+        found_bytes: usize,
+        /// How many an opening has.
+        expected_bytes: usize,
+    },
+    /// It is the opening of another position.
+    #[error("at level {level} the opening leads to another position")]
+    Position {
+        /// The level, 0 for the leaf's parent.
+        level: u32,
+    },
+    /// A node in it is not what its children hash to.
+    #[error("the hashes in the opening do not lead from its leaf to its root")]
+    Hashes,
+    /// The tree has no such position.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
 /// Why bytes are not an encoded path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadPathError {
@@ -130,6 +158,48 @@ impl TreePath {
             bytes.extend_from_slice(&index.to_le_bytes());
         }
         Ok(bytes)
+    }
+
+    /// The path, root and leaf that the bytes of a `dusk_merkle::Opening<_, HEIGHT, 4>` (its `to_var_bytes`) are of, whose
+    /// aggregate is the one of `docs/format.md`: the other way of [`to_merkle_opening`](Self::to_merkle_opening).
+    ///
+    /// # Errors
+    /// [`MerkleOpeningError`] if the bytes are not those of an opening of that position in a tree of this height, or its hashes do
+    /// not lead to its root.
+    pub fn from_merkle_opening(
+        height: u32,
+        position: u64,
+        bytes: &[u8],
+    ) -> Result<(Self, Hash), MerkleOpeningError> {
+        if !tree::has_position(height, position) {
+            return Err(PathError::Position { position, height }.into());
+        }
+        let expected_bytes = 32 + height as usize * (ARITY * 32 + 4);
+        if bytes.len() != expected_bytes {
+            let found_bytes = bytes.len();
+            return Err(MerkleOpeningError::Length {
+                found_bytes,
+                expected_bytes,
+            });
+        }
+        let (hashes, indices) = bytes.split_at(32 * (1 + height as usize * ARITY));
+        let (hashes, _) = hashes.as_chunks::<32>();
+        let (nodes, _) = hashes[1..].as_chunks::<ARITY>();
+        let (indices, _) = indices.as_chunks::<4>();
+        for (level, index) in (0..height).rev().zip(indices) {
+            if u32::from_le_bytes(*index) as usize != tree::child_index(position, level) {
+                return Err(MerkleOpeningError::Position { level });
+            }
+        }
+        let levels: Vec<[Hash; ARITY]> = nodes.iter().rev().copied().collect();
+        let leaf = levels
+            .first()
+            .map_or(hashes[0], |lowest| lowest[tree::child_index(position, 0)]);
+        let path = Self::from_levels(position, &levels);
+        match path.to_merkle_opening(position, leaf)? == bytes {
+            true => Ok((path, leaf)),
+            false => Err(MerkleOpeningError::Hashes),
+        }
     }
 
     /// Climbs from the leaf to the root, showing each node's children on the way.
