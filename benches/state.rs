@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::{STRIDE, TARGET, World};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion};
-use crostata::PageIndex;
+use crostata::{PageIndex, ProofItem};
 
 /// Pages written since the base.
 const WRITTEN: [u32; 3] = [1, 16, 1_024];
@@ -17,7 +17,7 @@ fn main() {
     let world = World::filled();
     root(&mut criterion, &world);
     commit(&mut criterion, &world);
-    page_opening(&mut criterion, &world);
+    page_proof(&mut criterion, &world);
     criterion.final_summary();
 }
 
@@ -58,13 +58,18 @@ fn commit_once(world: &World, pages: u32) -> Duration {
     elapsed
 }
 
-fn page_opening(criterion: &mut Criterion, world: &World) {
+fn page_proof(criterion: &mut Criterion, world: &World) {
     let page = PageIndex::containing(u64::from(STRIDE) * 512).unwrap();
-    let open = || world.vm.page_opening(world.base, TARGET, page).unwrap();
-    criterion.bench_function("page_opening", |bencher| bencher.iter(open));
+    let open = || {
+        world
+            .vm
+            .prove(world.base, &[ProofItem::page(TARGET, page)])
+            .unwrap()
+    };
+    criterion.bench_function("page_proof", |bencher| bencher.iter(open));
     let opening = open();
-    criterion.bench_function("page_opening_verify", |bencher| {
-        bencher.iter(|| opening.verify(&world.base.root, &TARGET, page).unwrap());
+    criterion.bench_function("page_proof_verify", |bencher| {
+        bencher.iter(|| opening.clone().verify(&world.base.root).unwrap());
     });
 }
 

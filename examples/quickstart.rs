@@ -7,10 +7,10 @@
 use std::error::Error;
 
 use crostata::{
-    CallReceipt, Commit, ContractData, ContractError, ContractId, PageIndex, Session, SessionData,
+    CallReceipt, Commit, ContractData, ContractError, ContractId, ProofItem, Session, SessionData,
     VM, contract_bytecode,
 };
-use crostata_proof::PageOpening;
+use crostata_proof::StateProof;
 
 const GAS_LIMIT: u64 = 5_000_000;
 const ALICE: [u8; 32] = [0xa1; 32];
@@ -125,10 +125,10 @@ fn reopen_and_prove(
     let mut session = vm.session(SessionData::builder().base(commit))?;
     let value = session.call::<_, i64>(counter, "read_value", &(), GAS_LIMIT)?;
     println!("  read_value = {:#x}", value.data);
-    let page = PageIndex::containing(COUNTER_ADDRESS).ok_or("no such page")?;
-    let proof = vm.page_opening(commit, counter, page)?.encode();
+    let value = ProofItem::bytes(counter, COUNTER_ADDRESS, 8);
+    let proof = vm.prove(commit, &[value])?.encode();
     println!(
-        "  proof of page {page} of the counter: {} bytes\n",
+        "  proof of the number in its memory: {} bytes\n",
         proof.len()
     );
     Ok(proof)
@@ -140,20 +140,19 @@ const COUNTER_ADDRESS: u64 = 65_592;
 /// What a light client does: it has bytes, a root it trusts, and the crate `crostata-proof`.
 fn verify(proof: &[u8], counter: ContractId, commit: Commit) -> Result<(), Box<dyn Error>> {
     println!("-- verified by crostata-proof alone");
-    let page = PageIndex::containing(COUNTER_ADDRESS).ok_or("no such page")?;
-    let opening = PageOpening::decode(proof)?;
-    let proven = opening.verify(&commit.root, &counter, page)?;
-    let byte = proven[COUNTER_ADDRESS as usize % 4096];
-    println!("  byte {COUNTER_ADDRESS:#x} of {counter} is {byte:#x}");
+    let state = StateProof::decode(proof)?.verify(&commit.root)?;
+    let bytes = state.bytes(&counter, COUNTER_ADDRESS, 8)?;
+    let value = i64::from_le_bytes(bytes[..].try_into()?);
+    println!("  8 bytes at {COUNTER_ADDRESS:#x} of {counter} are the number {value:#x}");
     println!("  at root {}", commit.root);
     let other = ContractId::from_bytes([1; 32]);
-    match opening.verify(&commit.root, &other, page) {
-        Err(error) => println!("  for another contract it proves nothing: {error}"),
+    match state.bytes(&other, COUNTER_ADDRESS, 8) {
+        Err(error) => println!("  of another contract it shows nothing: {error}"),
         Ok(_) => return Err("a proof was accepted for another contract".into()),
     }
-    match byte {
+    match value {
         0xfd => Ok(()),
-        _ => Err(format!("the counter's byte should be 0xfd and is {byte:#x}").into()),
+        _ => Err(format!("the counter should be 0xfd and is {value:#x}").into()),
     }
 }
 

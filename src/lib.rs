@@ -3,7 +3,7 @@
 //! A [`VM`] is a directory of commits. A [`Session`] starts from one of them, deploys contracts and calls them,
 //! and can be committed: durably, under a root that binds every contract's id, code, owner, memory size and
 //! memory. Calls are metered in gas; one that fails, at any depth, undoes exactly what it and its callees did.
-//! Any page of any contract can be proven at a root with [`VM::page_opening`], and verified without a VM by
+//! Any page of any contract can be proven at a root with [`VM::prove`], and verified without a VM by
 //! the crate `crostata-proof`.
 //!
 //! # Usage
@@ -94,7 +94,7 @@ pub use crostata_abi::{
 };
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
-pub use crostata_proof::{CodeHash, CommitId, PageOpening, RecordOpening, Root, WordSize};
+pub use crostata_proof::{CodeHash, CommitId, Root, StateProof, WordSize};
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
@@ -118,7 +118,7 @@ pub use session::{
 pub use state::{
     CheckpointError, ChunkError, Commit, CommitError, CommitRef, Cursor, ExportError,
     ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
-    OpenStateError, OpeningError, Problem, ReadPageError, StateError, TransferHeader,
+    OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError, TransferHeader,
     VerifyProgress, VerifyReport,
 };
 pub use vm::{

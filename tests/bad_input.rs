@@ -6,12 +6,13 @@ mod common;
 use std::fs;
 use std::sync::mpsc;
 
+use common::proofs::shown_page;
 use common::*;
 use crostata::{
     CodecError, CommitError, CommitId, CommitRef, Config, ContractData, ContractError, ContractId,
     Error, Fatal, FrameStart, HostQuery, LookupError, OpenStateError, OpenVmError, OpeningError,
-    OperatorPrices, Outcome, PageIndex, PricedQuery, ProofError, Protocol, QueryError, Refusal,
-    Rejected, Rejection, Root, Session, SessionData, SessionError, VM, contract_bytecode,
+    OperatorPrices, Outcome, PageIndex, PricedQuery, ProofError, ProofItem, Protocol, QueryError,
+    Refusal, Rejected, Rejection, Root, Session, SessionData, SessionError, VM, contract_bytecode,
     store::OpenError,
 };
 
@@ -223,8 +224,14 @@ fn an_unknown_contract() {
         Err(Error::Rejected(_))
     ));
     for error in [
-        scene.session.page_opening(nobody, PageIndex(0)).map(drop),
-        scene.session.record_opening(nobody).map(drop),
+        scene
+            .session
+            .prove(&[ProofItem::page(nobody, PageIndex(0))])
+            .map(drop),
+        scene
+            .session
+            .prove(&[ProofItem::code(nobody, 0, 1)])
+            .map(drop),
     ] {
         assert!(matches!(
             error,
@@ -430,21 +437,23 @@ fn pages_out_of_range() {
     let mut session = over(&vm, base);
     for page in [48, 49, 1 << 20, (1 << 30) - 1, u32::MAX].map(PageIndex) {
         assert!(matches!(
-            session.page_opening(id(1), page),
+            session.prove(&[ProofItem::page(id(1), page)]),
             Err(Error::Rejected(Rejected::Opening(OpeningError::NoPage {
                 pages: 48,
                 ..
             })))
         ));
         assert!(matches!(
-            vm.page_opening(base, id(1), page),
+            vm.prove(base, &[ProofItem::page(id(1), page)]),
             Err(ProofError::Opening(OpeningError::NoPage { pages: 48, .. }))
         ));
     }
-    let last = session.page_opening(id(1), PageIndex(47)).unwrap();
-    let _ = last.verify(&base.root, &id(1), PageIndex(47)).unwrap();
+    let last = session
+        .prove(&[ProofItem::page(id(1), PageIndex(47))])
+        .unwrap();
+    shown_page(&last, &base.root, &id(1), PageIndex(47)).unwrap();
     assert!(matches!(
-        vm.page_opening(base, id(2), PageIndex(0)),
+        vm.prove(base, &[ProofItem::page(id(2), PageIndex(0))]),
         Err(ProofError::Opening(OpeningError::NoContract { .. }))
     ));
 }
@@ -469,9 +478,9 @@ fn unknown_commits() {
         for result in [vm.finalize_commit(wanted), vm.delete_commit(wanted)] {
             assert!(matches!(result, Err(CommitError::Lookup(error)) if error == expected));
         }
-        let error = vm.page_opening(wanted, id(1), PageIndex(0));
+        let error = vm.prove(wanted, &[ProofItem::page(id(1), PageIndex(0))]);
         assert!(matches!(error, Err(ProofError::Commit(error)) if error == expected));
-        assert!(vm.record_opening(wanted, id(1)).is_err());
+        assert!(vm.prove(wanted, &[ProofItem::Contract(id(1))]).is_err());
         assert!(vm.recompile_module(wanted, id(1)).is_err());
     }
     assert_eq!(vm.commits(), commits);

@@ -2,16 +2,19 @@
 //! roots; and a store that an earlier build wrote (`golden/store`, `golden/README.md`) opens in this one.
 
 mod fixtures;
+#[path = "common/proofs.rs"]
+mod proofs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crostata::{
-    Backend, Commit, Config, ContractData, ContractId, LogConfig, PageIndex, Protocol, Session,
-    SessionData, VM, contract_bytecode,
+    Backend, Commit, Config, ContractData, ContractId, LogConfig, PageIndex, ProofItem, Protocol,
+    Session, SessionData, VM, contract_bytecode,
 };
 use fixtures::actor::{Call, Grow, Keep, See, Step, Trap, Try, Write, actor, cell, script};
 use fixtures::{BACKENDS, LIMIT, Narrow, Wide, deploy, id};
+use proofs::shown_page;
 
 fn open(path: &Path, backend: Backend) -> VM {
     let config = Config {
@@ -141,8 +144,8 @@ fn a_store_of_an_earlier_build_opens() {
         assert!(report.is_clean(), "{:?}", report.findings);
         for commit in &retained {
             for page in [PageIndex(0), PageIndex(48)] {
-                let opening = vm.page_opening(*commit, id(0), page).unwrap();
-                let _ = opening.verify(&commit.root, &id(0), page).unwrap();
+                let opening = vm.prove(*commit, &[ProofItem::page(id(0), page)]).unwrap();
+                shown_page(&opening, &commit.root, &id(0), page).unwrap();
             }
         }
         let next = go_on(&vm, *retained.last().unwrap());

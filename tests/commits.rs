@@ -5,10 +5,11 @@ mod common;
 
 use std::thread;
 
+use common::proofs::{shown_page, shown_record};
 use common::*;
 use crostata::{
     Commit, CommitError, Config, ContractData, ContractId, DatumError, Error, LookupError, Outcome,
-    Protocol, Rejected, Root, Session, SessionData, SessionError, VM, contract_bytecode,
+    ProofItem, Protocol, Rejected, Root, Session, SessionData, SessionError, VM, contract_bytecode,
 };
 
 /// Commits a change of the cell at 0 of contract 1 over a base.
@@ -231,7 +232,7 @@ fn a_session_goes_on_after_a_commit() {
     let reopened = over(&vm, last).memory_pages(cells).unwrap().count();
     assert_eq!(reopened, pages.len());
     for (page, opening) in pages {
-        let _ = opening.verify(&last.root, &cells, page).unwrap();
+        shown_page(&opening, &last.root, &cells, page).unwrap();
     }
 }
 
@@ -543,8 +544,8 @@ fn a_migration_takes_the_place() {
     drop((session, vm));
     let vm = directory.open();
     assert_eq!(read_value(&mut over(&vm, commit), counter), 41);
-    let record = vm.record_opening(commit, counter).unwrap();
-    let record = record.verify(&commit.root, &counter).unwrap();
+    let record = vm.prove(commit, &[ProofItem::Contract(counter)]).unwrap();
+    let record = shown_record(&record, &commit.root, &counter).unwrap();
     assert_eq!(record.owner.as_bytes(), [7; 33]);
 }
 

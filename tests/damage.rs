@@ -12,6 +12,7 @@ use std::error::Error as StdError;
 use std::fs;
 use std::path::Path;
 
+use common::proofs::shown_page;
 use common::*;
 use crostata::store::OpenError;
 use crostata::{
@@ -202,11 +203,8 @@ fn read(vm: &VM, commit: Commit, pages: &Pages) -> Result<(), String> {
             .memory_pages(id(contract))
             .map_err(|error| chain(&error))?;
         let found = found.map(|(page, opening)| {
-            let proven = opening.verify(&commit.root, &id(contract), page).unwrap();
-            (
-                page.0,
-                u32::from_le_bytes(*proven.bytes.first_chunk().unwrap()),
-            )
+            let proven = shown_page(&opening, &commit.root, &id(contract), page).unwrap();
+            (page.0, u32::from_le_bytes(*proven.first_chunk().unwrap()))
         });
         assert_eq!(found.collect::<BTreeMap<_, _>>(), wanted);
         for page in [0, 2, 47].map(PageIndex) {

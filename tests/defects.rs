@@ -6,13 +6,14 @@ mod common;
 use std::fs;
 use std::process::Command;
 
+use common::proofs::{shown_page, shown_record};
 use common::*;
 use crostata::{
     CommitError, ContractData, ContractId, Error, Event, Fatal, LookupError, Outcome, PAGE_BYTES,
-    PageIndex, PageOpening, ProofError, Protocol, RecompileError, Refusal, Rejected, Root,
-    SessionData, VM, code_hash, contract_bytecode,
+    PageIndex, ProofError, ProofItem, Protocol, RecompileError, Refusal, Rejected, Root,
+    SessionData, StateProof, VM, code_hash, contract_bytecode,
 };
-use crostata_proof::{VerifyError, hash};
+use crostata_proof::{NotShown, VerifyError, hash};
 
 /// The root of a state with one contract, made of these parts.
 fn root_of(number: u64, owner: &[u8], text: &str, pages_to_grow: u32) -> Root {
@@ -137,20 +138,19 @@ fn two_contracts(vm: &VM) -> Root {
 fn openings_bind_contract_index_and_root() {
     let vm = VM::ephemeral().unwrap();
     let root = two_contracts(&vm);
-    let opening = vm.page_opening(root, id(1), PageIndex(1)).unwrap();
-    let proven = opening.verify(&root, &id(1), PageIndex(1)).unwrap();
-    assert_eq!(proven.bytes[..4], 11u32.to_le_bytes());
-    assert!(matches!(
-        opening.verify(&root, &id(2), PageIndex(1)),
-        Err(VerifyError::Contract { .. })
-    ));
-    assert!(opening.verify(&root, &id(1), PageIndex(0)).is_err());
-    assert!(opening.verify(&root, &id(1), PageIndex(1 << 20)).is_err());
+    let opening = vm
+        .prove(root, &[ProofItem::page(id(1), PageIndex(1))])
+        .unwrap();
+    let proven = shown_page(&opening, &root, &id(1), PageIndex(1)).unwrap();
+    assert_eq!(proven[..4], 11u32.to_le_bytes());
+    let state = opening.clone().verify(&root).unwrap();
+    let other = state.page(&id(2), PageIndex(1));
+    assert_eq!(other, Err(NotShown::Contract { contract: id(2) }));
+    assert!(shown_page(&opening, &root, &id(1), PageIndex(0)).is_err());
+    assert!(shown_page(&opening, &root, &id(1), PageIndex(1 << 20)).is_err());
     let other_root = Root::from_bytes([7; 32]);
-    assert!(matches!(
-        opening.verify(&other_root, &id(1), PageIndex(1)),
-        Err(VerifyError::Root { .. })
-    ));
+    let elsewhere = opening.verify(&other_root);
+    assert!(matches!(elsewhere, Err(VerifyError::Root { .. })));
 }
 
 /// P4: an opening binds the memory's length: the page behind the last one is proven by nothing.
@@ -158,15 +158,19 @@ fn openings_bind_contract_index_and_root() {
 fn openings_bind_the_memory_length() {
     let vm = VM::ephemeral().unwrap();
     let root = two_contracts(&vm);
-    let opening = vm.page_opening(root, id(1), PageIndex(47)).unwrap();
-    let proven = opening.verify(&root, &id(1), PageIndex(47)).unwrap();
-    assert_eq!((proven.record.pages(), proven.bytes[0]), (48, 0));
+    let opening = vm
+        .prove(root, &[ProofItem::page(id(1), PageIndex(47))])
+        .unwrap();
+    let proven = shown_page(&opening, &root, &id(1), PageIndex(47)).unwrap();
+    assert_eq!(proven[0], 0);
+    let state = opening.verify(&root).unwrap();
+    let behind = state.page(&id(1), PageIndex(48)).unwrap_err();
+    let memory_bytes = 48 * 4096;
+    assert!(
+        matches!(behind, NotShown::OutOfMemory { memory_bytes: found, .. } if found == memory_bytes)
+    );
     assert!(matches!(
-        opening.verify(&root, &id(1), PageIndex(48)),
-        Err(VerifyError::PageOutOfRange { pages: 48, .. })
-    ));
-    assert!(matches!(
-        vm.page_opening(root, id(1), PageIndex(48)),
+        vm.prove(root, &[ProofItem::page(id(1), PageIndex(48))]),
         Err(ProofError::Opening(_))
     ));
 }
@@ -176,10 +180,13 @@ fn openings_bind_the_memory_length() {
 fn a_hostile_opening_proves_nothing() {
     let vm = VM::ephemeral().unwrap();
     let root = two_contracts(&vm);
-    let opening = vm.page_opening(root, id(1), PageIndex(1)).unwrap().encode();
+    let opening = vm
+        .prove(root, &[ProofItem::page(id(1), PageIndex(1))])
+        .unwrap()
+        .encode();
     let proves = |bytes: &[u8]| {
-        PageOpening::decode(bytes)
-            .is_ok_and(|opening| opening.verify(&root, &id(1), PageIndex(1)).is_ok())
+        StateProof::decode(bytes)
+            .is_ok_and(|opening| shown_page(&opening, &root, &id(1), PageIndex(1)).is_ok())
     };
     assert!(proves(&opening));
     for at in 0..opening.len() {
@@ -234,16 +241,20 @@ fn ids_that_share_a_position_both_deploy() {
     let vm = directory.open();
     for (value, number) in PAIR.iter().enumerate() {
         assert_eq!(load(&mut over(&vm, root), id(*number), 0), value as u32 + 5);
-        let opening = vm.page_opening(root, id(*number), PageIndex(0)).unwrap();
-        let opening = PageOpening::decode(&opening.encode()).unwrap();
-        let proven = opening.verify(&root, &id(*number), PageIndex(0)).unwrap();
-        assert_eq!(proven.bytes[0], value as u8 + 5);
-        let record = vm.record_opening(root, id(*number)).unwrap();
-        let record = record.verify(&root, &id(*number)).unwrap();
+        let opening = vm
+            .prove(root, &[ProofItem::page(id(*number), PageIndex(0))])
+            .unwrap();
+        let opening = StateProof::decode(&opening.encode()).unwrap();
+        let proven = shown_page(&opening, &root, &id(*number), PageIndex(0)).unwrap();
+        assert_eq!(proven[0], value as u8 + 5);
+        let record = vm.prove(root, &[ProofItem::Contract(id(*number))]).unwrap();
+        let record = shown_record(&record, &root, &id(*number)).unwrap();
         assert_eq!(record.contract, id(*number));
     }
-    let opening = vm.page_opening(root, id(PAIR[0]), PageIndex(0)).unwrap();
-    assert!(opening.verify(&root, &id(PAIR[1]), PageIndex(0)).is_err());
+    let opening = vm
+        .prove(root, &[ProofItem::page(id(PAIR[0]), PageIndex(0))])
+        .unwrap();
+    assert!(shown_page(&opening, &root, &id(PAIR[1]), PageIndex(0)).is_err());
 }
 
 /// Every state of the log that a kill during the last append may leave: written up to a point, whether or not the
@@ -356,13 +367,15 @@ fn a_flipped_page_is_never_served_as_truth() {
         "{}",
         chain(&error)
     );
-    let error = vm.page_opening(commit, id(1), PageIndex(0)).unwrap_err();
+    let error = vm
+        .prove(commit, &[ProofItem::page(id(1), PageIndex(0))])
+        .unwrap_err();
     assert!(matches!(error, ProofError::Read(_)), "{error:?}");
     assert_eq!(load(&mut over(&vm, commit), id(2), 0), 1);
-    let untouched = vm.page_opening(commit, id(1), PageIndex(1)).unwrap();
-    let _ = untouched
-        .verify(&commit.root, &id(1), PageIndex(1))
+    let untouched = vm
+        .prove(commit, &[ProofItem::page(id(1), PageIndex(1))])
         .unwrap();
+    shown_page(&untouched, &commit.root, &id(1), PageIndex(1)).unwrap();
 }
 
 /// An error and what caused it, in a line.
@@ -427,7 +440,9 @@ fn a_truncated_log_is_an_error_and_no_signal() {
         .call_raw(id(2), "load", words(&[0]), LIMIT)
         .unwrap_err();
     assert!(matches!(error, Error::Fatal(_)), "{error:?}");
-    let error = vm.page_opening(commit, id(1), PageIndex(0)).unwrap_err();
+    let error = vm
+        .prove(commit, &[ProofItem::page(id(1), PageIndex(0))])
+        .unwrap_err();
     assert!(matches!(error, ProofError::Read(_)), "{error:?}");
 }
 

@@ -29,6 +29,8 @@ mod module;
 mod operators;
 #[path = "differential/oracle.rs"]
 mod oracle;
+#[path = "common/proofs.rs"]
+mod proofs;
 #[path = "differential/random.rs"]
 mod random;
 #[path = "differential/shrink.rs"]

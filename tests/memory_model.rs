@@ -24,6 +24,8 @@ mod minimise;
 mod model;
 #[path = "memory_model/mover.rs"]
 mod mover;
+#[path = "common/proofs.rs"]
+mod proofs;
 #[path = "memory_model/world.rs"]
 mod world;
 

@@ -3,8 +3,9 @@
 
 mod common;
 
+use common::proofs::shown_page;
 use common::{CELLS, CELLS_64, LIMIT, code, id, load, over, store, with_id, words};
-use crostata::{Config, ContractId, PageIndex, Protocol, Session, SessionData, VM};
+use crostata::{Config, ContractId, PageIndex, ProofItem, Protocol, Session, SessionData, VM};
 
 const PAGE: u64 = 4_096;
 const WASM_PAGE: u64 = 65_536;
@@ -99,8 +100,8 @@ fn a_64_bit_memory_reaches_nearly_4_tib() {
     let found = call_wide(&mut session, cells, "load", &[FOUR_GIB - 2]);
     assert_eq!(found, 0x0403_0201);
     let page = PageIndex(((FOUR_TIB - 8) / PAGE) as u32);
-    let opening = vm.page_opening(commit, cells, page).unwrap();
-    let proven = opening.verify(&commit.root, &cells, page).unwrap();
+    let opening = vm.prove(commit, &[ProofItem::page(cells, page)]).unwrap();
+    let proven = shown_page(&opening, &commit.root, &cells, page).unwrap();
     let byte = proven[(PAGE - 8) as usize + 3];
     assert_eq!(byte, (1_u64 << 26).to_le_bytes()[3]);
 }

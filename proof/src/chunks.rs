@@ -33,7 +33,7 @@ pub(crate) fn chunks_of(bytes: Range<u64>) -> Range<u64> {
 }
 
 /// The chunks that are shown, and what hides the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ChunkList {
     values: Vec<Hash>,
     bytes: Vec<u8>,
@@ -73,14 +73,15 @@ impl Subtree {
     }
 
     fn bytes(&self) -> Range<u64> {
-        let byte = |chunk: u64| (chunk * CHUNK_BYTES as u64).min(self.len_bytes);
+        let chunk_bytes = CHUNK_BYTES as u64;
+        let byte = |chunk: u64| chunk.saturating_mul(chunk_bytes).min(self.len_bytes);
         byte(self.chunks.start)..byte(self.chunks.end)
     }
 
-    /// How many bytes are in it.
+    /// How many bytes are in it: more than there can be, if they can not be counted.
     fn size(&self) -> usize {
         let Range { start, end } = self.bytes();
-        (end - start) as usize
+        usize::try_from(end - start).unwrap_or(usize::MAX)
     }
 
     fn shown(&self, runs: &Runs) -> Shown {
@@ -196,7 +197,7 @@ impl ChunkList {
                 false => values += 1,
             },
         );
-        let (values, _) = reader.bytes(values * 32)?.as_chunks();
+        let (values, _) = reader.bytes(values.saturating_mul(32))?.as_chunks();
         let bytes = reader.bytes(shown)?;
         Ok(Self {
             values: values.to_vec(),

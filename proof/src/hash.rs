@@ -217,11 +217,11 @@ pub fn position(contract: &ContractId) -> u64 {
 /// The entries must be sorted by id, each id once. Without entries the leaf is [`EMPTY`].
 pub fn bucket(entries: &[(ContractId, Hash)]) -> Hash {
     debug_assert!(entries.is_sorted_by(|a, b| a.0 < b.0), "sorted, ids once");
-    bucket_of(entries.iter())
+    bucket_of(entries.iter().map(|(contract, record)| (contract, record)))
 }
 
 /// [`bucket`] of entries that do not lie side by side.
-pub(crate) fn bucket_of<'a>(entries: impl Iterator<Item = &'a (ContractId, Hash)>) -> Hash {
+pub(crate) fn bucket_of<'a>(entries: impl Iterator<Item = (&'a ContractId, &'a Hash)>) -> Hash {
     let mut hasher = hasher(Kind::Bucket);
     let mut entries = entries.peekable();
     if entries.peek().is_none() {

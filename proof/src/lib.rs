@@ -1,16 +1,15 @@
 //! What a light client of a crostata chain compiles: formats, hashing and proof verification.
 //!
 //! `no_std` with `alloc`, no VM, no store. `docs/format.md` states every format to the byte.
-//! A verifier brings the root, the contract and the page; an opening brings the rest:
+//! A verifier brings the root, and asks of contracts, pages and bytes; a proof brings the rest:
 //!
 //! ```
-//! use crostata_abi::{ContractId, PageIndex};
-//! use crostata_proof::{PageOpening, Root};
+//! use crostata_proof::{ContractId, Root, StateProof};
 //!
-//! fn first_byte(opening: &[u8], root: &Root, contract: &ContractId) -> Option<u8> {
-//!     let opening = PageOpening::decode(opening).ok()?;
-//!     let page = opening.verify(root, contract, PageIndex(0)).ok()?;
-//!     Some(page.bytes[0])
+//! fn first_byte(proof: &[u8], root: &Root, contract: &ContractId) -> Option<u8> {
+//!     let state = StateProof::decode(proof).ok()?.verify(root).ok()?;
+//!     let byte = state.bytes(contract, 0, 1).ok()?;
+//!     Some(byte[0])
 //! }
 //! # assert_eq!(first_byte(&[], &Root::from_bytes([0; 32]), &ContractId::from_bytes([0; 32])), None);
 //! ```
@@ -20,30 +19,44 @@
 
 extern crate alloc;
 
+mod builder;
 mod bytes;
 mod chunks;
+mod decode_error;
 pub mod hash;
 mod keys;
-mod opening;
+mod page_chunks;
 mod path;
 mod paths;
+mod proven;
 mod read;
 pub mod receipt;
 mod record;
+mod state_proof;
 pub mod tree;
 mod verified;
 
+pub use builder::StateProofBuilder;
 pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
-pub use opening::{
-    DecodeError, OPENING_VERSION, PageBytes, PageOpening, PageProof, RecordOpening, VerifyError,
-};
+pub use chunks::CHUNK_BYTES;
+pub use decode_error::DecodeError;
+pub use page_chunks::{PAGE_CHUNKS, PageChunks};
 pub use path::{MerkleOpeningError, PathError, TreePath};
 pub use paths::TreePaths;
+pub use proven::{
+    NotShown, ProvenContract, ProvenMember, ProvenPage, ProvenPosition, ProvenState, VerifyError,
+};
 pub use receipt::ReceiptDigest;
 pub use record::{
     ContractRecord, Owner, OwnerTooLong, RECORD_BYTES_MIN, RECORD_VERSION, RecordError, WordSize,
 };
+pub use state_proof::{PROOF_VERSION, StateProof};
 pub use verified::Verified;
+
+pub use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+
+/// A page's bytes.
+pub type PageBytes = [u8; PAGE_BYTES];
 
 /// A hash in a tree: 32 bytes, [`EMPTY`] where there is nothing.
 pub type Hash = [u8; 32];

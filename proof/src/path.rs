@@ -2,17 +2,11 @@
 //!
 //! A path does not say whose it is: whoever folds it gives position and leaf, so that a proof can
 //! not choose its own. An [`EMPTY`] leaf folds like any other, which proves absence.
-//!
-//! Encoding: one nibble per level from the leaf's parent to the root, bit `i` set if the child `i`
-//! of that node is a sibling that exists; the even levels are the low nibbles, and an odd last
-//! nibble is followed by a zero one. Then the siblings, 32 bytes each, level by level in child order.
-//! The bit of the path's own child is zero and no sibling is EMPTY, so that there is one encoding.
 
 use alloc::vec::Vec;
 
 use thiserror::Error;
 
-use crate::read::{Cut, Reader};
 use crate::{ARITY, EMPTY, Hash, hash, tree};
 
 /// The siblings on the way from a leaf to the root.
@@ -76,23 +70,6 @@ pub enum MerkleOpeningError {
     /// The tree has no such position.
     #[error(transparent)]
     Path(#[from] PathError),
-}
-
-/// Why bytes are not an encoded path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ReadPathError {
-    /// The bytes end inside the path.
-    Cut,
-    /// The nibble beyond the last level is not zero.
-    Padding,
-    /// A sibling is EMPTY: it should not have been written.
-    EmptySibling,
-}
-
-impl From<Cut> for ReadPathError {
-    fn from(Cut: Cut) -> Self {
-        Self::Cut
-    }
 }
 
 impl TreePath {
@@ -227,32 +204,6 @@ impl TreePath {
         }
         Ok(hash)
     }
-
-    /// Appends the encoding.
-    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
-        for pair in self.bitmaps.chunks(2) {
-            bytes.push(pair[0] | pair.get(1).unwrap_or(&0) << 4);
-        }
-        bytes.extend_from_slice(self.siblings.as_flattened());
-    }
-
-    /// Reads the path of a tree of this height.
-    ///
-    /// Memory is taken only for siblings that are there.
-    pub(crate) fn read(reader: &mut Reader<'_>, height: u32) -> Result<Self, ReadPathError> {
-        let packed = reader.bytes(height.div_ceil(2) as usize)?;
-        let mut bitmaps: Vec<u8> = packed.iter().flat_map(|b| [b & 15, b >> 4]).collect();
-        if bitmaps.drain(height as usize..).any(|bitmap| bitmap != 0) {
-            return Err(ReadPathError::Padding);
-        }
-        let count: u32 = bitmaps.iter().map(|bitmap| bitmap.count_ones()).sum();
-        let (siblings, _) = reader.bytes(count as usize * 32)?.as_chunks();
-        if siblings.contains(&EMPTY) {
-            return Err(ReadPathError::EmptySibling);
-        }
-        let siblings = siblings.to_vec();
-        Ok(Self { bitmaps, siblings })
-    }
 }
 
 /// The children of one node: the next siblings where the bitmap says, EMPTY elsewhere.
@@ -266,7 +217,6 @@ fn siblings_of<'a>(bitmap: u8, siblings: &mut impl Iterator<Item = &'a Hash>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     fn path() -> TreePath {
         let levels = [
@@ -300,21 +250,5 @@ mod tests {
         let own_place = Err(PathError::OwnPlace { level });
         assert_eq!(path().fold(0b11_00_10, leaf), own_place);
         assert_ne!(path().fold(0b11_10_01, leaf), path().fold(0b11_00_01, leaf));
-    }
-
-    #[test]
-    fn encoding_is_canonical() {
-        let mut bytes = vec![];
-        path().write(&mut bytes);
-        assert_eq!(bytes[..2], [0b0000_0101, 0b0000_0111]);
-        assert_eq!(bytes.len(), 2 + 5 * 32);
-        let read = |bytes: &[u8]| TreePath::read(&mut Reader::new(bytes), 3);
-        assert_eq!(read(&bytes), Ok(path()));
-        assert_eq!(read(&bytes[..161]), Err(ReadPathError::Cut));
-        bytes[1] |= 0x10;
-        assert_eq!(read(&bytes), Err(ReadPathError::Padding));
-        bytes[1] &= 0x0f;
-        bytes[2..34].fill(0);
-        assert_eq!(read(&bytes), Err(ReadPathError::EmptySibling));
     }
 }

@@ -390,16 +390,6 @@ mod tests {
     }
 
     #[test]
-    fn one_position_is_encoded_as_its_path() {
-        for position in [0, 1, 33, 62] {
-            let (mut one, mut several) = (vec![], vec![]);
-            path_of(position, &leaves()).write(&mut one);
-            paths_of(&[position]).write(&mut several);
-            assert_eq!(one, several);
-        }
-    }
-
-    #[test]
     fn encoding_is_canonical() {
         let mut bytes = vec![];
         paths_of(&[1, 33]).write(&mut bytes);

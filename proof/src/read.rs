@@ -29,6 +29,12 @@ impl<'a> Reader<'a> {
         Ok(*head)
     }
 
+    /// A count: four bytes.
+    pub(crate) fn count(&mut self) -> Result<usize, Cut> {
+        let count = u32::from_le_bytes(self.array()?);
+        usize::try_from(count).map_err(|_| Cut)
+    }
+
     pub(crate) fn byte(&mut self) -> Result<u8, Cut> {
         self.array::<1>().map(|[byte]| byte)
     }

@@ -13,8 +13,7 @@ use crostata_proof::hash::{self, Kind};
 use crostata_proof::receipt::{Outcome, ReceiptDigestBuilder};
 use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, lift, page_tree_height};
 use crostata_proof::{
-    CodeHash, CommitId, ContractRecord, EMPTY, Hash, Owner, PageBytes, PageOpening, RecordOpening,
-    Root, WordSize,
+    CodeHash, CommitId, ContractRecord, EMPTY, Hash, Owner, PageBytes, Root, WordSize,
 };
 use serde_json::Value;
 
@@ -256,21 +255,6 @@ impl State {
     fn root(&self) -> Root {
         Root::from_bytes(self.tree.root())
     }
-
-    fn record_opening(&self, contract: &ContractId) -> RecordOpening {
-        let position = hash::position(contract);
-        let mut others = self.buckets[&position].clone();
-        others.retain(|other| other.0 != *contract);
-        let record = self.contracts[contract].record.clone();
-        RecordOpening::new(record, others, self.tree.path(position))
-    }
-
-    fn page_opening(&self, contract: &ContractId, index: u64) -> PageOpening {
-        let parts = &self.contracts[contract];
-        let zeros = || Box::new([0; PAGE_BYTES]);
-        let page = parts.contents.get(&index).cloned().unwrap_or_else(zeros);
-        PageOpening::new(self.record_opening(contract), parts.pages.path(index), page)
-    }
 }
 
 #[test]
@@ -285,40 +269,5 @@ fn records_and_state_roots() {
             assert_eq!(decoded, Ok(record));
         }
         assert_eq!(state(&case).root().to_bytes(), bytes32(&case["root"]));
-    }
-}
-
-#[test]
-fn record_openings() {
-    for case in part("state") {
-        let (state, root) = (state(&case), Root::from_bytes(bytes32(&case["root"])));
-        for case in list(&case["record_openings"]) {
-            let (contract, encoded) = (id(&case["contract"]), bytes(&case["bytes"]));
-            assert_eq!(state.record_opening(&contract).encode(), encoded);
-            let opening = RecordOpening::decode(&encoded).unwrap();
-            let record = opening.verify(&root, &contract).unwrap();
-            assert_eq!(*record, state.contracts[&contract].record);
-        }
-    }
-}
-
-#[test]
-fn page_openings() {
-    for case in part("state") {
-        let (state, root) = (state(&case), Root::from_bytes(bytes32(&case["root"])));
-        for case in list(&case["page_openings"]) {
-            let (contract, encoded) = (id(&case["contract"]), bytes(&case["bytes"]));
-            let index = number(&case["page"]);
-            let made = state.page_opening(&contract, index);
-            assert_eq!(made.encode(), encoded);
-            let opening = PageOpening::decode(&encoded).unwrap();
-            let proven = opening.verify(&root, &contract, PageIndex(index as u32));
-            assert_eq!(
-                proven.unwrap().bytes,
-                made.verify(&root, &contract, PageIndex(index as u32))
-                    .unwrap()
-                    .bytes
-            );
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crostata_abi::typed::Encode;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
-use crostata_proof::{PageOpening, RecordOpening, Root};
+use crostata_proof::{CodeHash, Root, StateProof};
 
 use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
@@ -11,7 +11,7 @@ use super::hooks::{CallHook, DebugSink};
 use super::run::Session;
 use super::savepoint::Change;
 use crate::memory::{Access, Page};
-use crate::state::{CommitRef, CommittedPages, Snapshot};
+use crate::state::{CommitRef, CommittedPages, Contents, ProofItem};
 
 /// The pages of one contract that a top-level call read and wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Session {
         Ok(metadata.map(|metadata| metadata.memory_bytes))
     }
 
-    /// The pages of a contract's memory that are not all zeros, in rising order, each with its opening at the
+    /// The pages of a contract's memory that are not all zeros, in rising order, each with its proof at the
     /// session's present [`root`](Self::root).
     ///
     /// # Errors
@@ -85,53 +85,30 @@ impl Session {
     pub fn memory_pages(
         &mut self,
         contract: ContractId,
-    ) -> Result<impl Iterator<Item = (PageIndex, PageOpening)> + use<>, Error> {
+    ) -> Result<impl Iterator<Item = (PageIndex, StateProof)> + use<>, Error> {
         self.existing(contract)?;
         let snapshot = self.draft()?.snapshot;
         let state = snapshot.get(&contract).map_err(Fatal::from)?;
-        let mut openings = Vec::new();
+        let mut proofs = Vec::new();
         for leaf in state.iter().flat_map(|state| state.pages.leaves()) {
             let (position, ..) = leaf.map_err(Fatal::from)?;
             let page = PageIndex(position as u32);
-            let opening = self.open_page(&snapshot, contract, page)?;
-            openings.push((page, opening));
+            let proof = snapshot.prove(&[ProofItem::Page { contract, page }], self)?;
+            proofs.push((page, proof));
         }
-        Ok(openings.into_iter())
+        Ok(proofs.into_iter())
     }
 
-    /// A proof of one page of a contract's memory at the session's present [`root`](Self::root).
+    /// A proof of some things at the session's present [`root`](Self::root), as [`VM::prove`](crate::VM::prove) gives at a commit.
     ///
     /// # Errors
-    /// [`Error::Rejected`] if there is no such contract or page, [`Error::Fatal`] if the page can not be had.
-    pub fn page_opening(
-        &mut self,
-        contract: ContractId,
-        page: PageIndex,
-    ) -> Result<PageOpening, Error> {
+    /// [`Error::Rejected`] if there is no such contract, page or range, or no item; [`Error::Fatal`] if something can not be had.
+    pub fn prove(&mut self, items: &[ProofItem]) -> Result<StateProof, Error> {
         let snapshot = self.draft()?.snapshot;
-        self.open_page(&snapshot, contract, page)
+        snapshot.prove(items, self)
     }
 
-    /// A proof of a contract's record at the session's present [`root`](Self::root).
-    ///
-    /// # Errors
-    /// [`Error::Rejected`] if there is no such contract.
-    pub fn record_opening(&self, contract: ContractId) -> Result<RecordOpening, Error> {
-        Ok(self.draft()?.snapshot.record_opening(&contract)?)
-    }
-
-    fn open_page(
-        &mut self,
-        snapshot: &Snapshot,
-        contract: ContractId,
-        page: PageIndex,
-    ) -> Result<PageOpening, Error> {
-        snapshot.checked_page(&contract, page)?;
-        let bytes = self.page(contract, page)?;
-        Ok(snapshot.page_opening(&contract, page, bytes)?)
-    }
-
-    fn page(&mut self, contract: ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
+    fn read_page(&mut self, contract: ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
         let runner = self.runner_mut()?;
         if let Some(memory) = runner.memory(&contract) {
             return Ok(memory.page(page)?);
@@ -199,5 +176,20 @@ impl Session {
         if let Some(runner) = &mut self.runner {
             runner.host_mut().debug = Some(Box::new(sink));
         }
+    }
+}
+
+impl Contents for Session {
+    type Error = Error;
+
+    fn page(&mut self, contract: &ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
+        self.read_page(*contract, page)
+    }
+
+    fn code(&mut self, code: &CodeHash) -> Result<Vec<u8>, Error> {
+        if let Some(new) = self.code.get(code) {
+            return Ok(new.to_vec());
+        }
+        Ok(self.runner_mut()?.host().base.code(code)?)
     }
 }

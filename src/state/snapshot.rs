@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
-use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, has_position, page_tree_height};
-use crostata_proof::{CodeHash, ContractRecord, Hash, PageOpening, RecordOpening, Root, hash};
+use crostata_abi::{ContractId, PageIndex};
+use crostata_proof::tree::CONTRACT_TREE_HEIGHT;
+use crostata_proof::{CodeHash, ContractRecord, Hash, Root, hash};
 
 use super::batch::Spot;
 use super::code::{self, CODE_TREE_HEIGHT, CodeBucket, StoredCode};
@@ -70,12 +70,14 @@ impl Bucket {
 
     /// The leaf of the contract tree.
     pub fn hash(&self) -> Hash {
-        let entries: Vec<(ContractId, Hash)> = self
-            .0
-            .iter()
-            .map(|state| (state.record.contract, state.record_hash))
-            .collect();
-        hash::bucket(&entries)
+        hash::bucket(&self.entries())
+    }
+
+    /// Id and record hash of each contract.
+    pub fn entries(&self) -> Vec<(ContractId, Hash)> {
+        let states = self.0.iter();
+        let entries = states.map(|state| (state.record.contract, state.record_hash));
+        entries.collect()
     }
 
     fn with(&self, contract: Arc<ContractState>) -> Self {
@@ -119,7 +121,7 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-/// Why there is no opening.
+/// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenPageError {
     /// There is nothing to open.
@@ -130,7 +132,7 @@ pub enum OpenPageError {
     Node(#[from] NodeError),
 }
 
-/// What there is no opening of.
+/// What there is no proof of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpeningError {
     /// No contract has this id.
@@ -151,6 +153,23 @@ pub enum OpeningError {
         /// Pages of 4 KiB in the memory.
         pages: u64,
     },
+    /// The memory, or the code, has no such bytes.
+    #[error(
+        "{len_bytes} bytes from byte {offset} on are more than {contract} has there: {there_bytes} bytes in all"
+    )]
+    NoBytes {
+        /// The contract.
+        contract: ContractId,
+        /// The first byte asked for.
+        offset: u64,
+        /// How many were asked for.
+        len_bytes: u64,
+        /// How many bytes the memory, or the code, has.
+        there_bytes: u64,
+    },
+    /// Nothing was asked for.
+    #[error("a proof shows something: name an item at least")]
+    Nothing,
 }
 
 impl Snapshot {
@@ -273,8 +292,7 @@ impl Snapshot {
     /// # Errors
     /// [`NodeError`] when the state can not be read.
     pub fn get(&self, contract: &ContractId) -> Result<Option<Arc<ContractState>>, NodeError> {
-        let bucket = self.contracts.get(hash::position(contract))?;
-        Ok(bucket.and_then(|(_, bucket)| bucket.find(contract)))
+        Ok(self.bucket(hash::position(contract))?.find(contract))
     }
 
     /// This state with these contracts added or replaced. Costs O(changed x depth).
@@ -303,75 +321,19 @@ impl Snapshot {
     /// The change at the position that all of the group have.
     fn change(&self, group: &[(u64, Arc<ContractState>)]) -> Result<Change<Bucket>, NodeError> {
         let position = group[0].0;
-        let old = self.contracts.get(position)?;
-        let old = old.map_or_else(|| Bucket(Vec::new()), |(_, bucket)| bucket);
+        let old = self.bucket(position)?;
         let new = group
             .iter()
             .fold(old, |bucket, (_, state)| bucket.with(state.clone()));
         Ok((position, Some((new.hash(), new))))
     }
 
-    /// A proof of the contract's record at this root.
+    /// The contracts at a position of the contract tree.
     ///
     /// # Errors
-    /// [`OpenPageError`].
-    pub fn record_opening(&self, contract: &ContractId) -> Result<RecordOpening, OpenPageError> {
-        let contract = *contract;
-        let position = hash::position(&contract);
+    /// [`NodeError`] when the state can not be read.
+    pub fn bucket(&self, position: u64) -> Result<Bucket, NodeError> {
         let bucket = self.contracts.get(position)?;
-        let bucket = bucket.map_or_else(|| Bucket(Vec::new()), |(_, bucket)| bucket);
-        let Some(state) = bucket.find(&contract) else {
-            return Err(OpeningError::NoContract { contract }.into());
-        };
-        let others = bucket
-            .0
-            .iter()
-            .filter(|other| other.record.contract != contract)
-            .map(|other| (other.record.contract, other.record_hash))
-            .collect();
-        let path = self.contracts.path(position)?;
-        Ok(RecordOpening::new(state.record.clone(), others, path))
-    }
-
-    /// A proof of one page of the contract's memory at this root; `bytes` is its content.
-    ///
-    /// # Errors
-    /// [`OpenPageError`].
-    pub fn page_opening(
-        &self,
-        contract: &ContractId,
-        page: PageIndex,
-        bytes: Box<[u8; PAGE_BYTES]>,
-    ) -> Result<PageOpening, OpenPageError> {
-        let record = self.record_opening(contract)?;
-        let state = self.checked_page(contract, page)?;
-        let path = state.pages.path(u64::from(page.0))?;
-        Ok(PageOpening::new(record, path, bytes))
-    }
-
-    /// The contract, if its memory has this page.
-    ///
-    /// # Errors
-    /// [`OpenPageError`].
-    pub fn checked_page(
-        &self,
-        contract: &ContractId,
-        page: PageIndex,
-    ) -> Result<Arc<ContractState>, OpenPageError> {
-        let contract = *contract;
-        let Some(state) = self.get(&contract)? else {
-            return Err(OpeningError::NoContract { contract }.into());
-        };
-        let pages = state.record.memory_wasm_pages * 16;
-        let height = page_tree_height(state.record.word_size);
-        if u64::from(page.0) >= pages || !has_position(height, u64::from(page.0)) {
-            let none = OpeningError::NoPage {
-                contract,
-                page,
-                pages,
-            };
-            return Err(none.into());
-        }
-        Ok(state)
+        Ok(bucket.map_or_else(|| Bucket(Vec::new()), |(_, bucket)| bucket))
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crostata_abi::{ContractId, PageIndex};
-use crostata_proof::{CodeHash, PageOpening, RecordOpening};
+use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_proof::{CodeHash, StateProof};
 
 use super::binaries::{self, BinariesConfig};
 use super::config::Config;
@@ -13,14 +13,14 @@ use super::error::{OpenVmError, ProofError, RecompileError, SessionError};
 use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
-use crate::memory::Images;
+use crate::memory::{Images, Page};
 use crate::session::{Base, CompiledCode, HostQueries, Runtime, Session, SessionData, Shared};
 use crate::state::{
-    CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, VerifyProgress,
-    VerifyReport,
+    CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, ProofItem,
+    Snapshot, VerifyProgress, VerifyReport,
 };
-use crate::store::RecoveryReport;
 use crate::store::files::{Files, OsFiles};
+use crate::store::{RecoveryReport, Store};
 
 /// A contract VM over a directory.
 ///
@@ -337,35 +337,41 @@ impl VM {
         &self.recovery
     }
 
-    /// A proof of one page of a contract's memory at a commit, for `crostata_proof` to verify.
+    /// A proof of some things at a commit, for `crostata_proof` to verify. What items have in common is in it once.
+    ///
+    /// Any retained commit will do, while sessions and commits go on; nothing is executed, and no contract is loaded. The cost is a way
+    /// through the trees per page, and reading what is shown: whoever proves for strangers bounds what they may ask for.
+    ///
+    /// ```
+    /// use crostata::{ProofItem, VM};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let vm = VM::ephemeral()?;
+    /// let root = vm.session(crostata::SessionData::default())?.commit()?.root;
+    /// let nobody = crostata::ContractId::from_bytes([7; 32]);
+    /// let proof = vm.prove(root, &[ProofItem::Contract(nobody)])?.encode();
+    ///
+    /// let state = crostata_proof::StateProof::decode(&proof)?.verify(&root)?;
+    /// assert!(state.contract(&nobody)?.is_none(), "there is no such contract");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`ProofError`] when the commit, contract or page does not exist or can not be read.
-    pub fn page_opening(
+    /// [`ProofError`] when the commit, a contract (other than in [`ProofItem::Contract`]), a page or a range does not exist, when there is
+    /// no item, or when something can not be read.
+    pub fn prove(
         &self,
         commit: impl Into<CommitRef>,
-        contract: ContractId,
-        page: PageIndex,
-    ) -> Result<PageOpening, ProofError> {
+        items: &[ProofItem],
+    ) -> Result<StateProof, ProofError> {
         let retained = self.commits.any(commit.into())?;
         let snapshot = self.commits.state(&retained)?;
-        let state = snapshot.checked_page(&contract, page)?;
-        let bytes = CommittedPages::new(self.commits.store().clone(), state).read(page)?;
-        Ok(snapshot.page_opening(&contract, page, bytes)?)
-    }
-
-    /// A proof of a contract's record (owner, code hash, memory size) at a commit.
-    ///
-    /// # Errors
-    /// [`ProofError`] when the commit or contract does not exist.
-    pub fn record_opening(
-        &self,
-        commit: impl Into<CommitRef>,
-        contract: ContractId,
-    ) -> Result<RecordOpening, ProofError> {
-        let retained = self.commits.any(commit.into())?;
-        let snapshot = self.commits.state(&retained)?;
-        Ok(snapshot.record_opening(&contract)?)
+        let store = self.commits.store().clone();
+        let mut committed = Committed {
+            snapshot: &snapshot,
+            store,
+        };
+        snapshot.prove(items, &mut committed)
     }
 
     /// Forgets the compiled form of some code, in memory and on disk, for every protocol of the configuration; it is compiled again when
@@ -410,6 +416,27 @@ impl VM {
     /// What the cache of compiled code did since the VM was opened, and what it holds.
     pub fn artifact_counters(&self) -> ArtifactCounters {
         self.compiled.counters()
+    }
+}
+
+/// The contents of a commit's state.
+struct Committed<'a> {
+    snapshot: &'a Snapshot,
+    store: Arc<Store>,
+}
+
+impl Contents for Committed<'_> {
+    type Error = ProofError;
+
+    fn page(&mut self, contract: &ContractId, page: PageIndex) -> Result<Box<Page>, ProofError> {
+        match self.snapshot.get(contract)? {
+            Some(state) => Ok(CommittedPages::new(self.store.clone(), state).read(page)?),
+            None => Ok(Box::new([0; PAGE_BYTES])),
+        }
+    }
+
+    fn code(&mut self, code: &CodeHash) -> Result<Vec<u8>, ProofError> {
+        Ok(self.snapshot.code(code)?)
     }
 }
 

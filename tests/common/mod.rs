@@ -4,6 +4,8 @@
     reason = "each test file uses a part of what is shared here"
 )]
 
+pub mod proofs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

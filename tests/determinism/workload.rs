@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crostata::{
     Backend, CallReceipt, CallTree, Commit, Config, ContractData, ContractId, Error, Event,
-    Outcome, PricedQuery, ReceiptDigest, Root, Session, SessionData, VM, contract_bytecode,
+    Outcome, PricedQuery, ProofItem, ReceiptDigest, Root, Session, SessionData, VM,
+    contract_bytecode,
 };
 
 use crate::fixtures::actor::{
@@ -132,7 +133,7 @@ impl<'a> Run<'a> {
         if self.way.watches {
             let pages = self.session.memory_pages(id(0));
             pages.into_iter().flatten().for_each(drop);
-            let _ = self.session.record_opening(id(1));
+            let _ = self.session.prove(&[ProofItem::Contract(id(1))]);
         }
         if self.way.forgets {
             for number in 0..8 {

@@ -7,6 +7,7 @@ use crostata::{
 use crostata_proof::hash;
 
 use super::case::{CONTRACTS, Call, Case};
+use crate::proofs::shown_page;
 
 /// One of the things that backends must agree on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,9 +181,9 @@ fn memory(session: &mut Session, contract: ContractId) -> Result<Memory, Error> 
     let root = session.root()?;
     let len = session.memory_len(&contract)?.unwrap_or(0);
     let pages = session.memory_pages(contract)?;
-    let bytes = |(index, opening): (PageIndex, crostata::PageOpening)| {
-        let proven = opening.verify(&root, &contract, index).unwrap();
-        (index.0, proven.bytes.to_vec())
+    let bytes = |(index, opening): (PageIndex, crostata::StateProof)| {
+        let proven = shown_page(&opening, &root, &contract, index).unwrap();
+        (index.0, proven.to_vec())
     };
     Ok((len, pages.map(bytes).collect()))
 }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use crostata::store::files::{Files, MemoryFiles};
 use crostata::{
-    Commit, Config, ContractData, ContractId, LogConfig, PageIndex, Session, SessionData, VM,
+    Commit, Config, ContractData, ContractId, LogConfig, PageIndex, ProofItem, Session,
+    SessionData, VM,
 };
+
+use crate::common::proofs::shown_page;
 
 /// Gas for each call.
 const GAS: u64 = 1_000_000;
@@ -179,11 +182,13 @@ pub fn open_and_use(files: &Contents, executes: bool) -> Outcome {
 
 fn use_commit(vm: &VM, commit: Commit, executes: bool) -> Result<(), Box<dyn StdError>> {
     for number in [1, 2] {
-        vm.record_opening(commit, contract(number))?;
+        vm.prove(commit, &[ProofItem::Contract(contract(number))])?;
         for page in [0, 1, 33, 47] {
-            let opening = vm.page_opening(commit, contract(number), PageIndex(page))?;
-            let proven = opening.verify(&commit.root, &contract(number), PageIndex(page))?;
-            assert_eq!(proven.index, PageIndex(page));
+            let opening = vm.prove(
+                commit,
+                &[ProofItem::page(contract(number), PageIndex(page))],
+            )?;
+            shown_page(&opening, &commit.root, &contract(number), PageIndex(page))?;
         }
     }
     let export = vm.export(commit)?;

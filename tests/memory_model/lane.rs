@@ -9,6 +9,7 @@ use crostata::{
 use super::generate::{Random, Shape};
 use super::mover::{Step, id, mover, script};
 use crate::fixtures::{WIDTHS, Width};
+use crate::proofs::shown_page;
 
 /// Enough gas for what only prepares or compares.
 const LIMIT: u64 = 1 << 50;
@@ -277,8 +278,8 @@ impl<'a> Lane<'a> {
         let root = self.root();
         let pages = self.session.memory_pages(id(number)).unwrap();
         let pages = pages.map(|(page, opening)| {
-            let proven = opening.verify(&root, &id(number), page).ok();
-            let bytes = proven.map(|proven| proven.bytes.to_vec());
+            let proven = shown_page(&opening, &root, &id(number), page).ok();
+            let bytes = proven.map(|proven| proven.to_vec());
             (u64::from(page.0), bytes)
         });
         pages.collect()

@@ -10,6 +10,7 @@ use crostata::{
     SessionData, SessionError, VM,
 };
 
+use crate::common::proofs::shown_page;
 use crate::common::*;
 use crate::model::{Model, State, Writes};
 
@@ -406,8 +407,8 @@ fn read(session: &mut Session, content: &State) -> Result<(), Failure> {
         let found = session.memory_pages(id(contract)).map_err(boxed)?;
         let found: Vec<_> = found
             .map(|(page, opening)| {
-                let proven = opening.verify(&root, &id(contract), page).unwrap();
-                let bytes = &proven.bytes;
+                let proven = shown_page(&opening, &root, &id(contract), page).unwrap();
+                let bytes = &*proven;
                 assert!(bytes[4..].iter().all(|byte| *byte == 0));
                 (page, u32::from_le_bytes(*bytes.first_chunk().unwrap()))
             })

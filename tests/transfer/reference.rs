@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crostata::{Commit, ContractId, Cursor, Export, PageIndex, VM};
+use crostata::{Commit, ContractId, Cursor, Export, PageIndex, ProofItem, VM};
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{ARITY, ContractRecord, EMPTY, Hash, hash};
 
 use super::scene::*;
+use crate::common::proofs::{shown_page, shown_record};
 use crate::common::*;
 
 /// All levels of a tree, from the leaves up.
@@ -236,23 +237,19 @@ fn place(contract: &Contract) -> u64 {
 }
 
 fn contract_of(vm: &VM, commit: Commit, contract: ContractId, codes: &[Vec<u8>]) -> Contract {
-    let opening = vm.record_opening(commit, contract).unwrap();
-    let record = opening
-        .verify(&commit.root, &contract)
-        .unwrap()
-        .into_inner();
+    let opening = vm.prove(commit, &[ProofItem::Contract(contract)]).unwrap();
+    let record = shown_record(&opening, &commit.root, &contract).unwrap();
     let code = codes
         .iter()
         .find(|code| hash::code_hash(code) == record.code_hash);
     let page = |number: u64| {
         let page = PageIndex(number as u32);
-        let opening = vm.page_opening(commit, contract, page).unwrap();
-        let page = opening
-            .verify(&commit.root, &contract, page)
-            .unwrap()
-            .into_inner();
-        let is_zero = page.bytes.iter().all(|byte| *byte == 0);
-        (!is_zero).then(|| (number, page.bytes.to_vec()))
+        let opening = vm
+            .prove(commit, &[ProofItem::page(contract, page)])
+            .unwrap();
+        let page = shown_page(&opening, &commit.root, &contract, page).unwrap();
+        let is_zero = page.iter().all(|byte| *byte == 0);
+        (!is_zero).then(|| (number, page.to_vec()))
     };
     let pages = (0..record.memory_wasm_pages * 16)
         .filter_map(page)

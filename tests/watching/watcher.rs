@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crostata::{ContractId, Error, Feeder, FrameStart, PageIndex, Session, SessionData, VM};
+use crostata::{
+    ContractId, Error, Feeder, FrameStart, PageIndex, ProofItem, Session, SessionData, VM,
+};
 
 use super::workload::Numbers;
 use crate::fixtures::id;
@@ -106,8 +108,10 @@ impl Watcher {
             session.memory_len(&id(2)).unwrap();
         }
         if self.one_in(4) {
-            session.record_opening(id(0)).unwrap();
-            session.page_opening(id(0), PageIndex(48)).unwrap();
+            session.prove(&[ProofItem::Contract(id(0))]).unwrap();
+            session
+                .prove(&[ProofItem::page(id(0), PageIndex(48))])
+                .unwrap();
             count(&self.counts.proofs);
         }
         if self.one_in(4) {
