@@ -207,9 +207,7 @@ impl Type {
         match self {
             Self::Bool => 1,
             Self::Uint { len_bytes } | Self::Int { len_bytes } => u64::from(*len_bytes),
-            Self::Array { count, element } => {
-                u64::from(*count).saturating_mul(element.len_bytes())
-            }
+            Self::Array { count, element } => u64::from(*count).saturating_mul(element.len_bytes()),
             Self::Struct { len_bytes, .. } => u64::from(*len_bytes),
             Self::Map { .. } => map::HEADER_BYTES,
         }
@@ -521,7 +519,10 @@ impl<'a> Decoder<'a> {
         }
         let inside = |field| end(field).is_some_and(|end| end <= u64::from(len_bytes));
         // Together too: a value is then never made of more parts than it has bytes.
-        let sum = fields.iter().map(|field| field.value_type.len_bytes()).sum::<u64>();
+        let sum = fields
+            .iter()
+            .map(|field| field.value_type.len_bytes())
+            .sum::<u64>();
         match fields.iter().all(inside) && sum <= u64::from(len_bytes) {
             true => Ok(Type::Struct { len_bytes, fields }),
             false => Err(self.error(LayoutProblem::Struct { len_bytes })),

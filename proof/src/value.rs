@@ -185,7 +185,10 @@ fn read_field(field: &Field, bytes: &[u8], at: usize) -> Result<(String, Value),
         .and_then(|end| bytes.get(start..end));
     let found = bytes.len();
     let part = part.ok_or(ValueError::Size { found, expected })?;
-    Ok((field.name.clone(), read(&field.value_type, part, at + start)?))
+    Ok((
+        field.name.clone(),
+        read(&field.value_type, part, at + start)?,
+    ))
 }
 
 /// The number in at most 16 bytes, with `sign` for the others.
