@@ -26,6 +26,7 @@ mod decode_error;
 pub mod hash;
 mod keys;
 pub mod layout;
+mod lookup;
 pub mod map;
 mod page_chunks;
 mod path;
@@ -37,6 +38,7 @@ mod record;
 mod state_proof;
 pub mod tree;
 pub mod value;
+mod value_proof;
 mod verified;
 
 pub use builder::StateProofBuilder;
@@ -44,6 +46,7 @@ pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
 pub use chunks::CHUNK_BYTES;
 pub use decode_error::DecodeError;
 pub use layout::{Layout, LayoutError, SourceLayout, Type};
+pub use lookup::{ValueLookupError, ValuePath, look_up_field, look_up_key};
 pub use page_chunks::{PAGE_CHUNKS, PageChunks};
 pub use path::{MerkleOpeningError, PathError, TreePath};
 pub use paths::TreePaths;
@@ -56,6 +59,7 @@ pub use record::{
 };
 pub use state_proof::{PROOF_VERSION, StateProof};
 pub use value::Value;
+pub use value_proof::{ValueProof, ValueProofError};
 pub use verified::Verified;
 
 pub use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};

@@ -36,13 +36,10 @@ pub trait MemoryBytes {
     fn read(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), Self::Error>;
 }
 
-/// Why a key can not be looked up.
+/// Why a memory has no map where it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum MapError<E> {
-    /// The memory could not be read.
-    #[error(transparent)]
-    Memory(#[from] E),
+pub enum MapError {
     /// The address of a node is not a multiple of 1,024.
     #[error("there can be no node of a map at the address {address}")]
     Address {
@@ -142,22 +139,10 @@ struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    fn new<E>(
-        shape: Shape,
-        address: u64,
-        level_max: u16,
-        bytes: &'a [u8; NODE_BYTES],
-    ) -> Result<Self, MapError<E>> {
+    fn new(shape: Shape, address: u64, bytes: &'a [u8; NODE_BYTES]) -> Result<Self, MapError> {
         let [count_low, count_high, level_low, level_high, ..] = *bytes;
         let count = u16::from_le_bytes([count_low, count_high]);
         let level = u16::from_le_bytes([level_low, level_high]);
-        if level > level_max {
-            return Err(MapError::Level {
-                address,
-                found: level,
-                expected: level_max,
-            });
-        }
         let expected = shape.count_max(level);
         if usize::from(count) > expected {
             return Err(MapError::Count {
@@ -210,45 +195,79 @@ impl<'a> Node<'a> {
 
 /// The bytes of the value under `key` in the map whose header is at `header`; `None` if it has no such key.
 ///
-/// Reads the header and then whole nodes, from the root down.
+/// Reads the header and then whole nodes, from the root down. The inner error: the memory has no map there.
 ///
 /// # Errors
-/// [`MapError`] if the memory can not be read, or holds no map there.
+/// Those of the memory.
 pub fn find<M: MemoryBytes>(
     memory: &mut M,
     shape: Shape,
     header: u64,
     key: &[u8],
-) -> Result<Option<Vec<u8>>, MapError<M::Error>> {
+) -> Result<Result<Option<Vec<u8>>, MapError>, M::Error> {
     let mut root = [0; HEADER_BYTES as usize];
     memory.read(header, &mut root)?;
-    let mut address = u64::from_le_bytes(root);
-    if address == 0 {
-        return Ok(None);
+    let root = u64::from_le_bytes(root);
+    if root == 0 {
+        return Ok(Ok(None));
     }
-    let mut is_root = true;
-    let mut level_max = LEVELS_MAX as u16 - 1;
+    let mut next = Step {
+        address: root,
+        level: None,
+    };
     loop {
-        if address == 0 || address % NODE_BYTES as u64 != 0 {
-            return Err(MapError::Address { address });
+        if let Err(error) = check_address(next.address) {
+            return Ok(Err(error));
         }
         let mut bytes = [0; NODE_BYTES];
-        memory.read(address, &mut bytes)?;
-        let node = Node::new(shape, address, level_max, &bytes)?;
-        if !is_root && node.level != level_max {
+        memory.read(next.address, &mut bytes)?;
+        match next.take(shape, &bytes, key) {
+            Ok(Taken::Node(child)) => next = child,
+            Ok(Taken::End(value)) => return Ok(Ok(value)),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+const fn check_address(address: u64) -> Result<(), MapError> {
+    match address != 0 && address.is_multiple_of(NODE_BYTES as u64) {
+        true => Ok(()),
+        false => Err(MapError::Address { address }),
+    }
+}
+
+/// A node on the way to a key.
+struct Step {
+    address: u64,
+    /// Its level; the root's is only known to be possible.
+    level: Option<u16>,
+}
+
+/// Where a node leads to.
+enum Taken {
+    Node(Step),
+    End(Option<Vec<u8>>),
+}
+
+impl Step {
+    fn take(&self, shape: Shape, bytes: &[u8; NODE_BYTES], key: &[u8]) -> Result<Taken, MapError> {
+        let node = Node::new(shape, self.address, bytes)?;
+        let expected = self.level.unwrap_or(node.level.min(LEVELS_MAX as u16 - 1));
+        if node.level != expected {
             return Err(MapError::Level {
-                address,
+                address: self.address,
                 found: node.level,
-                expected: level_max,
+                expected,
             });
         }
         let place = node.search(key);
-        if node.level == 0 {
-            return Ok(place.ok().map(|index| node.value(index).to_vec()));
-        }
-        // The keys of a child are not below the key in front of it.
-        address = node.child(place.map_or_else(|below| below, |index| index + 1));
-        level_max = node.level - 1;
-        is_root = false;
+        Ok(match node.level.checked_sub(1) {
+            None => Taken::End(place.ok().map(|index| node.value(index).to_vec())),
+            // The keys of a child are not below the key in front of it.
+            level => Taken::Node(Step {
+                address: node.child(place.map_or_else(|below| below, |index| index + 1)),
+                level,
+            }),
+        })
     }
 }
