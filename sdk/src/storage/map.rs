@@ -84,21 +84,16 @@ impl<K: Stored, V: Stored> Map<K, V> {
 
     /// Gives a key a value, and gives the one that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        const { assert!(size_of::<V>() < VALUE_BUFFER_BYTES) };
-        let mut bytes = [0; VALUE_BUFFER_BYTES];
-        let bytes = &mut bytes[..size_of::<V>()];
-        value.write(bytes);
-        match key.with_key(|key| tree::insert(&mut self.nodes, Self::SHAPE, key, bytes)) {
-            Some(place) => {
-                let before = self.value(place);
-                self.set(place, &value);
-                Some(before)
-            }
-            None => {
+        let inserted = key.with_key(|key| tree::insert(&mut self.nodes, Self::SHAPE, key));
+        let before = match inserted.existed {
+            true => Some(self.value(inserted.place)),
+            false => {
                 self.len += 1;
                 None
             }
-        }
+        };
+        self.set(inserted.place, &value);
+        before
     }
 
     /// Takes a key out, and gives the value that it had.
@@ -111,7 +106,6 @@ impl<K: Stored, V: Stored> Map<K, V> {
     /// Takes all entries out and gives their memory back.
     pub fn clear(&mut self) {
         tree::clear(&mut self.nodes, Self::SHAPE);
-        self.nodes.free_released();
         self.len = 0;
     }
 
@@ -161,9 +155,6 @@ impl<K: Stored, V: Stored> Map<K, V> {
         (K::read_key(key), self.value(place))
     }
 }
-
-/// More than any value of a map has.
-const VALUE_BUFFER_BYTES: usize = 504;
 
 impl<K: Stored, V: Stored> Declared for Map<K, V> {
     const TYPE: Type = {

@@ -36,7 +36,6 @@
 mod layout;
 mod map;
 mod nodes;
-mod spill;
 #[cfg(test)]
 mod tests;
 mod tree;

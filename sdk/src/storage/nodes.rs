@@ -85,6 +85,13 @@ impl Shape {
         count(node) == self.room_of(node).keys_max
     }
 
+    /// Whether a node has as much as the halves of a full one.
+    pub fn is_half_full(self, node: &NodeBytes) -> bool {
+        // One key goes up where a node above the leaves is split.
+        let gone = usize::from(level(node) > 0);
+        count(node) >= (self.room_of(node).keys_max - gone) / 2
+    }
+
     /// Whether both nodes, neighbours of one level, fit into one.
     pub fn fit_together(self, left: &NodeBytes, right: &NodeBytes) -> bool {
         let separator = usize::from(level(left) > 0);
@@ -131,23 +138,26 @@ impl Shape {
         }
     }
 
-    /// Puts an entry into a leaf that is not full.
-    pub fn insert_entry(self, leaf: &mut NodeBytes, index: usize, key: &[u8], value: &[u8]) {
-        self.insert(leaf, index, key, index, value);
+    /// Puts a key into a leaf that is not full, with room for its value.
+    pub fn insert_entry(self, leaf: &mut NodeBytes, index: usize, key: &[u8]) {
+        let (room, count) = (self.room(0), count(leaf));
+        self.insert_key(leaf, index, key);
+        leaf.copy_within(room.part(index)..room.part(count), room.part(index + 1));
+        leaf[room.part(index)..room.part(index + 1)].fill(0);
     }
 
     /// Puts a key and the child behind it into a node that is not full.
     pub fn insert_child(self, node: &mut NodeBytes, index: usize, key: &[u8], child: NodeId) {
-        self.insert(node, index, key, index + 1, &child.to_bytes());
+        let (room, parts) = (self.room(1), count(node) + 1);
+        self.insert_key(node, index, key);
+        node.copy_within(room.part(index + 1)..room.part(parts), room.part(index + 2));
+        self.set_child(node, index + 1, child);
     }
 
-    fn insert(self, node: &mut NodeBytes, index: usize, key: &[u8], part: usize, bytes: &[u8]) {
+    fn insert_key(self, node: &mut NodeBytes, index: usize, key: &[u8]) {
         let (room, count) = (self.room_of(node), count(node));
-        let parts = count + usize::from(level(node) > 0);
         node.copy_within(room.key(index)..room.key(count), room.key(index + 1));
-        node.copy_within(room.part(part)..room.part(parts), room.part(part + 1));
-        node[room.key(index)..room.key(index + 1)].copy_from_slice(key);
-        node[room.part(part)..room.part(part + 1)].copy_from_slice(bytes);
+        self.set_key(node, index, key);
         set_count(node, count + 1);
     }
 
@@ -170,11 +180,6 @@ impl Shape {
         set_count(node, count - 1);
     }
 
-    /// Puts a child and the key behind it in front of all others in a node that is not full.
-    pub fn insert_first_child(self, node: &mut NodeBytes, child: NodeId, key: &[u8]) {
-        self.insert(node, 0, key, 0, &child.to_bytes());
-    }
-
     pub fn set_key(self, node: &mut NodeBytes, index: usize, key: &[u8]) {
         node[HEAD_BYTES + index * self.key_bytes..][..self.key_bytes].copy_from_slice(key);
     }
@@ -192,7 +197,8 @@ impl Shape {
         set_count(left, at);
     }
 
-    /// Moves what is behind key `at` into an empty node. The key itself stays behind the last of the left node.
+    /// Moves what is behind key `at` into an empty node, for which the key itself becomes the [`separator`](Self::separator).
+    /// The new node keeps a room free until then.
     pub fn split_inner(self, left: &mut NodeBytes, right: &mut NodeBytes, at: usize) {
         let (room, count) = (self.room(1), count(left));
         copy(left, room.key(at + 1)..room.key(count), right, room.key(0));
@@ -202,40 +208,37 @@ impl Shape {
             right,
             room.part(0),
         );
+        copy(
+            left,
+            room.key(at)..room.key(at + 1),
+            right,
+            room.key(room.keys_max - 1),
+        );
         set_head(right, count - at - 1, level(left));
         set_count(left, at);
     }
 
-    /// Appends all of a leaf to another.
-    pub fn merge_leaves(self, left: &mut NodeBytes, right: &NodeBytes) {
-        let (room, before, count) = (self.room(0), count(left), count(right));
-        copy(right, room.key(0)..room.key(count), left, room.key(before));
+    /// The key that belongs in front of a node that came out of a split: a leaf's first one; above, the one kept in its last room.
+    pub fn separator(self, node: &NodeBytes) -> &[u8] {
+        match level(node) {
+            0 => self.key(node, 0),
+            _ => self.key(node, self.room(1).keys_max - 1),
+        }
+    }
+
+    /// Appends all of a node to its left neighbour. Above the leaves, the key between them is already behind the last one there.
+    pub fn append(self, left: &mut NodeBytes, right: &NodeBytes) {
+        let (room, added) = (self.room_of(left), count(right));
+        let inner = usize::from(level(left) > 0);
+        let before = count(left) + inner;
+        copy(right, room.key(0)..room.key(added), left, room.key(before));
         copy(
             right,
-            room.part(0)..room.part(count),
+            room.part(0)..room.part(added + inner),
             left,
             room.part(before),
         );
-        set_count(left, before + count);
-    }
-
-    /// Appends the key between two nodes and all of the right one to the left one.
-    pub fn merge_inner(self, left: &mut NodeBytes, separator: &[u8], right: &NodeBytes) {
-        let (room, before, count) = (self.room(1), count(left), count(right));
-        left[room.key(before)..room.key(before + 1)].copy_from_slice(separator);
-        copy(
-            right,
-            room.key(0)..room.key(count),
-            left,
-            room.key(before + 1),
-        );
-        copy(
-            right,
-            room.part(0)..room.part(count + 1),
-            left,
-            room.part(before + 1),
-        );
-        set_count(left, before + count + 1);
+        set_count(left, before + added);
     }
 
     /// Makes an empty node the root over two.

@@ -1,27 +1,25 @@
-//! A B+tree of bytes over nodes: entries in the leaves, by ascending keys, in nodes that are half full on average at least.
+//! A B+tree of bytes over nodes: entries in the leaves, by ascending keys.
 //!
-//! Two neighbours under one parent never fit into one node, so a map has O(log n) levels whatever was done to it: a full node
-//! passes what is too much on to a neighbour, and is split in two only between full neighbours; a node that lost something is merged with a
-//! neighbour where they fit. Splits are in the middle or, for a key that comes at an end, there: keys that come in order fill their
-//! nodes. A leaf without entries is given up, and an empty map has no root.
+//! A full node is split at its middle; at the ends of the map there, so that keys that come in order fill their nodes. A node that
+//! gets less than half full is merged with a neighbour, if both fit into one. So of any two neighbours under one parent either both together
+//! are more than a node holds, or one of them is half full: nodes are a quarter full on average at least, about 70 % with keys in random
+//! order, and a map has O(log n) levels whatever was done to it. A leaf without entries is given up, and an empty map has no root.
 
 use crate::boundary::nodes::{NodeId, Nodes};
 
 use super::nodes::{Shape, count, level};
-use super::spill;
-use super::values::KEY_BYTES_MAX;
 
 /// Levels that the lookups of proofs go through, and more than any map in a memory has.
 pub const LEVELS_MAX: usize = 32;
 
-/// An entry, or where one would be.
+/// Where an entry is.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub leaf: NodeId,
     pub index: usize,
 }
 
-/// The nodes above a leaf, from the root down, each with the number of the child that was taken.
+/// Nodes above a leaf, from the root down, each with the number of the child that was taken.
 pub struct Way {
     steps: [Option<(NodeId, usize)>; LEVELS_MAX],
     len: usize,
@@ -44,29 +42,6 @@ impl Way {
         self.len = self.len.checked_sub(1)?;
         self.steps[self.len]
     }
-
-    fn last(&self) -> Option<(NodeId, usize)> {
-        self.steps[self.len.checked_sub(1)?]
-    }
-}
-
-/// A key on its way to the level above.
-pub struct Separator {
-    bytes: [u8; KEY_BYTES_MAX],
-    len: usize,
-}
-
-impl Separator {
-    pub fn new(key: &[u8]) -> Self {
-        let mut bytes = [0; KEY_BYTES_MAX];
-        bytes[..key.len()].copy_from_slice(key);
-        let len = key.len();
-        Self { bytes, len }
-    }
-
-    pub fn key(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
 }
 
 /// The entry under `key`.
@@ -82,130 +57,162 @@ pub fn find(nodes: &Nodes, shape: Shape, key: &[u8]) -> Option<Place> {
     }
 }
 
-/// The way from `root` to the leaf where `key` is (`Ok`) or belongs (`Err`).
-fn way(nodes: &Nodes, shape: Shape, root: NodeId, key: &[u8]) -> (Way, Result<Place, Place>) {
-    let mut way = Way::new();
-    let mut leaf = root;
-    loop {
-        let node = nodes.node(leaf);
-        if level(node) == 0 {
-            let place = |index| Place { leaf, index };
-            return (way, shape.search(node, key).map(place).map_err(place));
+/// Which ends of the map a place is at.
+#[derive(Clone, Copy)]
+struct Ends {
+    first: bool,
+    last: bool,
+}
+
+impl Ends {
+    /// Those of place `index` of `count` in a node at these ends.
+    fn at(self, index: usize, count: usize) -> Self {
+        Self {
+            first: self.first && index == 0,
+            last: self.last && index == count,
         }
-        let child = shape.child_of(node, key);
-        way.push(leaf, child);
-        leaf = shape.child(node, child);
+    }
+
+    /// Where to split a node of `count` keys in which something is put at these ends.
+    fn middle(self, count: usize) -> usize {
+        match self {
+            Self { last: true, .. } => count,
+            Self { first: true, .. } => 0,
+            _ => count / 2,
+        }
     }
 }
 
-/// Puts an entry in. If the key is there already, gives its place and changes nothing.
-pub fn insert(nodes: &mut Nodes, shape: Shape, key: &[u8], value: &[u8]) -> Option<Place> {
+/// What became of an insertion.
+pub struct Inserted {
+    pub place: Place,
+    /// Whether the key was there already.
+    pub existed: bool,
+    /// The node that stands behind the one that was full.
+    new: Option<NodeId>,
+}
+
+/// The entry under `key`, put in if there was none; its value is then whatever was there before.
+pub fn insert(nodes: &mut Nodes, shape: Shape, key: &[u8]) -> Inserted {
     let root = nodes.root().unwrap_or_else(|| {
         let root = nodes.allocate();
         nodes.set_root(Some(root));
         root
     });
-    let (way, place) = way(nodes, shape, root, key);
-    match place {
-        Ok(place) => return Some(place),
-        Err(place) => insert_at(nodes, shape, way, place, key, value),
+    let ends = Ends {
+        first: true,
+        last: true,
+    };
+    let inserted = insert_below(nodes, shape, root, ends, key);
+    if let Some(new) = inserted.new {
+        raise_root(nodes, shape, root, new);
     }
-    None
+    inserted
 }
 
-fn insert_at(
+/// As deep as the tree has levels.
+fn insert_below(nodes: &mut Nodes, shape: Shape, node: NodeId, ends: Ends, key: &[u8]) -> Inserted {
+    let bytes = nodes.node(node);
+    if level(bytes) == 0 {
+        return insert_into_leaf(nodes, shape, node, ends, key);
+    }
+    let index = shape.child_of(bytes, key);
+    let ends = ends.at(index, count(bytes));
+    let mut inserted = insert_below(nodes, shape, shape.child(bytes, index), ends, key);
+    if let Some(new) = inserted.new {
+        inserted.new = insert_child(nodes, shape, node, ends, index, new);
+    }
+    inserted
+}
+
+fn insert_into_leaf(
     nodes: &mut Nodes,
     shape: Shape,
-    mut way: Way,
-    place: Place,
+    leaf: NodeId,
+    ends: Ends,
     key: &[u8],
-    value: &[u8],
-) {
-    if !shape.is_full(nodes.node(place.leaf)) {
-        return shape.insert_entry(nodes.node_mut(place.leaf), place.index, key, value);
-    }
-    if let Some((parent, child)) = way.last()
-        && spill::leaf(nodes, shape, parent, child, place, key, value)
-    {
-        return;
-    }
-    let (mut separator, mut new) = split_leaf(nodes, shape, place, key, value);
-    while let Some((node, index)) = way.pop() {
-        if !shape.is_full(nodes.node(node)) {
-            return shape.insert_child(nodes.node_mut(node), index, separator.key(), new);
+) -> Inserted {
+    let bytes = nodes.node(leaf);
+    let (index, existed) = match shape.search(bytes, key) {
+        Ok(index) => (index, true),
+        Err(index) => (index, false),
+    };
+    let (mut place, mut new) = (Place { leaf, index }, None);
+    if !existed {
+        if shape.is_full(bytes) {
+            let ends = ends.at(index, count(bytes));
+            let right = nodes.allocate();
+            place = split_leaf(nodes, shape, place, ends, right);
+            new = Some(right);
         }
-        if let Some((parent, child)) = way.last()
-            && spill::inner(nodes, shape, parent, child, index, separator.key(), new)
-        {
-            return;
-        }
-        (separator, new) = split_inner(nodes, shape, node, index, &separator, new);
+        shape.insert_entry(nodes.node_mut(place.leaf), place.index, key);
     }
-    raise_root(nodes, shape, &separator, new);
-}
-
-/// Where to split a node of `count` keys that gets one more at `index`.
-fn middle(count: usize, index: usize) -> usize {
-    match index {
-        0 => 0,
-        index if index == count => count,
-        _ => count / 2,
+    Inserted {
+        place,
+        existed,
+        new,
     }
 }
 
-/// Splits a full leaf and puts the entry in; gives the new leaf behind it, and its first key.
-fn split_leaf(
-    nodes: &mut Nodes,
-    shape: Shape,
-    place: Place,
-    key: &[u8],
-    value: &[u8],
-) -> (Separator, NodeId) {
+/// Moves a part of a full leaf to an empty one behind it; gives where the place came to be. Neither leaf is empty with an entry there.
+fn split_leaf(nodes: &mut Nodes, shape: Shape, place: Place, ends: Ends, new: NodeId) -> Place {
     let Place { leaf, index } = place;
-    let new = nodes.allocate();
     let (left, right) = nodes.pair_mut(leaf, new);
-    let at = middle(count(left), index);
+    let at = ends.middle(count(left));
     shape.split_leaf(left, right, at);
-    if index < at || at == 0 {
-        shape.insert_entry(left, index, key, value);
-    } else {
-        shape.insert_entry(right, index - at, key, value);
+    match index < at || at == 0 {
+        true => place,
+        false => Place {
+            leaf: new,
+            index: index - at,
+        },
     }
-    (Separator::new(shape.key(right, 0)), new)
 }
 
-/// Splits a full node and puts the key and the child behind it in; gives the new node, and the key in front of it.
-fn split_inner(
+/// Puts a new node behind child `index` of a node; gives the one behind this node if it was full.
+fn insert_child(
     nodes: &mut Nodes,
     shape: Shape,
     node: NodeId,
+    ends: Ends,
     index: usize,
-    separator: &Separator,
     child: NodeId,
-) -> (Separator, NodeId) {
-    let new = nodes.allocate();
-    let (left, right) = nodes.pair_mut(node, new);
-    // The key at `at` goes up, so that there is one.
-    let at = middle(count(left), index).min(count(left) - 1);
-    let above = Separator::new(shape.key(left, at));
-    shape.split_inner(left, right, at);
-    if index <= at {
-        shape.insert_child(left, index, separator.key(), child);
-    } else {
-        shape.insert_child(right, index - at - 1, separator.key(), child);
+) -> Option<NodeId> {
+    let (mut target, mut index, mut new) = (node, index, None);
+    if shape.is_full(nodes.node(node)) {
+        let right = nodes.allocate();
+        let (left, bytes) = nodes.pair_mut(node, right);
+        // The key at `at` goes up, so that there is one.
+        let at = ends.middle(count(left)).min(count(left) - 1);
+        shape.split_inner(left, bytes, at);
+        if index > at {
+            (target, index) = (right, index - at - 1);
+        }
+        new = Some(right);
     }
-    (above, new)
+    let (target, bytes) = nodes.pair_mut(target, child);
+    shape.insert_child(target, index, shape.separator(bytes), child);
+    new
 }
 
-fn raise_root(nodes: &mut Nodes, shape: Shape, separator: &Separator, right: NodeId) {
-    let Some(left) = nodes.root() else {
-        return; // what was split had a root
-    };
+fn raise_root(nodes: &mut Nodes, shape: Shape, left: NodeId, right: NodeId) {
     let level = level(nodes.node(left)) + 1;
     assert!(usize::from(level) < LEVELS_MAX, "a map has too many levels");
     let root = nodes.allocate();
-    shape.make_root(nodes.node_mut(root), level, left, separator.key(), right);
+    let (bytes, behind) = nodes.pair_mut(root, right);
+    shape.make_root(bytes, level, left, shape.separator(behind), right);
     nodes.set_root(Some(root));
+}
+
+/// What a removal did to a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Nothing: only nodes below it lost something.
+    None,
+    /// It has a key less.
+    Key,
+    /// It has nothing left.
+    All,
 }
 
 /// Takes the entry under `key` out, after `reader` saw its value.
@@ -215,34 +222,52 @@ pub fn remove<R>(
     key: &[u8],
     reader: impl FnOnce(&[u8]) -> R,
 ) -> Option<R> {
-    let (way, place) = way(nodes, shape, nodes.root()?, key);
-    let Place { leaf, index } = place.ok()?;
+    let root = nodes.root()?;
+    let Place { leaf, index } = find(nodes, shape, key)?;
     let value = reader(shape.value(nodes.node(leaf), index));
-    shape.remove_entry(nodes.node_mut(leaf), index);
-    shrink(nodes, shape, way, leaf);
+    match remove_below(nodes, shape, root, key) {
+        Loss::None => {}
+        Loss::Key => lower_root(nodes, shape, root),
+        Loss::All => {
+            nodes.release(root);
+            nodes.set_root(None);
+        }
+    }
     Some(value)
 }
 
-/// Merges nodes and gives nodes up from `node`, which lost a key, upwards.
-fn shrink(nodes: &mut Nodes, shape: Shape, mut way: Way, mut node: NodeId) {
-    let mut is_gone = count(nodes.node(node)) == 0;
-    while let Some((parent, child)) = way.pop() {
-        if is_gone {
-            nodes.release(node);
-            is_gone = count(nodes.node(parent)) == 0;
-            if !is_gone {
-                shape.remove_child(nodes.node_mut(parent), child);
+/// Takes an entry out that is there. As deep as the tree has levels.
+fn remove_below(nodes: &mut Nodes, shape: Shape, node: NodeId, key: &[u8]) -> Loss {
+    let bytes = nodes.node(node);
+    if level(bytes) == 0 {
+        return remove_from_leaf(nodes, shape, node, key);
+    }
+    let index = shape.child_of(bytes, key);
+    let child = shape.child(bytes, index);
+    match remove_below(nodes, shape, child, key) {
+        Loss::None => Loss::None,
+        Loss::Key => merge_around(nodes, shape, node, index),
+        Loss::All => {
+            nodes.release(child);
+            if count(nodes.node(node)) == 0 {
+                return Loss::All;
             }
-        } else if !merge_around(nodes, shape, parent, child) {
-            return;
+            shape.remove_child(nodes.node_mut(node), index);
+            Loss::Key
         }
-        node = parent;
     }
-    if is_gone {
-        nodes.release(node);
-        return nodes.set_root(None);
+}
+
+fn remove_from_leaf(nodes: &mut Nodes, shape: Shape, leaf: NodeId, key: &[u8]) -> Loss {
+    let bytes = nodes.node_mut(leaf);
+    let Ok(index) = shape.search(bytes, key) else {
+        return Loss::None;
+    };
+    shape.remove_entry(bytes, index);
+    match count(bytes) {
+        0 => Loss::All,
+        _ => Loss::Key,
     }
-    lower_root(nodes, shape, node);
 }
 
 /// Takes roots with one child away.
@@ -255,43 +280,57 @@ fn lower_root(nodes: &mut Nodes, shape: Shape, mut root: NodeId) {
     nodes.set_root(Some(root));
 }
 
-/// Merges a child with a neighbour, if both fit into one node.
-fn merge_around(nodes: &mut Nodes, shape: Shape, parent: NodeId, child: usize) -> bool {
+/// Merges a child that is less than half full with neighbours, where both fit into one node.
+fn merge_around(nodes: &mut Nodes, shape: Shape, parent: NodeId, mut index: usize) -> Loss {
+    let mut loss = Loss::None;
+    if index > 0 && is_sparse(nodes, shape, parent, index) && merge(nodes, shape, parent, index - 1)
+    {
+        index -= 1;
+        loss = Loss::Key;
+    }
     let last = count(nodes.node(parent));
-    (child > 0 && merge(nodes, shape, parent, child - 1))
-        || (child < last && merge(nodes, shape, parent, child))
+    if index < last && is_sparse(nodes, shape, parent, index) && merge(nodes, shape, parent, index)
+    {
+        loss = Loss::Key;
+    }
+    loss
 }
 
-/// Merges child `left` of a node with the next one, if both fit into one node. Their children that become neighbours
-/// are looked at in turn.
-pub fn merge(nodes: &mut Nodes, shape: Shape, parent: NodeId, left: usize) -> bool {
+fn is_sparse(nodes: &Nodes, shape: Shape, parent: NodeId, index: usize) -> bool {
+    let child = shape.child(nodes.node(parent), index);
+    !shape.is_half_full(nodes.node(child))
+}
+
+/// Merges child `index` of a node with the next one, if both fit into one node. Their children that become neighbours are looked at
+/// in turn.
+fn merge(nodes: &mut Nodes, shape: Shape, parent: NodeId, index: usize) -> bool {
     let above = nodes.node(parent);
-    let (one, other) = (shape.child(above, left), shape.child(above, left + 1));
-    if !shape.fit_together(nodes.node(one), nodes.node(other)) {
+    let (left, right) = (shape.child(above, index), shape.child(above, index + 1));
+    if !shape.fit_together(nodes.node(left), nodes.node(right)) {
         return false;
     }
-    let separator = Separator::new(shape.key(above, left));
-    let (into, from) = nodes.pair_mut(one, other);
-    let (is_inner, end) = (level(into) > 0, count(into));
-    match is_inner {
-        false => shape.merge_leaves(into, from),
-        true => shape.merge_inner(into, separator.key(), from),
-    }
-    nodes.release(other);
-    shape.remove_child(nodes.node_mut(parent), left + 1);
+    let is_inner = level(nodes.node(left)) > 0;
+    let end = count(nodes.node(left));
     if is_inner {
-        merge(nodes, shape, one, end);
+        let (into, above) = nodes.pair_mut(left, parent);
+        shape.set_key(into, end, shape.key(above, index));
+    }
+    let (into, from) = nodes.pair_mut(left, right);
+    shape.append(into, from);
+    nodes.release(right);
+    shape.remove_child(nodes.node_mut(parent), index + 1);
+    if is_inner {
+        merge(nodes, shape, left, end);
     }
     true
 }
 
-/// Gives up every node below and including the root.
+/// Gives up every node, and their memory.
 pub fn clear(nodes: &mut Nodes, shape: Shape) {
-    let Some(root) = nodes.root() else {
-        return;
-    };
-    nodes.set_root(None);
-    release_all(nodes, shape, root);
+    if let Some(root) = nodes.root() {
+        nodes.set_root(None);
+        release_all(nodes, shape, root);
+    }
     nodes.free_released();
 }
 
@@ -336,9 +375,10 @@ fn check_node(
         let child = shape.child(node, index);
         assert_eq!(level(nodes.node(child)), level(node) - 1);
         if index > 0 {
-            let before = nodes.node(shape.child(node, index - 1));
-            let fit = shape.fit_together(before, nodes.node(child));
-            assert!(!fit, "neighbours that fit into one node");
+            let pair = [shape.child(node, index - 1), child].map(|id| nodes.node(id));
+            let is_good = !shape.fit_together(pair[0], pair[1])
+                || pair.iter().any(|node| shape.is_half_full(node));
+            assert!(is_good, "neighbours that are almost empty");
         }
         let low = index.checked_sub(1).map(|before| keys[before]).or(low);
         let high = keys.get(index).copied().or(high);

@@ -36,10 +36,7 @@ pub trait Stored: Declared + Sized {
     /// Lends the bytes of the key.
     #[doc(hidden)]
     fn with_key<R>(&self, reader: impl FnOnce(&[u8]) -> R) -> R {
-        let mut bytes = [0; KEY_BYTES_MAX];
-        let bytes = &mut bytes[..const { Self::TYPE.key_bytes() }];
-        self.write_key(bytes);
-        reader(bytes)
+        encode_key(self, reader)
     }
 
     /// The values as bytes, where they are.
@@ -55,6 +52,19 @@ pub trait Stored: Declared + Sized {
         let _ = bytes;
         None
     }
+}
+
+/// Most keys are short, and clearing room costs gas.
+fn encode_key<K: Stored, R>(key: &K, reader: impl FnOnce(&[u8]) -> R) -> R {
+    let len = const { K::TYPE.key_bytes() };
+    if len <= 64 {
+        let mut bytes = [0; 64];
+        key.write_key(&mut bytes[..len]);
+        return reader(&bytes[..len]);
+    }
+    let mut bytes = [0; KEY_BYTES_MAX];
+    key.write_key(&mut bytes[..len]);
+    reader(&bytes[..len])
 }
 
 macro_rules! numbers {
@@ -178,10 +188,7 @@ impl<T: Stored, const N: usize> Stored for [T; N] {
         if let Some(own) = T::as_bytes(self) {
             return reader(own);
         }
-        let mut bytes = [0; KEY_BYTES_MAX];
-        let bytes = &mut bytes[..const { Self::TYPE.key_bytes() }];
-        self.write_key(bytes);
-        reader(bytes)
+        encode_key(self, reader)
     }
 }
 
