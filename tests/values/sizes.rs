@@ -48,6 +48,10 @@ fn gas(vm: &VM, root: Root, contract: ContractId, name: &str, count: u64) -> u64
     }
 }
 
+fn memory_bytes(session: &crostata::Session, contract: ContractId) -> u64 {
+    session.memory_len(&contract).unwrap().unwrap()
+}
+
 /// The account that the contract's numbering calls `number`.
 fn account(number: u64) -> [u8; 32] {
     let mut account = [0; 32];
@@ -119,7 +123,5 @@ fn sizes_of_proofs() {
             let more = gas(&vm, root, accounts, name, 200) - gas(&vm, root, accounts, name, 100);
             println!("{entries}, {name}: {} gas per entry", more / 100);
         }
-        let pages = over(&vm, root).memory_len(&accounts).unwrap();
-        println!("{entries}: memory of {pages:?} bytes");
     }
 }
