@@ -84,18 +84,13 @@ fn sizes_of_proofs() {
     println!("entries, value: bytes beyond the layout (+ layout), microseconds");
     for entries in [10, 1_000, 100_000] {
         let mut session = over(&vm, root);
-        call(
-            &mut session,
-            accounts,
-            "mint_many",
-            &(there, entries - there, 5u64),
-        );
-        call(
-            &mut session,
-            accounts,
-            "insert_plain",
-            &(there, entries - there, 5u64),
-        );
+        for name in ["mint_many", "insert_plain"] {
+            let before = memory_bytes(&session, accounts);
+            let new = entries - there;
+            call(&mut session, accounts, name, &(there, new, 5u64));
+            let per_entry = (memory_bytes(&session, accounts) - before) / new;
+            println!("{entries}, {name}: the memory grew by {per_entry} bytes per entry");
+        }
         there = entries;
         root = session.commit().unwrap().root;
         let (scalar, layout, micros) = measure(&vm, root, accounts, &"total_supply".into());
