@@ -10,6 +10,21 @@ use crostata_proof::{
 
 use super::Tree;
 
+/// Two ids at one position of the contract tree.
+pub const COLLIDING: [ContractId; 2] = [
+    colliding(1918441929552476960),
+    colliding(738965214712665620),
+];
+
+const fn colliding(number: u64) -> ContractId {
+    let (mut id, bytes, mut at) = ([0; 32], number.to_le_bytes(), 0);
+    while at < bytes.len() {
+        id[at] = bytes[at];
+        at += 1;
+    }
+    ContractId::from_bytes(id)
+}
+
 /// What a proof is to show, and what it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item {
@@ -201,4 +216,84 @@ fn show_page(builder: &mut StateProofBuilder, contract: &Contract, page: u32, ch
     let path = contract.tree.path(u64::from(page));
     let (id, bytes) = (contract.record.contract, contract.page(page));
     builder.page(&id, PageIndex(page), path, bytes, chunks);
+}
+
+/// Random numbers that any state makes an item of, inside of its memories and codes.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    pub contract: ContractId,
+    pub kind: u8,
+    pub at: usize,
+    pub len: usize,
+}
+
+impl Wish {
+    pub fn item(&self, state: &State) -> Item {
+        let id = self.contract;
+        let Some(contract) = state.contracts.get(&id) else {
+            return Item::Record(id);
+        };
+        let memory_bytes = contract.record.memory_wasm_pages as usize * 65_536;
+        let (at, len) = match self.kind % 4 {
+            3 => self.range(contract.code.len()),
+            _ => self.range(memory_bytes),
+        };
+        match self.kind % 4 {
+            1 if memory_bytes > 0 => Item::Page(id, (at / PAGE_BYTES) as u32),
+            2 => Item::Memory(id, at as u64, len),
+            3 => Item::Code(id, at as u64, len),
+            _ => Item::Record(id),
+        }
+    }
+
+    /// A range inside of so many bytes, its end excluded where it can be.
+    fn range(&self, whole: usize) -> (usize, usize) {
+        let at = self.at % whole.max(1);
+        (at, self.len.min(whole - at))
+    }
+}
+
+impl State {
+    /// Whether a proof of the items `shown` answers `item`.
+    pub fn is_shown(&self, item: &Item, shown: &[Item]) -> bool {
+        let position = hash::position(item.contract());
+        if !self.contracts.contains_key(item.contract()) {
+            let mut positions = shown.iter().map(|one| hash::position(one.contract()));
+            return positions.any(|one| one == position);
+        }
+        let is_known = shown.iter().any(|one| one.contract() == item.contract());
+        let mut wanted = self.chunks(item).into_iter();
+        let known: Vec<_> = shown.iter().flat_map(|one| self.chunks(one)).collect();
+        is_known && wanted.all(|chunk| known.contains(&chunk))
+    }
+
+    /// What an item needs: chunks of a contract's memory, one for all of a page of zeros, and chunks of a code by hash.
+    fn chunks(&self, item: &Item) -> Vec<(Hash, u64)> {
+        let Some(contract) = self.contracts.get(item.contract()) else {
+            return Vec::new();
+        };
+        let (place, offset, len) = match *item {
+            Item::Record(_) => return Vec::new(),
+            Item::Page(id, page) => (id.to_bytes(), u64::from(page) * 4096, 4096),
+            Item::Memory(id, offset, len) => (id.to_bytes(), offset, len as u64),
+            Item::Code(_, offset, len) => {
+                (contract.record.code_hash.to_bytes(), offset, len as u64)
+            }
+        };
+        let is_code = matches!(item, Item::Code(..));
+        let name = |chunk: u64| match contract
+            .page((chunk / 4) as u32)
+            .iter()
+            .all(|byte| *byte == 0)
+        {
+            true if !is_code => (place, chunk - chunk % 4),
+            _ => (place, chunk),
+        };
+        let end = if len == 0 {
+            offset / 1024
+        } else {
+            (offset + len).div_ceil(1024)
+        };
+        (offset / 1024..end).map(name).collect()
+    }
 }
