@@ -364,10 +364,12 @@ impl ProvenMember {
 impl ProvenContract {
     fn of(shown: Shown) -> Result<Self, VerifyError> {
         let contract = shown.record.contract;
-        let pages = shown.pages.into_iter();
-        let pages = pages.map(|page| ProvenPage::of(page, &contract));
+        let mut pages = Vec::with_capacity(shown.pages.len());
+        for page in shown.pages {
+            pages.push(ProvenPage::of(page, &contract)?);
+        }
         Ok(Self {
-            pages: pages.collect::<Result<_, _>>()?,
+            pages,
             record: shown.record,
             paths: shown.paths,
         })

@@ -65,7 +65,7 @@ fn compare<Answer: PartialEq + Debug, NoAnswer: Error>(
 }
 
 /// All changes of a proof.
-fn changes(proof: &[u8], places: usize) -> impl Iterator<Item = Vec<u8>> {
+pub fn changes(proof: &[u8], places: usize) -> impl Iterator<Item = Vec<u8>> {
     let end = proof.len();
     let stride = (end / places).max(1);
     let is_place = move |at: &usize| *at < 64 || *at + 64 > end || at % stride == 0;
