@@ -3,6 +3,7 @@
 #![allow(dead_code)] // no test file uses all of it
 
 pub mod mutation;
+pub mod sample;
 pub mod state;
 
 use std::collections::BTreeMap;
