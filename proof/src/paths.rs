@@ -136,6 +136,28 @@ impl TreePaths {
         climb.root()
     }
 
+    /// The path of one of these positions alone: what it is in the tree with these leaves.
+    ///
+    /// # Errors
+    /// [`PathError`] if the paths can not be those positions', or the position is none of them.
+    pub fn path(&self, leaves: &[(u64, Hash)], position: u64) -> Result<TreePath, PathError> {
+        let mut climb = self.start(leaves)?;
+        let mut levels = Vec::with_capacity(self.height as usize);
+        let (mut number, mut climbs) = (position, true);
+        while climbs {
+            if climb.nodes.iter().all(|node| node.0 != number) {
+                return Err(PathError::Shape);
+            }
+            number >>= 2;
+            if climb.level < self.height {
+                levels.push(climb.children(number)?);
+            }
+            climbs = climb.step()?;
+        }
+        climb.root()?;
+        Ok(TreePath::from_levels(position, &levels))
+    }
+
     /// Begins to fold, for who does other things between the levels.
     pub(crate) fn start(&self, leaves: &[(u64, Hash)]) -> Result<Fold<'_>, PathError> {
         let (height, count) = (self.height, leaves.len());
@@ -248,6 +270,27 @@ impl Fold<'_> {
         })?;
         *level += 1;
         Ok(true)
+    }
+
+    /// The children of the parent with this number, one level up.
+    fn children(&self, parent: u64) -> Result<[Hash; ARITY], PathError> {
+        let mut siblings = self.siblings.iter();
+        let families = self.nodes.chunk_by(|one, next| one.0 >> 2 == next.0 >> 2);
+        for (family, bitmap) in families.zip(self.bitmaps) {
+            let mut children = [EMPTY; ARITY];
+            for (at, child) in children.iter_mut().enumerate() {
+                if bitmap >> at & 1 == 1 {
+                    *child = *siblings.next().ok_or(PathError::Shape)?;
+                }
+            }
+            for (number, hash) in family {
+                children[(number & 3) as usize] = *hash;
+            }
+            if family[0].0 >> 2 == parent {
+                return Ok(children);
+            }
+        }
+        Err(PathError::Shape)
     }
 
     /// What came out, once there is nothing left to climb.

@@ -8,7 +8,12 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::Tree;
-use crostata_proof::{ARITY, EMPTY, Hash, MerkleOpeningError, TreePath, TreePaths, hash};
+use common::sample::{FIRST, SECOND, sample};
+use common::state::Item as Wanted;
+use crostata_proof::{
+    ARITY, EMPTY, Hash, MerkleOpeningError, ProvenContract, ProvenPage, ProvenPosition,
+    StateProofBuilder, TreePath, TreePaths, hash,
+};
 use dusk_bytes::Serializable;
 use dusk_merkle::{Aggregate, Opening};
 use proptest::prelude::*;
@@ -84,7 +89,13 @@ fn paths_agree(height: u32, leaves: &Leaves, chosen: &Leaves) -> Result<(), Test
     let old = chosen
         .keys()
         .map(|at| (*at, leaves.get(at).copied().unwrap_or(EMPTY)));
-    prop_assert_eq!(merged.fold(&old.collect::<Vec<_>>()), Ok(tree.root()));
+    let old: Vec<_> = old.collect();
+    prop_assert_eq!(merged.fold(&old), Ok(tree.root()));
+    for (position, path) in &paths {
+        prop_assert_eq!(merged.path(&old, *position), Ok(path.clone()));
+    }
+    let other = (0..).find(|at| !chosen.contains_key(at)).unwrap();
+    prop_assert!(merged.path(&old, other).is_err());
     let new: Vec<_> = chosen.iter().map(|(at, leaf)| (*at, *leaf)).collect();
     let changes: Vec<_> = new.iter().map(|(at, leaf)| (*at, Some(*leaf))).collect();
     prop_assert_eq!(merged.fold(&new), Ok(tree.with(&changes).root()));
@@ -93,6 +104,63 @@ fn paths_agree(height: u32, leaves: &Leaves, chosen: &Leaves) -> Result<(), Test
     let tree = ours(height, leaves).with(&changes);
     prop_assert_eq!(merged.fold(&removed), Ok(tree.root()));
     Ok(())
+}
+
+/// `dusk_merkle` verifies the opening of these bytes for the leaf, and they lead to the root.
+fn is_opening<const HEIGHT: usize>(bytes: &[u8], leaf: Hash, root: Hash) -> bool {
+    let opening = Opening::<Item, HEIGHT, ARITY>::from_slice(bytes).unwrap();
+    opening.verify(Item(leaf)) && opening.root().0 == root
+}
+
+/// What one proof shows of several contracts and pages is an opening each; and of these the same proof is made.
+#[test]
+fn proofs_become_openings_and_are_made_of_them() {
+    let state = sample();
+    let items = [
+        Wanted::Page(FIRST, 6),
+        Wanted::Page(FIRST, 0),
+        Wanted::Record(SECOND),
+    ];
+    let proof = state.prove(&items);
+    let proven = proof.clone().verify(&state.root()).unwrap();
+    let mut builder = StateProofBuilder::new();
+    let leaf = |position: &ProvenPosition| (position.position(), position.leaf());
+    let leaves: Vec<_> = proven.positions().iter().map(leaf).collect();
+    for position in proven.positions() {
+        let (at, leaf) = (position.position(), position.leaf());
+        let path = proven.paths().path(&leaves, at).unwrap();
+        let bytes = path.to_merkle_opening(at, leaf).unwrap();
+        assert!(is_opening::<31>(&bytes, leaf, state.root().to_bytes()));
+        let back = TreePath::from_merkle_opening(31, at, &bytes).unwrap();
+        let members = position.members().iter();
+        let members = members.map(|member| (*member.contract(), *member.record_hash()));
+        builder.position(at, back.0, members.collect());
+        for contract in position
+            .members()
+            .iter()
+            .filter_map(|member| member.shown())
+        {
+            builder.record(contract.record().clone());
+            reopen_pages(&mut builder, contract);
+        }
+    }
+    assert_eq!(builder.build(), proof);
+}
+
+fn reopen_pages(builder: &mut StateProofBuilder, contract: &ProvenContract) {
+    let (record, pages) = (contract.record(), contract.pages());
+    let leaf = |page: &ProvenPage| (u64::from(page.index().0), page.leaf());
+    let leaves: Vec<_> = pages.iter().map(leaf).collect();
+    for page in pages {
+        let at = u64::from(page.index().0);
+        let path = contract.paths().unwrap().path(&leaves, at).unwrap();
+        let bytes = path.to_merkle_opening(at, page.leaf()).unwrap();
+        assert!(is_opening::<10>(&bytes, page.leaf(), record.page_root));
+        let (path, leaf) = TreePath::from_merkle_opening(10, at, &bytes).unwrap();
+        assert_eq!(leaf, page.leaf());
+        let content = Box::new(*page.bytes().unwrap());
+        builder.page(&record.contract, page.index(), path, content, page.chunks());
+    }
 }
 
 /// Every byte of an opening counts.
