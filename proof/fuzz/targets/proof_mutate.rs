@@ -1,10 +1,10 @@
-//! P4: whatever is done to a proof of a small state, it never proves anything of it that is not so. The fuzzer's bytes say what the proof
-//! shows, and what is done to it.
+//! P4 and the one encoding: whatever is done to a proof of a small state, it never proves anything of it that is not so, nor the same in other
+//! bytes. The fuzzer's bytes say which proof it is and what is done to it.
 #![no_main]
 
 use std::sync::OnceLock;
 
-use crostata_proof::StateProof;
+use crostata_proof::{ProvenPosition, StateProof, hash};
 use crostata_proof_fuzz::common::sample::{NOBODY, everything, sample};
 use crostata_proof_fuzz::common::state::{Item, State, Wish};
 use libfuzzer_sys::fuzz_target;
@@ -14,9 +14,19 @@ fn state() -> &'static State {
     STATE.get_or_init(sample)
 }
 
+fn questions() -> &'static [Item] {
+    static QUESTIONS: OnceLock<Vec<Item>> = OnceLock::new();
+    QUESTIONS.get_or_init(|| everything(state()))
+}
+
+struct Proof {
+    bytes: Vec<u8>,
+    answers: Vec<usize>,
+}
+
 /// Proofs of all kinds, made once: that takes longer than verifying.
-fn proofs() -> &'static [Vec<u8>] {
-    static PROOFS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+fn proofs() -> &'static [Proof] {
+    static PROOFS: OnceLock<Vec<Proof>> = OnceLock::new();
     PROOFS.get_or_init(|| {
         let seeds = (0..256_u64).map(|seed| (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let bytes = seeds.map(|seed| [seed, seed.rotate_left(21), seed.rotate_left(42), !seed]);
@@ -51,10 +61,12 @@ impl Choices<'_> {
         wish.item(state())
     }
 
-    fn new_proof(&mut self) -> Vec<u8> {
+    fn new_proof(&mut self) -> Proof {
         let count = 1 + self.below(4);
         let items: Vec<_> = (0..count).map(|_| self.item()).collect();
-        state().prove(&items).encode()
+        let bytes = state().prove(&items).encode();
+        let answers = answers(&bytes).expect("a proof");
+        Proof { bytes, answers }
     }
 
     /// A part of so many bytes.
@@ -98,21 +110,41 @@ impl Choices<'_> {
 
 fuzz_target!(|data: &[u8]| {
     let mut choices = Choices(data);
-    let mut proof = proofs()[usize::from(choices.byte())].clone();
-    let other = &proofs()[usize::from(choices.byte())];
+    let mut proof = proofs()[usize::from(choices.byte())].bytes.clone();
+    let other = &proofs()[usize::from(choices.byte())].bytes;
     for _ in 0..1 + choices.below(4) {
         choices.change(&mut proof, other);
     }
-    let Ok(decoded) = StateProof::decode(&proof) else {
+    let Some(answers) = answers(&proof) else {
         return;
     };
-    assert_eq!(decoded.encode(), proof);
-    let Ok(proven) = decoded.verify(&state().root()) else {
-        return;
-    };
-    for item in everything(state()) {
-        if let Ok(answer) = item.ask(&proven) {
-            assert_eq!(answer, state().answer(&item), "{item:?}");
-        }
+    let same = proofs().iter().find(|known| known.answers == answers);
+    if let Some(same) = same {
+        assert_eq!(same.bytes, proof, "a second encoding");
     }
 });
+
+/// What a proof shows: the places of the items in [`everything`]. None if it is no proof, or shows something besides: that at yet another
+/// position there is nothing.
+fn answers(proof: &[u8]) -> Option<Vec<usize>> {
+    let decoded = StateProof::decode(proof).ok()?;
+    assert_eq!(decoded.encode(), proof);
+    let proven = decoded.verify(&state().root()).ok()?;
+    let is_asked = |position: &ProvenPosition| {
+        let mut asked = questions()
+            .iter()
+            .map(|item| hash::position(item.contract()));
+        asked.any(|asked| asked == position.position())
+    };
+    if !proven.positions().iter().all(is_asked) {
+        return None;
+    }
+    let mut shown = Vec::new();
+    for (at, item) in questions().iter().enumerate() {
+        if let Ok(answer) = item.ask(&proven) {
+            assert_eq!(answer, state().answer(item), "{item:?}");
+            shown.push(at);
+        }
+    }
+    Some(shown)
+}
