@@ -48,6 +48,9 @@
 extern crate alloc;
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
+// What the derives generate names the crate.
+#[cfg(test)]
+extern crate self as crostata_sdk;
 
 mod boundary;
 mod call;
@@ -56,6 +59,7 @@ mod context;
 mod output;
 #[cfg(target_family = "wasm")]
 mod panic;
+pub mod storage;
 
 pub use call::{call, call_raw, call_with_limit, host_query, host_query_raw};
 pub use codec::{ContractSerializer, Encode};
@@ -65,8 +69,9 @@ pub use context::{
 };
 pub use crostata_abi::typed::Decode;
 pub use crostata_abi::{ContractError, ContractId, rkyv};
-pub use crostata_sdk_macros::contract;
+pub use crostata_sdk_macros::{Storage, Stored, contract};
 pub use output::{emit, emit_raw, feed, feed_raw};
+pub use storage::{Map, Stored};
 
 /// What the code made by [`macro@contract`] and [`debug!`] needs. Not for use by hand.
 #[doc(hidden)]
@@ -74,4 +79,12 @@ pub mod generated {
     pub use crate::boundary::State;
     pub use crate::codec::{argument, result};
     pub use crate::output::debug;
+    pub use crate::storage::{Declared, Field, Type, refuse_large, section, section_bytes};
+
+    /// Says of every type that it declares no storage; a derived constant of the same name hides this one.
+    pub trait Undeclared {
+        const DECLARES_STORAGE: bool = false;
+    }
+
+    impl<T> Undeclared for T {}
 }
