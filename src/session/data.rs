@@ -24,6 +24,7 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(super) recorded: bool,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
 }
@@ -151,6 +152,14 @@ impl SessionDataBuilder {
         }
         self.0.data.insert(name, bytes);
         Ok(self)
+    }
+
+    /// Records what the session does and uses, for its [`witness`](crate::Session::witness).
+    ///
+    /// Gas, events, outcomes and roots are as without. It costs a little for each contract looked up and each page touched.
+    pub fn recording(mut self) -> Self {
+        self.0.recorded = true;
+        self
     }
 
     /// Hides a host query from this session's contracts.

@@ -16,6 +16,7 @@ use super::hooks::Feeder;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
+use super::recording::{Recording, record_touches};
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, ErrorKind, Fault, Refusal, Runner};
@@ -72,6 +73,7 @@ impl Session {
     ) -> Self {
         let engine = runtime.engine().clone();
         let deadline = data.interrupted_after;
+        let recording = data.recorded.then(|| Recording::new(data.data.clone()));
         let context = Context {
             runtime,
             base: snapshot,
@@ -82,6 +84,8 @@ impl Session {
             debug: None,
             feeder: None,
             record: Record::default(),
+            recording: recording.map(Box::new),
+            replay: None,
             panicked: None,
         };
         let runner = Runner::new(engine, context);
@@ -137,13 +141,15 @@ impl Session {
         argument: impl AsRef<[u8]>,
         gas_limit: u64,
     ) -> Result<CallReceipt<Vec<u8>>, Error> {
-        self.run(Call {
+        let call = Call {
             contract,
             function,
             argument: argument.as_ref(),
             limit_gas: gas_limit,
             init: false,
-        })
+        };
+        self.record_call(&call);
+        self.run(call)
     }
 
     /// Calls a function that may feed: what it feeds goes to `feeder` while it runs.
@@ -225,6 +231,7 @@ impl Session {
             return Err(self.unusable());
         };
         let (mut runner, outcome) = runner.call(call);
+        record_touches(&mut runner);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
         let runtime = runner.host().runtime.clone();
@@ -249,9 +256,9 @@ impl Session {
 
     /// Turns a missing contract into its rejection.
     pub(super) fn existing(&mut self, contract: ContractId) -> Result<(), Error> {
-        match self.context_mut()?.exists(&contract)? {
-            true => Ok(()),
-            false => Err(Refusal::NoContract { contract }.into()),
+        match self.contract_metadata(&contract)? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::NoContract { contract }.into()),
         }
     }
 }
