@@ -22,6 +22,19 @@ pub enum Spot {
     Written(Place),
     /// In a batch.
     Fresh(Arc<Batch>, Item),
+    /// In a witness.
+    Witnessed(Arc<Witnessed>),
+}
+
+/// Bytes that a witness shows. They were checked with it.
+#[derive(Debug)]
+pub enum Witnessed {
+    /// A page.
+    Page(Box<Page>),
+    /// The first chunk of a page, with zeros for the rest, which nobody needs.
+    Head(Box<Page>),
+    /// A code.
+    Code(Arc<[u8]>),
 }
 
 /// Something in a batch.
@@ -44,6 +57,7 @@ impl Clone for Spot {
                 Some(place) => Self::Written(place),
                 None => Self::Fresh(batch.clone(), *item),
             },
+            Self::Witnessed(bytes) => Self::Witnessed(bytes.clone()),
         }
     }
 }
@@ -54,6 +68,7 @@ impl fmt::Debug for Spot {
             Self::Stored(place) => write!(f, "Stored({place:?})"),
             Self::Written(place) => write!(f, "Written({place:?})"),
             Self::Fresh(_, item) => write!(f, "Fresh({item:?})"),
+            Self::Witnessed(_) => f.write_str("Witnessed"),
         }
     }
 }
@@ -202,6 +217,34 @@ impl Spot {
         match self {
             Self::Stored(place) | Self::Written(place) => Some(*place),
             Self::Fresh(batch, item) => batch.place(*item),
+            Self::Witnessed(_) => None,
+        }
+    }
+
+    /// Whether only the first chunk of the page is known.
+    pub fn is_head(&self) -> bool {
+        matches!(self, Self::Witnessed(bytes) if matches!(**bytes, Witnessed::Head(_)))
+    }
+
+    /// The page, if a witness shows it.
+    pub fn witnessed_page(&self) -> Option<&Page> {
+        match self {
+            Self::Witnessed(bytes) => match &**bytes {
+                Witnessed::Page(page) | Witnessed::Head(page) => Some(page),
+                Witnessed::Code(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The code, if a witness shows it.
+    pub fn witnessed_code(&self) -> Option<&[u8]> {
+        match self {
+            Self::Witnessed(bytes) => match &**bytes {
+                Witnessed::Code(code) => Some(code),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

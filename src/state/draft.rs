@@ -189,7 +189,10 @@ fn changed_leaves(
         }
         Ok(changed)
     };
-    let dirty = memory.dirty_pages();
+    let mut dirty = memory.dirty_pages();
+    if base.is_part() {
+        dirty = whole_pages(base, memory, dirty)?;
+    }
     let batches: Result<Vec<Vec<_>>, DraftError> = match dirty.len() < PARALLEL_PAGES_MIN {
         true => dirty.chunks(BATCH).map(changed).collect(),
         false => {
@@ -199,6 +202,30 @@ fn changed_leaves(
         }
     };
     Ok(batches?.concat())
+}
+
+/// The pages among these that can be hashed. Those of which a witness shows only the head can not: the spill rule alone
+/// reached them, and they must be as they were.
+fn whole_pages(
+    base: &Tree<Spot>,
+    memory: &ContractMemory,
+    pages: Vec<PageIndex>,
+) -> Result<Vec<PageIndex>, DraftError> {
+    let mut whole = Vec::with_capacity(pages.len());
+    let mut bytes = [0; PAGE_BYTES];
+    for page in pages {
+        let position = u64::from(page.0);
+        match base.get(position)? {
+            Some((_, spot)) if spot.is_head() => {
+                memory.copy_page(page, &mut bytes)?;
+                if spot.witnessed_page() != Some(&bytes) {
+                    return Err(base.lacks(position).into());
+                }
+            }
+            _ => whole.push(page),
+        }
+    }
+    Ok(whole)
 }
 
 /// The leaves of a batch of pages, which are copied into the buffer.

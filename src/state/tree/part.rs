@@ -11,7 +11,7 @@ use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::{EMPTY, Hash, TreePaths};
 
 use super::node::Entry;
-use super::{Change, Link, NodeError, NodePlace, NodeSource, Tree};
+use super::{Change, Link, NodeError, NodePlace, Tree};
 
 /// Which tree it is a part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,43 +64,67 @@ pub struct PartLeaf<L> {
 #[derive(Debug)]
 pub(super) struct Part<L> {
     of: PartOf,
+    /// From this position on there is surely nothing.
+    end: u64,
     leaves: Vec<PartLeaf<L>>,
-    paths: Arc<TreePaths>,
+    paths: Option<Arc<TreePaths>>,
 }
 
 impl<L: Clone> Tree<L> {
-    /// The tree of this root of which these positions are known, in ascending order, and nothing else.
+    /// The tree of this root, which has the height and source of `self`, of which these positions are known, in ascending order, and
+    /// that nothing is at `end` and behind. Without paths it can not be changed.
+    #[must_use]
     pub fn part(
+        &self,
         of: PartOf,
         root: Hash,
+        end: u64,
         leaves: Vec<PartLeaf<L>>,
-        paths: TreePaths,
-        source: Arc<dyn NodeSource<L>>,
+        paths: Option<TreePaths>,
     ) -> Self {
         debug_assert!(leaves.is_sorted_by(|one, next| one.position < next.position));
-        let height = paths.height();
-        let paths = Arc::new(paths);
-        Self::over_part(Part { of, leaves, paths }, height, root, source)
+        let paths = paths.map(Arc::new);
+        self.over_part(
+            Part {
+                of,
+                end,
+                leaves,
+                paths,
+            },
+            root,
+        )
     }
 
-    fn over_part(part: Part<L>, height: u32, root: Hash, source: Arc<dyn NodeSource<L>>) -> Self {
+    fn over_part(&self, part: Part<L>, root: Hash) -> Self {
         // Whoever walks the tree from its top finds that there is no node.
         let link = Link::Stored {
             place: NOWHERE,
-            level: height,
+            level: self.height,
             position: 0,
         };
+        let top = Entry {
+            hash: root,
+            height: self.height,
+            link,
+        };
         Self {
-            height,
-            top: Some(Entry {
-                hash: root,
-                height,
-                link,
-            }),
+            height: self.height,
+            top: Some(top),
             root,
-            source,
+            source: self.source.clone(),
             part: Some(Arc::new(part)),
         }
+    }
+
+    /// That a position is not among those known.
+    pub fn lacks(&self, position: u64) -> NodeError {
+        let lacks = |part: &Arc<Part<L>>| part.lacks(position);
+        self.part.as_ref().map_or(NodeError::Mismatch { place: NOWHERE }, lacks)
+    }
+
+    /// Whether it is a part.
+    pub fn is_part(&self) -> bool {
+        self.part.is_some()
     }
 
     /// The part with these changes; none if the tree is a whole one.
@@ -112,8 +136,7 @@ impl<L: Clone> Tree<L> {
             return Ok(Some(self.clone()));
         }
         let (part, root) = part.with(changes)?;
-        let source = self.source.clone();
-        Ok(Some(Self::over_part(part, self.height, root, source)))
+        Ok(Some(self.over_part(part, root)))
     }
 }
 
@@ -126,7 +149,11 @@ pub(super) const NOWHERE: NodePlace = NodePlace {
 impl<L: Clone> Part<L> {
     /// The leaf at a position, with its hash.
     pub fn get(&self, position: u64) -> Result<Option<(Hash, L)>, NodeError> {
-        let found = &self.leaves[self.find(position)?];
+        let found = match self.find(position) {
+            Ok(at) => &self.leaves[at],
+            Err(_) if position >= self.end => return Ok(None),
+            Err(error) => return Err(error),
+        };
         Ok(found.leaf.clone().map(|leaf| (found.hash, leaf)))
     }
 
@@ -157,10 +184,16 @@ impl<L: Clone> Part<L> {
             };
         }
         let hashes: Vec<(u64, Hash)> = leaves.iter().map(|leaf| (leaf.position, leaf.hash)).collect();
-        // The same positions were folded before: only of a tree without any, which is never changed, there is no path.
-        let root = self.paths.fold(&hashes);
-        let root = root.map_err(|_| self.lacks(changes[0].0))?;
-        let (of, paths) = (self.of, self.paths.clone());
-        Ok((Self { of, leaves, paths }, root))
+        let root = self.paths.as_ref().map(|paths| paths.fold(&hashes));
+        let Some(Ok(root)) = root else {
+            // INVARIANT: whoever gave paths has folded the same positions before.
+            return Err(self.lacks(changes[0].0));
+        };
+        let part = Self {
+            leaves,
+            paths: self.paths.clone(),
+            ..*self
+        };
+        Ok((part, root))
     }
 }
