@@ -268,8 +268,11 @@ impl Runtime {
         };
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
         let pages = CommittedPages::new(self.shared.commits.store().clone(), state.clone());
-        let key = (state.record.page_root, size_bytes);
-        let image = self.shared.images.get(key, Arc::new(pages));
+        let (pages, images) = (Arc::new(pages), &self.shared.images);
+        let image = match state.pages.is_part() {
+            true => images.alone(pages),
+            false => images.get((state.record.page_root, size_bytes), pages),
+        };
         let image = image.map_err(failed)?;
         ContractMemory::over(image).map_err(failed)
     }

@@ -1,0 +1,185 @@
+//! The part of a state that somebody used, as a proof; and a state of which there is such a part and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_proof::tree::page_tree_height;
+use crostata_proof::{
+    CHUNK_BYTES, CodeHash, EMPTY, Hash, PageChunks, ProvenContract, ProvenPage, ProvenPosition,
+    ProvenState, StateProof, StateProofBuilder, hash,
+};
+
+use super::batch::{Spot, Witnessed};
+use super::code::{self, CodeBucket, CodeSource, StoredCode};
+use super::pages::{CommittedPages, ReadPageError};
+use super::snapshot::{Bucket, ContractState, Snapshot};
+use super::tree::{NodeError, PartLeaf, PartOf, Tree};
+use crate::memory::{Page, spill};
+
+/// What of a state is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The positions of the contract tree.
+    pub positions: BTreeSet<u64>,
+    /// Of contracts that there are, the chunks of pages.
+    pub pages: BTreeMap<(ContractId, PageIndex), PageChunks>,
+}
+
+impl Parts {
+    /// A contract was looked up.
+    pub fn look_up(&mut self, contract: &ContractId) {
+        self.positions.insert(hash::position(contract));
+    }
+
+    /// Pages of a contract were touched. By the spill rule each stands for the head of the next, too. What lies behind the
+    /// memory that the state has is zeros, which needs no proof.
+    pub fn touch(&mut self, contract: &ContractState, touched: &BTreeSet<u32>) {
+        for page in touched {
+            self.show(contract, *page, PageChunks::ALL);
+            for next in spill(*page).filter(|next| !touched.contains(next)) {
+                self.show(contract, next, PageChunks::of_bytes(0..1));
+            }
+        }
+    }
+
+    fn show(&mut self, contract: &ContractState, page: u32, chunks: PageChunks) {
+        let page = PageIndex(page);
+        if contract.record.has_page(page) {
+            self.add(contract.record.contract, page, chunks);
+        }
+    }
+
+    /// A page became another one, behind the memory that the state has or not: the way from there to the root is needed.
+    pub fn change(&mut self, contract: ContractId, page: PageIndex) {
+        self.add(contract, page, PageChunks::ALL);
+    }
+
+    fn add(&mut self, contract: ContractId, page: PageIndex, chunks: PageChunks) {
+        let known = self.pages.entry((contract, page));
+        let known = known.or_insert(PageChunks::NONE);
+        *known = *known | chunks;
+    }
+}
+
+impl Snapshot {
+    /// A proof that shows these parts, with the records of all contracts at the positions.
+    ///
+    /// # Errors
+    /// [`ReadPageError`] when the state can not be read.
+    pub fn show(&self, parts: &Parts) -> Result<StateProof, ReadPageError> {
+        let mut builder = StateProofBuilder::new();
+        for position in &parts.positions {
+            let bucket = self.bucket(*position)?;
+            let path = self.contracts().path(*position)?;
+            builder.position(*position, path, bucket.entries());
+            for state in bucket.contracts() {
+                builder.record(state.record.clone());
+            }
+        }
+        for ((contract, page), chunks) in &parts.pages {
+            if let Some(state) = self.get(contract)? {
+                let path = state.pages.path(u64::from(page.0))?;
+                let bytes = CommittedPages::new(self.nodes().store().clone(), state).read(*page)?;
+                builder.page(contract, *page, path, bytes, *chunks);
+            }
+        }
+        Ok(builder.build())
+    }
+
+    /// The state of which `proven` is known, with these codes, and nothing else; `supplied` may know more codes. What this
+    /// snapshot is of does not matter.
+    ///
+    /// # Errors
+    /// The contract at a position of the proof whose record is not shown.
+    pub fn witnessed(
+        &self,
+        proven: &ProvenState,
+        codes: &[(CodeHash, Arc<[u8]>)],
+        supplied: Option<Arc<dyn CodeSource>>,
+    ) -> Result<Self, ContractId> {
+        let positions = proven.positions().iter();
+        let leaves: Result<Vec<_>, _> = positions.map(|position| self.bucket_leaf(position)).collect();
+        let (root, paths) = (proven.root().to_bytes(), proven.paths().clone());
+        let contracts = self.contracts();
+        let contracts = contracts.part(PartOf::Contracts, root, u64::MAX, leaves?, Some(paths));
+        let code = self.code_tree();
+        let code = code.part(PartOf::Code, EMPTY, u64::MAX, code_leaves(codes), None);
+        Ok(self.with_trees(contracts, code).supplied_by(supplied))
+    }
+
+    fn bucket_leaf(&self, position: &ProvenPosition) -> Result<PartLeaf<Bucket>, ContractId> {
+        let states = position.members().iter().map(|member| match member.shown() {
+            Some(shown) => Ok(Arc::new(self.contract_part(shown, *member.record_hash()))),
+            None => Err(*member.contract()),
+        });
+        let states: Vec<_> = states.collect::<Result<_, _>>()?;
+        Ok(PartLeaf {
+            position: position.position(),
+            hash: position.leaf(),
+            leaf: (!states.is_empty()).then(|| Bucket::of(states)),
+        })
+    }
+
+    fn contract_part(&self, shown: &ProvenContract, record_hash: Hash) -> ContractState {
+        let record = shown.record().clone();
+        let leaves = shown.pages().iter().map(page_leaf).collect();
+        let whole = Tree::new(page_tree_height(record.word_size), self.nodes().source());
+        let pages = whole.part(
+            PartOf::Pages(record.contract),
+            record.page_root,
+            record.pages(),
+            leaves,
+            shown.paths().cloned(),
+        );
+        ContractState::hashed(record, pages, record_hash)
+    }
+}
+
+fn page_leaf(page: &ProvenPage) -> PartLeaf<Spot> {
+    let shown = match page.leaf() {
+        EMPTY => None,
+        _ => Some(Witnessed::of(page)),
+    };
+    PartLeaf {
+        position: u64::from(page.index().0),
+        hash: page.leaf(),
+        leaf: shown.map(|shown| Spot::Witnessed(Arc::new(shown))),
+    }
+}
+
+impl Witnessed {
+    fn of(page: &ProvenPage) -> Self {
+        match page.bytes() {
+            Some(bytes) => Self::Page(Box::new(*bytes)),
+            None => {
+                let mut head: Box<Page> = Box::new([0; PAGE_BYTES]);
+                if let Some(shown) = page.chunk(0) {
+                    head[..CHUNK_BYTES].copy_from_slice(shown);
+                }
+                Self::Head(head)
+            }
+        }
+    }
+}
+
+fn code_leaves(codes: &[(CodeHash, Arc<[u8]>)]) -> Vec<PartLeaf<CodeBucket>> {
+    let stored = codes.iter().map(|(hash, bytes)| StoredCode {
+        hash: *hash,
+        len_bytes: bytes.len() as u64,
+        spot: Spot::Witnessed(Arc::new(Witnessed::Code(bytes.clone()))),
+    });
+    let mut leaves: Vec<PartLeaf<CodeBucket>> = Vec::with_capacity(codes.len());
+    for code in stored {
+        let position = code::position(&code.hash);
+        match leaves.last_mut().filter(|last| last.position == position) {
+            Some(last) => last.leaf = last.leaf.take().map(|bucket| bucket.with(code)),
+            None => leaves.push(PartLeaf {
+                position,
+                hash: EMPTY,
+                leaf: Some(CodeBucket::of(vec![code])),
+            }),
+        }
+    }
+    leaves
+}
