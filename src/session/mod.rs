@@ -31,7 +31,7 @@ pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;
 pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
-pub use recording::{CallStep, DeployStep, Recording, Step, Unrecordable, Used};
+pub use recording::{CallStep, DeployStep, Recorded, Recording, Step, Unrecordable};
 pub use run::Session;
 pub use runtime::{CompiledCode, Runtime, Shared};
 pub use savepoint::Savepoint;

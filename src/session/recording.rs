@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crostata_abi::ContractId;
-use crostata_proof::CodeHash;
+use crostata_proof::{CodeHash, Root};
 
 use super::answers::AnswerLog;
 use super::context::Context;
 use super::run::Session;
 use super::savepoint::Savepoint;
-use crate::engine::{Call, Runner};
+use super::error::{Error, Fatal};
+use crate::engine::{Call, Fingerprint, Runner};
+use crate::state::{Draft, NodeError, Parts, Snapshot};
 
 /// One thing that a session was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,17 +77,6 @@ pub struct DeployStep {
     pub gas_limit: u64,
 }
 
-/// What a session used of its base.
-#[derive(Debug, Clone, Default)]
-pub struct Used {
-    /// The contracts that were looked up, whether they exist or not.
-    pub contracts: BTreeSet<ContractId>,
-    /// The code that ran, of contracts that the base has.
-    pub codes: BTreeSet<CodeHash>,
-    /// The pages that were touched, of contracts that the base has.
-    pub pages: BTreeMap<ContractId, BTreeSet<u32>>,
-}
-
 /// What can not be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unrecordable {
@@ -126,13 +117,25 @@ impl Recording {
         }
     }
 
-    /// What was used so far.
-    pub fn used(&self) -> Used {
-        Used {
-            contracts: self.looked_up.borrow().clone(),
-            codes: self.codes.clone(),
-            pages: self.pages.clone(),
+    /// The code that ran, of contracts that the base has.
+    pub fn codes(&self) -> &BTreeSet<CodeHash> {
+        &self.codes
+    }
+
+    fn parts(&self, base: &Snapshot, draft: &Draft<'_>) -> Result<Parts, NodeError> {
+        let mut parts = Parts::default();
+        for contract in self.looked_up.borrow().iter() {
+            parts.look_up(contract);
         }
+        for (contract, touched) in &self.pages {
+            if let Some(state) = base.get(contract)? {
+                parts.touch(&state, touched);
+            }
+        }
+        for (contract, page) in draft.changed_pages() {
+            parts.change(contract, page);
+        }
+        Ok(parts)
     }
 
     /// Somebody wants to know of a contract.
@@ -162,10 +165,59 @@ impl Recording {
     }
 }
 
+/// A recording, the state that it began from, what of it was used, and what became of it.
+#[derive(Debug)]
+pub struct Recorded<R> {
+    /// What was done.
+    pub recording: R,
+    /// The protocol.
+    pub protocol: Fingerprint,
+    /// The state at the beginning.
+    pub base: Snapshot,
+    /// What of it was used.
+    pub parts: Parts,
+    /// The root at the end.
+    pub root_after: Root,
+}
+
 impl Session {
-    /// What was recorded, if the session is.
-    pub(crate) fn recording(&self) -> Option<&Recording> {
-        self.runner.as_ref()?.host().recording.as_deref()
+    /// What was recorded, if the session is: up to now, or up to the first commit or seal.
+    pub(crate) fn recorded<T>(
+        &self,
+        look: impl FnOnce(Recorded<&Recording>) -> T,
+    ) -> Result<Option<T>, Error> {
+        if let Some(ended) = &self.recorded {
+            return Ok(Some(look(ended.by_ref())));
+        }
+        let draft = self.draft()?;
+        let Some(context) = self.runner.as_ref().map(|runner| runner.host()) else {
+            return Ok(None);
+        };
+        let Some(recording) = &context.recording else {
+            return Ok(None);
+        };
+        let recorded = Recorded::new(&**recording, context, &draft).map_err(Fatal::from)?;
+        Ok(Some(look(recorded)))
+    }
+
+    /// Ends the recording: the draft becomes a state of its own.
+    pub(super) fn end_recording(&mut self, ended: Option<Recorded<()>>) {
+        let Some(runner) = &mut self.runner else {
+            return;
+        };
+        if let (Some(ended), Some(recording)) = (ended, runner.host_mut().recording.take()) {
+            self.recorded = Some(Box::new(ended.of(*recording)));
+        }
+    }
+
+    /// What a recording that ends with this draft says, but for the recording itself.
+    pub(super) fn ended_recording(&self, draft: &Draft<'_>) -> Result<Option<Recorded<()>>, Error> {
+        let context = self.runner.as_ref().map(|runner| runner.host());
+        let recording = context.and_then(|context| Some((context, context.recording.as_ref()?)));
+        let ended = recording.map(|(context, recording)| {
+            Ok(Recorded::new(&**recording, context, draft)?.of(()))
+        });
+        Ok(ended.transpose().map_err(|error: NodeError| Fatal::from(error))?)
     }
 
     /// Notes something in the recording, if there is one.
@@ -228,6 +280,44 @@ impl Session {
             let open = recording.close(savepoint);
             recording.steps.push(Step::Release { open });
         });
+    }
+}
+
+impl<R> Recorded<R> {
+    fn of<T>(self, recording: T) -> Recorded<T> {
+        Recorded {
+            recording,
+            protocol: self.protocol,
+            base: self.base,
+            parts: self.parts,
+            root_after: self.root_after,
+        }
+    }
+
+    fn by_ref(&self) -> Recorded<&R> {
+        Recorded {
+            recording: &self.recording,
+            protocol: self.protocol,
+            base: self.base.clone(),
+            parts: self.parts.clone(),
+            root_after: self.root_after,
+        }
+    }
+}
+
+impl<'a> Recorded<&'a Recording> {
+    fn new(
+        recording: &'a Recording,
+        context: &Context,
+        draft: &Draft<'_>,
+    ) -> Result<Self, NodeError> {
+        Ok(Self {
+            recording,
+            protocol: Fingerprint::of_text(context.runtime.protocol_text().as_bytes()),
+            parts: recording.parts(&context.base, draft)?,
+            base: context.base.clone(),
+            root_after: draft.snapshot.root(),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::hooks::Feeder;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
-use super::recording::{Recording, record_touches};
+use super::recording::{Recorded, Recording, record_touches};
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, ErrorKind, Fault, Refusal, Runner};
@@ -37,6 +37,8 @@ pub struct Session {
     /// Whether that was its deadline.
     timed_out: bool,
     pub(super) journal: Journal,
+    /// What was recorded until the session's base became another.
+    pub(super) recorded: Option<Box<Recorded<Recording>>>,
     /// The directory of an ephemeral VM, which must outlive the session.
     pub(super) directory: Option<Arc<TempDir>>,
 }
@@ -100,6 +102,7 @@ impl Session {
             poisoned: false,
             timed_out: false,
             journal: Journal::default(),
+            recorded: None,
             directory: None,
         }
     }

@@ -86,6 +86,17 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
+    /// The pages that changed of contracts that the base has.
+    pub fn changed_pages(&self) -> Vec<(ContractId, PageIndex)> {
+        let kept = self.changes.iter().filter(|change| !change.fresh);
+        let pages = kept.filter_map(|change| {
+            let record = ContractRecord::decode(&change.record).ok()?;
+            let pages = change.pages.iter();
+            Some(pages.map(move |(page, _)| (record.contract, *page)))
+        });
+        pages.flatten().collect()
+    }
+
     /// The content of the pages that are new, each content once, as the blobs of `entry` are.
     ///
     /// # Errors
