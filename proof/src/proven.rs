@@ -288,6 +288,11 @@ impl ProvenState {
         !self.codes.is_empty()
     }
 
+    /// The codes of which something is shown, ascending.
+    pub fn code_hashes(&self) -> impl Iterator<Item = &CodeHash> {
+        self.codes.iter().map(|code| &code.hash)
+    }
+
     /// The contract, or `None` if there is none.
     fn find(&self, contract: &ContractId) -> Result<Option<&ProvenContract>, NotShown> {
         let unknown = NotShown::Contract {

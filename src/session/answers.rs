@@ -41,7 +41,11 @@ pub struct AnswerLog(Arc<Mutex<Vec<Answer>>>);
 
 impl AnswerLog {
     /// The query, so that its answers are noted.
-    pub fn noting(&self, name: &str, query: Option<Arc<dyn HostQuery>>) -> Option<Arc<dyn HostQuery>> {
+    pub fn noting(
+        &self,
+        name: &str,
+        query: Option<Arc<dyn HostQuery>>,
+    ) -> Option<Arc<dyn HostQuery>> {
         let name = name.to_owned();
         match query {
             Some(query) => {
@@ -91,7 +95,12 @@ impl HostQuery for Noted {
 
     fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
         let answer = self.query.answer(argument);
-        if let Some(asked) = self.log.lock().last_mut().and_then(|last| last.asked.as_mut()) {
+        if let Some(asked) = self
+            .log
+            .lock()
+            .last_mut()
+            .and_then(|last| last.asked.as_mut())
+        {
             asked.reply = match &answer {
                 Ok(bytes) => Reply::Answered(bytes.clone()),
                 Err(_) => Reply::Refused,
@@ -144,6 +153,11 @@ impl Replay {
         }
     }
 
+    /// The first answer, counted from 0, that did not fit the question.
+    pub fn strayed_so_far(&self) -> Option<usize> {
+        self.lock().strayed
+    }
+
     /// The first answer, counted from 0, that did not fit the question, or that nobody asked for.
     pub fn strayed(&self) -> Option<usize> {
         let mut state = self.lock();
@@ -154,7 +168,10 @@ impl Replay {
 
     /// An answer that was paid for when it was recorded must have been given by now, and no other.
     fn settle(&self, state: &mut ReplayState) {
-        let last = state.next.checked_sub(1).and_then(|at| self.answers.get(at));
+        let last = state
+            .next
+            .checked_sub(1)
+            .and_then(|at| self.answers.get(at));
         let last = last.and_then(|last| last.asked.as_ref());
         if state.due && last.is_some_and(|asked| asked.reply != Reply::Unpaid) {
             state.stray();
@@ -164,7 +181,10 @@ impl Replay {
 
     fn price(&self, argument: &[u8]) -> u64 {
         let mut state = self.lock();
-        let asked = self.answers.get(state.next).and_then(|answer| answer.asked.as_ref());
+        let asked = self
+            .answers
+            .get(state.next)
+            .and_then(|answer| answer.asked.as_ref());
         match asked.filter(|asked| asked.argument == argument) {
             Some(asked) => {
                 state.next += 1;
@@ -181,8 +201,14 @@ impl Replay {
     fn answer(&self) -> Result<Vec<u8>, QueryError> {
         let mut state = self.lock();
         state.due = false;
-        let last = state.next.checked_sub(1).and_then(|at| self.answers.get(at));
-        match last.and_then(|last| last.asked.as_ref()).map(|asked| &asked.reply) {
+        let last = state
+            .next
+            .checked_sub(1)
+            .and_then(|at| self.answers.get(at));
+        match last
+            .and_then(|last| last.asked.as_ref())
+            .map(|asked| &asked.reply)
+        {
             Some(Reply::Answered(bytes)) => Ok(bytes.clone()),
             Some(Reply::Refused) => Err(QueryError("refused when it was recorded".to_owned())),
             Some(Reply::Unpaid) | None => {

@@ -75,6 +75,27 @@ impl SessionData {
     }
 }
 
+impl SessionData {
+    pub(super) fn set_raw(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, DatumError> {
+        if name.len() > NAME_BYTES_MAX {
+            let len_bytes = name.len();
+            return Err(DatumError::Name { len_bytes });
+        }
+        if bytes.len() > ARGBUF_LEN {
+            let error = CodecError::TooLong {
+                type_name: "bytes",
+                max_bytes: ARGBUF_LEN,
+            };
+            return Err(DatumError::Value { name, error });
+        }
+        Ok(self.data.insert(name, bytes))
+    }
+}
+
 impl SessionDataBuilder {
     /// Bases the session on a commit, named by itself, its id, or its root, or on a sealed state.
     pub fn base(mut self, base: impl Into<Base>) -> Self {
@@ -138,19 +159,7 @@ impl SessionDataBuilder {
         name: impl Into<String>,
         bytes: Vec<u8>,
     ) -> Result<Self, DatumError> {
-        let name = name.into();
-        if name.len() > NAME_BYTES_MAX {
-            let len_bytes = name.len();
-            return Err(DatumError::Name { len_bytes });
-        }
-        if bytes.len() > ARGBUF_LEN {
-            let error = CodecError::TooLong {
-                type_name: "bytes",
-                max_bytes: ARGBUF_LEN,
-            };
-            return Err(DatumError::Value { name, error });
-        }
-        self.0.data.insert(name, bytes);
+        self.0.set_raw(name.into(), bytes)?;
         Ok(self)
     }
 

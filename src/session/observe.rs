@@ -54,7 +54,10 @@ impl Session {
         let context = runner.host();
         match (context.contracts.get(contract), runner.memory(contract)) {
             (Some(touched), Some(memory)) => Ok(Some(touched.metadata(*contract, memory))),
-            _ => Ok(context.watched(contract)?.as_deref().map(committed_metadata)),
+            _ => Ok(context
+                .watched(contract)?
+                .as_deref()
+                .map(committed_metadata)),
         }
     }
 
@@ -143,6 +146,25 @@ impl Session {
             return Ok(None);
         };
         let before = runner.host_mut().data.set(name.clone(), value)?;
+        self.record_datum(&name);
+        self.note_datum(name, before.clone());
+        Ok(before)
+    }
+
+    /// Sets the bytes of a session datum and gives those it had before.
+    ///
+    /// # Errors
+    /// [`DatumError`] for a name or value that no contract could read.
+    pub fn set_meta_raw(
+        &mut self,
+        name: impl Into<String>,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, DatumError> {
+        let name = name.into();
+        let Some(runner) = &mut self.runner else {
+            return Ok(None);
+        };
+        let before = runner.host_mut().data.set_raw(name.clone(), bytes)?;
         self.record_datum(&name);
         self.note_datum(name, before.clone());
         Ok(before)

@@ -13,9 +13,9 @@ use crostata_proof::{CodeHash, Root};
 
 use super::answers::AnswerLog;
 use super::context::Context;
+use super::error::{Error, Fatal};
 use super::run::Session;
 use super::savepoint::Savepoint;
-use super::error::{Error, Fatal};
 use crate::engine::{Call, Fingerprint, Runner};
 use crate::state::{Draft, NodeError, Parts, Snapshot};
 
@@ -214,10 +214,11 @@ impl Session {
     pub(super) fn ended_recording(&self, draft: &Draft<'_>) -> Result<Option<Recorded<()>>, Error> {
         let context = self.runner.as_ref().map(|runner| runner.host());
         let recording = context.and_then(|context| Some((context, context.recording.as_ref()?)));
-        let ended = recording.map(|(context, recording)| {
-            Ok(Recorded::new(&**recording, context, draft)?.of(()))
-        });
-        Ok(ended.transpose().map_err(|error: NodeError| Fatal::from(error))?)
+        let ended = recording
+            .map(|(context, recording)| Ok(Recorded::new(&**recording, context, draft)?.of(())));
+        Ok(ended
+            .transpose()
+            .map_err(|error: NodeError| Fatal::from(error))?)
     }
 
     /// Notes something in the recording, if there is one.

@@ -9,6 +9,7 @@ use crostata_abi::typed::{Decode, Encode, decode, encode};
 use crostata_proof::{CodeHash, CommitId};
 use tempfile::TempDir;
 
+use super::answers::Replay;
 use super::context::Context;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
@@ -110,6 +111,14 @@ impl Session {
     /// The same session, keeping a temporary directory alive as long as it lives.
     pub(crate) fn keeping(mut self, directory: Arc<TempDir>) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// The same session, whose host queries are answered as they were when they were recorded.
+    pub(crate) fn answered_by(mut self, replay: Arc<Replay>) -> Self {
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().replay = Some(replay);
+        }
         self
     }
 

@@ -157,10 +157,7 @@ impl Session {
         Ok(commit)
     }
 
-    fn seal_state(
-        &mut self,
-        tag: [u8; 32],
-    ) -> Result<(Sealed, Option<Recorded<()>>), CommitError> {
+    fn seal_state(&mut self, tag: [u8; 32]) -> Result<(Sealed, Option<Recorded<()>>), CommitError> {
         let runtime = self.ready()?;
         let draft = self.draft().map_err(to_commit_error)?;
         let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());

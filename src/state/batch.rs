@@ -26,15 +26,13 @@ pub enum Spot {
     Witnessed(Arc<Witnessed>),
 }
 
-/// Bytes that a witness shows. They were checked with it.
+/// A page that a witness shows. It was checked with it.
 #[derive(Debug)]
 pub enum Witnessed {
-    /// A page.
+    /// All of it.
     Page(Box<Page>),
-    /// The first chunk of a page, with zeros for the rest, which nobody needs.
+    /// Its first chunk, with zeros for the rest, which nobody needs.
     Head(Box<Page>),
-    /// A code.
-    Code(Arc<[u8]>),
 }
 
 /// Something in a batch.
@@ -231,18 +229,6 @@ impl Spot {
         match self {
             Self::Witnessed(bytes) => match &**bytes {
                 Witnessed::Page(page) | Witnessed::Head(page) => Some(page),
-                Witnessed::Code(_) => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// The code, if a witness shows it.
-    pub fn witnessed_code(&self) -> Option<&[u8]> {
-        match self {
-            Self::Witnessed(bytes) => match &**bytes {
-                Witnessed::Code(code) => Some(code),
-                _ => None,
             },
             _ => None,
         }

@@ -114,9 +114,6 @@ pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, Re
 /// # Errors
 /// [`ReadPageError`] when the store can not give them, or gives others.
 pub fn read_code(store: &Store, code: &StoredCode) -> Result<Vec<u8>, ReadPageError> {
-    if let Some(bytes) = code.spot.witnessed_code() {
-        return Ok(bytes.to_vec());
-    }
     let bytes = code.spot.read_code(store, code.len_bytes)?;
     if hash::code_hash(&bytes) == code.hash {
         return Ok(bytes);

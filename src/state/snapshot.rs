@@ -110,7 +110,7 @@ pub struct Snapshot {
     /// What the snapshot names in the log stays readable while it lives.
     _lease: Lease,
     origin: Origin,
-    /// Who may have code that the tree of code lacks because it is a part.
+    /// Who may have the code, if this is a part of a state, whose tree of code is empty.
     supplied: Option<Arc<dyn CodeSource>>,
 }
 
@@ -242,9 +242,12 @@ impl Snapshot {
         }
     }
 
-    /// The same state with code that a part of it does not have.
-    pub(super) fn supplied_by(self, supplied: Option<Arc<dyn CodeSource>>) -> Self {
-        Self { supplied, ..self }
+    /// The same state with its code from elsewhere.
+    pub(super) fn supplied_by(self, codes: Arc<dyn CodeSource>) -> Self {
+        Self {
+            supplied: Some(codes),
+            ..self
+        }
     }
 
     /// The nodes of the trees.
@@ -265,14 +268,10 @@ impl Snapshot {
     /// # Errors
     /// [`ReadPageError`] when it can not be had.
     pub fn code(&self, hash: &CodeHash) -> Result<Vec<u8>, ReadPageError> {
-        let code = match self.find_code(hash) {
-            Err(NodeError::NotWitnessed(_)) => return self.supplied(hash),
-            found => found?,
-        };
-        let Some(code) = code else {
-            return Err(ReadPageError::MissingCode { code: *hash });
-        };
-        read_code(self.nodes.store(), &code)
+        match self.find_code(hash)? {
+            Some(code) => read_code(self.nodes.store(), &code),
+            None => self.supplied(hash),
+        }
     }
 
     fn supplied(&self, code: &CodeHash) -> Result<Vec<u8>, ReadPageError> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{
-    CHUNK_BYTES, CodeHash, EMPTY, Hash, PageChunks, ProvenContract, ProvenPage, ProvenPosition,
-    ProvenState, StateProof, StateProofBuilder, hash,
+    CHUNK_BYTES, EMPTY, Hash, PageChunks, ProvenContract, ProvenPage, ProvenPosition, ProvenState,
+    StateProof, StateProofBuilder, hash,
 };
 
 use super::batch::{Spot, Witnessed};
-use super::code::{self, CodeBucket, CodeSource, StoredCode};
+use super::code::CodeSource;
 use super::pages::{CommittedPages, ReadPageError};
 use super::snapshot::{Bucket, ContractState, Snapshot};
 use super::tree::{NodeError, PartLeaf, PartOf, Tree};
@@ -87,32 +87,34 @@ impl Snapshot {
         Ok(builder.build())
     }
 
-    /// The state of which `proven` is known, with these codes, and nothing else; `supplied` may know more codes. What this
-    /// snapshot is of does not matter.
+    /// The state of which `proven` is known, and nothing else, with code from `codes`. What this snapshot is of does not matter.
     ///
     /// # Errors
     /// The contract at a position of the proof whose record is not shown.
     pub fn witnessed(
         &self,
         proven: &ProvenState,
-        codes: &[(CodeHash, Arc<[u8]>)],
-        supplied: Option<Arc<dyn CodeSource>>,
+        codes: Arc<dyn CodeSource>,
     ) -> Result<Self, ContractId> {
         let positions = proven.positions().iter();
-        let leaves: Result<Vec<_>, _> = positions.map(|position| self.bucket_leaf(position)).collect();
+        let leaves: Result<Vec<_>, _> = positions
+            .map(|position| self.bucket_leaf(position))
+            .collect();
         let (root, paths) = (proven.root().to_bytes(), proven.paths().clone());
         let contracts = self.contracts();
         let contracts = contracts.part(PartOf::Contracts, root, u64::MAX, leaves?, Some(paths));
-        let code = self.code_tree();
-        let code = code.part(PartOf::Code, EMPTY, u64::MAX, code_leaves(codes), None);
-        Ok(self.with_trees(contracts, code).supplied_by(supplied))
+        let state = self.with_trees(contracts, self.code_tree().emptied());
+        Ok(state.supplied_by(codes))
     }
 
     fn bucket_leaf(&self, position: &ProvenPosition) -> Result<PartLeaf<Bucket>, ContractId> {
-        let states = position.members().iter().map(|member| match member.shown() {
-            Some(shown) => Ok(Arc::new(self.contract_part(shown, *member.record_hash()))),
-            None => Err(*member.contract()),
-        });
+        let states = position
+            .members()
+            .iter()
+            .map(|member| match member.shown() {
+                Some(shown) => Ok(Arc::new(self.contract_part(shown, *member.record_hash()))),
+                None => Err(*member.contract()),
+            });
         let states: Vec<_> = states.collect::<Result<_, _>>()?;
         Ok(PartLeaf {
             position: position.position(),
@@ -161,25 +163,4 @@ impl Witnessed {
             }
         }
     }
-}
-
-fn code_leaves(codes: &[(CodeHash, Arc<[u8]>)]) -> Vec<PartLeaf<CodeBucket>> {
-    let stored = codes.iter().map(|(hash, bytes)| StoredCode {
-        hash: *hash,
-        len_bytes: bytes.len() as u64,
-        spot: Spot::Witnessed(Arc::new(Witnessed::Code(bytes.clone()))),
-    });
-    let mut leaves: Vec<PartLeaf<CodeBucket>> = Vec::with_capacity(codes.len());
-    for code in stored {
-        let position = code::position(&code.hash);
-        match leaves.last_mut().filter(|last| last.position == position) {
-            Some(last) => last.leaf = last.leaf.take().map(|bucket| bucket.with(code)),
-            None => leaves.push(PartLeaf {
-                position,
-                hash: EMPTY,
-                leaf: Some(CodeBucket::of(vec![code])),
-            }),
-        }
-    }
-    leaves
 }

@@ -20,8 +20,6 @@ pub enum PartOf {
     Contracts,
     /// A contract's pages.
     Pages(ContractId),
-    /// The tree of code.
-    Code,
 }
 
 /// What was wanted of a state of which a witness shows a part, and is not in it.
@@ -40,12 +38,6 @@ pub enum NotWitnessed {
         contract: ContractId,
         /// The page.
         page: PageIndex,
-    },
-    /// Code.
-    #[error("the code at position {position} of the tree of code")]
-    Code {
-        /// The first bits of its hash.
-        position: u64,
     },
 }
 
@@ -119,7 +111,9 @@ impl<L: Clone> Tree<L> {
     /// That a position is not among those known.
     pub fn lacks(&self, position: u64) -> NodeError {
         let lacks = |part: &Arc<Part<L>>| part.lacks(position);
-        self.part.as_ref().map_or(NodeError::Mismatch { place: NOWHERE }, lacks)
+        self.part
+            .as_ref()
+            .map_or(NodeError::Mismatch { place: NOWHERE }, lacks)
     }
 
     /// Whether it is a part.
@@ -165,12 +159,13 @@ impl<L: Clone> Part<L> {
                 contract,
                 page: PageIndex(position as u32),
             },
-            PartOf::Code => NotWitnessed::Code { position },
         })
     }
 
     fn find(&self, position: u64) -> Result<usize, NodeError> {
-        let found = self.leaves.binary_search_by_key(&position, |leaf| leaf.position);
+        let found = self
+            .leaves
+            .binary_search_by_key(&position, |leaf| leaf.position);
         found.map_err(|_| self.lacks(position))
     }
 
@@ -183,7 +178,10 @@ impl<L: Clone> Part<L> {
                 None => (EMPTY, None),
             };
         }
-        let hashes: Vec<(u64, Hash)> = leaves.iter().map(|leaf| (leaf.position, leaf.hash)).collect();
+        let hashes: Vec<(u64, Hash)> = leaves
+            .iter()
+            .map(|leaf| (leaf.position, leaf.hash))
+            .collect();
         let root = self.paths.as_ref().map(|paths| paths.fold(&hashes));
         let Some(Ok(root)) = root else {
             // INVARIANT: whoever gave paths has folded the same positions before.
