@@ -82,11 +82,6 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// What was read since the byte at `start`.
-    pub fn since(&self, start: usize) -> &'a [u8] {
-        self.bytes.get(start..self.at).unwrap_or(&[])
-    }
-
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], WitnessDecodeError> {
         let rest = self.bytes.get(self.at..).unwrap_or(&[]);
         let Some(taken) = rest.get(..len) else {

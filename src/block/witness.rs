@@ -46,6 +46,21 @@ pub struct Witness {
 }
 
 impl Witness {
+    /// A witness of parts that came apart: a block has its calls, say, and only the rest is sent beside it. Costs hashing of the codes.
+    pub fn new(
+        context: WitnessContext,
+        state: StateProof,
+        codes: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Self {
+        let codes = codes.into_iter();
+        let codes = codes.map(|code| (hash::code_hash(&code), code.into()));
+        Self {
+            context,
+            state,
+            codes: codes.collect(),
+        }
+    }
+
     /// What the calls ran under, and the calls.
     pub fn context(&self) -> &WitnessContext {
         &self.context

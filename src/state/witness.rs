@@ -14,7 +14,7 @@ use super::batch::{Spot, Witnessed};
 use super::code::CodeSource;
 use super::pages::{CommittedPages, ReadPageError};
 use super::snapshot::{Bucket, ContractState, Snapshot};
-use super::tree::{NodeError, PartLeaf, PartOf, Tree};
+use super::tree::{PartLeaf, PartOf, Tree};
 use crate::memory::{Page, spill};
 
 /// What of a state is used.

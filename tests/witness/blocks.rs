@@ -86,9 +86,18 @@ impl Numbers {
             2 => Operation::Within(Box::new(self.operation()), self.below(2) == 0),
             3..6 => {
                 let import = ["hq", "hd", "owner", "c"][self.below(4) as usize];
-                Operation::Use(import, self.below(6) as usize, self.below(12) as u8, self.gas())
+                Operation::Use(
+                    import,
+                    self.below(6) as usize,
+                    self.below(12) as u8,
+                    self.gas(),
+                )
             }
-            _ => Operation::Act(self.below(u64::from(ACTORS) + 1) as u8, self.steps(0), self.gas()),
+            _ => Operation::Act(
+                self.below(u64::from(ACTORS) + 1) as u8,
+                self.steps(0),
+                self.gas(),
+            ),
         }
     }
 }
@@ -120,7 +129,11 @@ fn does(session: &mut Session, operation: &Operation, seen: &mut Vec<Digest>) {
         }
         Operation::Deploy(number, junk) => {
             let width = WIDTHS[usize::from(number % 2)];
-            let code = if *junk { b"junk".to_vec() } else { probe(width) };
+            let code = if *junk {
+                b"junk".to_vec()
+            } else {
+                probe(width)
+            };
             let data = ContractData::builder().contract_id(id(*number));
             let _ = session.deploy(code, data, LIMIT);
             seen.push(None);
@@ -209,7 +222,9 @@ fn random_blocks_follow_from_their_witnesses() {
                 // A block of data alone uses nothing.
                 let called = session.call_raw(id(0), "run", [], LIMIT);
                 seen.push(digest(&called));
-                operations.iter().for_each(|operation| does(session, operation, seen));
+                operations
+                    .iter()
+                    .for_each(|operation| does(session, operation, seen));
             };
             println!("{operations:?}");
             base = block(&vm, Some(&base), commits, does_all, &verifiers);

@@ -1,13 +1,13 @@
 //! A VM with actors and a probe, sessions that are recorded, and verifiers that have nothing.
 
 use crostata::{
-    Backend, CallReceipt, Commit, Config, Error, HostQuery, PricedQuery, QueryError,
+    Backend, CallReceipt, Commit, Config, ContractData, Error, HostQuery, PricedQuery, QueryError,
     Reply, Root, Session, SessionData, SessionDataBuilder, StepReceipt, VM, VerifiedCalls,
     Verifier, Witness, WitnessError,
 };
 
 use crate::fixtures::actor::actor;
-use crate::fixtures::{BACKENDS, Width, deploy, ephemeral, id, probe};
+use crate::fixtures::{BACKENDS, LIMIT, Width, deploy, ephemeral, id, probe};
 
 /// Actors 0 and 1, and a third one of the other width.
 pub const ACTORS: u8 = 3;
@@ -69,7 +69,8 @@ pub fn populated(width: Width) -> (VM, Commit) {
     populate(&mut session, width);
     let code = probe(width);
     for number in 100..140 {
-        deploy(&mut session, number, &code);
+        let data = ContractData::builder().contract_id(id(number));
+        session.deploy(&code, data, LIMIT).unwrap();
     }
     let commit = session.commit().unwrap();
     (vm, commit)
