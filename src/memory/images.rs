@@ -83,15 +83,6 @@ impl Images {
         Ok(Arc::new(CommittedImage::new(image, source)))
     }
 
-    /// An image that nobody shares: what its source gives may be less than the memory has.
-    ///
-    /// # Errors
-    /// [`MemoryError::System`].
-    pub fn alone(&self, source: Arc<dyn PageSource>) -> Result<Arc<CommittedImage>, MemoryError> {
-        let image = self.make(&mut self.lock(), source.size_bytes())?;
-        Ok(Arc::new(CommittedImage::new(Arc::new(image), source)))
-    }
-
     /// Bytes loaded in all images that are held here or by a session.
     #[cfg(test)]
     pub fn loaded_bytes(&self) -> u64 {

@@ -201,13 +201,8 @@ impl ContractMemory {
     }
 
     fn load_with_spill(&self, page: u32) -> Result<(), MemoryError> {
-        if let Some(base) = &self.base {
-            base.load(page)?;
-            for next in spill(page) {
-                base.load(next)?;
-            }
-        }
-        Ok(())
+        self.load(page)?;
+        spill(page).try_for_each(|next| self.load(next))
     }
 
     fn warm(&mut self, page: u32, mark: u8) {

@@ -12,7 +12,7 @@ use crate::engine::{
     Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Module, ModuleError,
     Modules, Protocol,
 };
-use crate::memory::{ContractMemory, Images};
+use crate::memory::{CommittedImage, ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
 /// Codes of which it is remembered that they keep to the rules for deployment.
@@ -270,7 +270,7 @@ impl Runtime {
         let pages = CommittedPages::new(self.shared.commits.store().clone(), state.clone());
         let (pages, images) = (Arc::new(pages), &self.shared.images);
         let image = match state.pages.is_part() {
-            true => images.alone(pages),
+            true => Ok(Arc::new(CommittedImage::alone(pages))),
             false => images.get((state.record.page_root, size_bytes), pages),
         };
         let image = image.map_err(failed)?;
