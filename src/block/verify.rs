@@ -119,7 +119,7 @@ impl Verifier {
         let protocol = context.protocol;
         let runtime = self.runtimes.get(&protocol);
         let runtime = runtime.ok_or(WitnessError::UnknownProtocol { protocol })?;
-        let proven = state.verify(root_before)?;
+        let proven = Arc::new(state.verify(root_before)?.into_inner());
         let codes = Arc::new(Codes {
             held: codes,
             supplied: self.supplied.clone(),

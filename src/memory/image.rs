@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crostata_abi::{PAGE_BYTES, PageIndex};
 
 use super::loaded::LoadedPages;
-use super::{MemoryError, Page, PageSource};
+use super::{MemoryError, PageSource};
 use crate::region::{Image, Region};
 
 /// Locks for filling: threads that load different pages seldom wait for each other.
@@ -122,9 +122,10 @@ impl CommittedImage {
         if page >= self.pages_alone() {
             return Ok(());
         }
-        let mut copy = |page: &Page| {
-            let end = (offset + bytes.len()).min(PAGE_BYTES);
-            bytes[..end - offset].copy_from_slice(&page[offset..end]);
+        let mut copy = |page: &[u8]| {
+            let known = page.get(offset..).unwrap_or(&[]);
+            let len = known.len().min(bytes.len());
+            bytes[..len].copy_from_slice(&known[..len]);
         };
         let read = self.source.read(PageIndex(page), &mut copy);
         read.map_err(io::Error::other)

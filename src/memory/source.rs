@@ -18,13 +18,14 @@ pub trait PageSource: Send + Sync {
     /// When the page can not be had, or is not the page that the tree holds.
     fn page(&self, index: PageIndex) -> Result<Option<Box<Page>>, PageSourceError>;
 
-    /// Hands the bytes of a page over, without a copy where it can, unless it is zeros.
+    /// Hands the bytes of a page over, without a copy where it can, unless it is zeros. Where only the beginning of a page is known, the
+    /// rest is taken for zeros.
     ///
     /// # Errors
     /// As [`page`](Self::page).
-    fn read(&self, index: PageIndex, read: &mut dyn FnMut(&Page)) -> Result<(), PageSourceError> {
+    fn read(&self, index: PageIndex, read: &mut dyn FnMut(&[u8])) -> Result<(), PageSourceError> {
         if let Some(page) = self.page(index)? {
-            read(&page);
+            read(&page[..]);
         }
         Ok(())
     }

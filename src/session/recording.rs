@@ -314,7 +314,7 @@ impl<'a> Recorded<&'a Recording> {
     ) -> Result<Self, NodeError> {
         Ok(Self {
             recording,
-            protocol: Fingerprint::of_text(context.runtime.protocol_text().as_bytes()),
+            protocol: context.runtime.fingerprint(),
             parts: recording.parts(&context.base, draft)?,
             base: context.base.clone(),
             root_after: draft.snapshot.root(),

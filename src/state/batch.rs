@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crostata_abi::PAGE_BYTES;
+use crostata_proof::ProvenState;
 
 use super::entry::CommitEntry;
 use super::pages::ReadPageError;
@@ -23,16 +24,32 @@ pub enum Spot {
     /// In a batch.
     Fresh(Arc<Batch>, Item),
     /// In a witness.
-    Witnessed(Arc<Witnessed>),
+    Witnessed(Witnessed),
 }
 
-/// A page that a witness shows. It was checked with it.
-#[derive(Debug)]
-pub enum Witnessed {
-    /// All of it.
-    Page(Box<Page>),
-    /// Its first chunk, with zeros for the rest, which nobody needs.
-    Head(Box<Page>),
+/// A page that a witness shows, all of it or the first chunk. It was checked with the witness.
+#[derive(Clone)]
+pub struct Witnessed {
+    /// What the witness shows.
+    pub proven: Arc<ProvenState>,
+    /// Which of its positions.
+    pub position: usize,
+    /// Which contract there.
+    pub member: usize,
+    /// Which of its pages.
+    pub page: usize,
+}
+
+impl Witnessed {
+    /// The bytes that are known, from the first on.
+    pub fn bytes(&self) -> &[u8] {
+        let member = &self.proven.positions()[self.position].members()[self.member];
+        let page = member
+            .shown()
+            .and_then(|shown| shown.pages().get(self.page));
+        let page = page.and_then(|page| page.bytes().map(|all| &all[..]).or_else(|| page.chunk(0)));
+        page.unwrap_or(&[])
+    }
 }
 
 /// Something in a batch.
@@ -55,7 +72,7 @@ impl Clone for Spot {
                 Some(place) => Self::Written(place),
                 None => Self::Fresh(batch.clone(), *item),
             },
-            Self::Witnessed(bytes) => Self::Witnessed(bytes.clone()),
+            Self::Witnessed(page) => Self::Witnessed(page.clone()),
         }
     }
 }
@@ -219,17 +236,10 @@ impl Spot {
         }
     }
 
-    /// Whether only the first chunk of the page is known.
-    pub fn is_head(&self) -> bool {
-        matches!(self, Self::Witnessed(bytes) if matches!(**bytes, Witnessed::Head(_)))
-    }
-
-    /// The page, if a witness shows it.
-    pub fn witnessed_page(&self) -> Option<&Page> {
+    /// What a witness shows of the page, from the first byte on, if it is in one.
+    pub fn witnessed(&self) -> Option<&[u8]> {
         match self {
-            Self::Witnessed(bytes) => match &**bytes {
-                Witnessed::Page(page) | Witnessed::Head(page) => Some(page),
-            },
+            Self::Witnessed(page) => Some(page.bytes()),
             _ => None,
         }
     }

@@ -104,8 +104,10 @@ impl CommittedPages {
 /// # Errors
 /// [`ReadPageError`] when the store can not give it, or gives another.
 pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, ReadPageError> {
-    if let Some(page) = spot.witnessed_page() {
-        return Ok(Box::new(*page));
+    if let Some(bytes) = spot.witnessed() {
+        let mut page = Box::new([0; PAGE_BYTES]);
+        page[..bytes.len()].copy_from_slice(bytes);
+        return Ok(page);
     }
     let page = spot.read_page(store)?;
     if hash::page_leaf(&page) == leaf {
@@ -140,17 +142,17 @@ impl PageSource for CommittedPages {
         self.find(page).map_err(|reason| reason.of(page))
     }
 
-    fn read(&self, page: PageIndex, read: &mut dyn FnMut(&Page)) -> Result<(), PageSourceError> {
+    fn read(&self, page: PageIndex, read: &mut dyn FnMut(&[u8])) -> Result<(), PageSourceError> {
         let found = self.contract.pages.get(u64::from(page.0));
         let found = found.map_err(|reason| ReadPageError::from(reason).of(page))?;
         let Some((leaf, spot)) = found else {
             return Ok(());
         };
-        match spot.witnessed_page() {
+        match spot.witnessed() {
             Some(bytes) => read(bytes),
             None => {
                 let bytes = read_page(&self.store, leaf, &spot);
-                read(&*bytes.map_err(|reason| reason.of(page))?);
+                read(&bytes.map_err(|reason| reason.of(page))?[..]);
             }
         }
         Ok(())

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::tree::page_tree_height;
 use crostata_proof::{
-    CHUNK_BYTES, EMPTY, Hash, PageChunks, ProvenContract, ProvenPage, ProvenPosition, ProvenState,
-    StateProof, StateProofBuilder, hash,
+    EMPTY, Hash, PageChunks, ProvenContract, ProvenState, StateProof, StateProofBuilder, hash,
 };
 
 use super::batch::{Spot, Witnessed};
@@ -15,7 +14,7 @@ use super::code::CodeSource;
 use super::pages::{CommittedPages, ReadPageError};
 use super::snapshot::{Bucket, ContractState, Snapshot};
 use super::tree::{PartLeaf, PartOf, Tree};
-use crate::memory::{Page, spill};
+use crate::memory::spill;
 
 /// What of a state is used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -93,39 +92,48 @@ impl Snapshot {
     /// The contract at a position of the proof whose record is not shown.
     pub fn witnessed(
         &self,
-        proven: &ProvenState,
+        proven: &Arc<ProvenState>,
         codes: Arc<dyn CodeSource>,
     ) -> Result<Self, ContractId> {
-        let positions = proven.positions().iter();
-        let leaves: Result<Vec<_>, _> = positions
-            .map(|position| self.bucket_leaf(position))
-            .collect();
+        let leaves = (0..proven.positions().len()).map(|at| self.bucket_leaf(proven, at));
+        let leaves = leaves.collect::<Result<_, _>>()?;
         let (root, paths) = (proven.root().to_bytes(), proven.paths().clone());
         let contracts = self.contracts();
-        let contracts = contracts.part(PartOf::Contracts, root, u64::MAX, leaves?, Some(paths));
+        let contracts = contracts.part(PartOf::Contracts, root, u64::MAX, leaves, Some(paths));
         let state = self.with_trees(contracts, self.code_tree().emptied());
         Ok(state.supplied_by(codes))
     }
 
-    fn bucket_leaf(&self, position: &ProvenPosition) -> Result<PartLeaf<Bucket>, ContractId> {
-        let states = position
-            .members()
-            .iter()
-            .map(|member| match member.shown() {
-                Some(shown) => Ok(Arc::new(self.contract_part(shown, *member.record_hash()))),
-                None => Err(*member.contract()),
-            });
+    fn bucket_leaf(
+        &self,
+        proven: &Arc<ProvenState>,
+        position: usize,
+    ) -> Result<PartLeaf<Bucket>, ContractId> {
+        let shown = &proven.positions()[position];
+        let states = shown.members().iter().enumerate();
+        let states = states.map(|(at, member)| match member.shown() {
+            Some(shown) => {
+                let leaves = page_leaves(proven, shown, position, at);
+                let hash = *member.record_hash();
+                Ok(Arc::new(self.contract_part(shown, leaves, hash)))
+            }
+            None => Err(*member.contract()),
+        });
         let states: Vec<_> = states.collect::<Result<_, _>>()?;
         Ok(PartLeaf {
-            position: position.position(),
-            hash: position.leaf(),
+            position: shown.position(),
+            hash: shown.leaf(),
             leaf: (!states.is_empty()).then(|| Bucket::of(states)),
         })
     }
 
-    fn contract_part(&self, shown: &ProvenContract, record_hash: Hash) -> ContractState {
+    fn contract_part(
+        &self,
+        shown: &ProvenContract,
+        leaves: Vec<PartLeaf<Spot>>,
+        record_hash: Hash,
+    ) -> ContractState {
         let record = shown.record().clone();
-        let leaves = shown.pages().iter().map(page_leaf).collect();
         let whole = Tree::new(page_tree_height(record.word_size), self.nodes().source());
         let pages = whole.part(
             PartOf::Pages(record.contract),
@@ -138,29 +146,25 @@ impl Snapshot {
     }
 }
 
-fn page_leaf(page: &ProvenPage) -> PartLeaf<Spot> {
-    let shown = match page.leaf() {
-        EMPTY => None,
-        _ => Some(Witnessed::of(page)),
-    };
-    PartLeaf {
-        position: u64::from(page.index().0),
-        hash: page.leaf(),
-        leaf: shown.map(|shown| Spot::Witnessed(Arc::new(shown))),
-    }
-}
-
-impl Witnessed {
-    fn of(page: &ProvenPage) -> Self {
-        match page.bytes() {
-            Some(bytes) => Self::Page(Box::new(*bytes)),
-            None => {
-                let mut head: Box<Page> = Box::new([0; PAGE_BYTES]);
-                if let Some(shown) = page.chunk(0) {
-                    head[..CHUNK_BYTES].copy_from_slice(shown);
-                }
-                Self::Head(head)
-            }
+fn page_leaves(
+    proven: &Arc<ProvenState>,
+    shown: &ProvenContract,
+    position: usize,
+    member: usize,
+) -> Vec<PartLeaf<Spot>> {
+    let pages = shown.pages().iter().enumerate();
+    let leaves = pages.map(|(page, shown)| {
+        let witnessed = || Witnessed {
+            proven: proven.clone(),
+            position,
+            member,
+            page,
+        };
+        PartLeaf {
+            position: u64::from(shown.index().0),
+            hash: shown.leaf(),
+            leaf: (shown.leaf() != EMPTY).then(|| Spot::Witnessed(witnessed())),
         }
-    }
+    });
+    leaves.collect()
 }

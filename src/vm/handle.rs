@@ -214,11 +214,8 @@ impl VM {
 
     /// What sessions run with, by protocol.
     pub(crate) fn runtimes_by_protocol(&self) -> impl Iterator<Item = (Fingerprint, Arc<Runtime>)> {
-        let fingerprint =
-            |runtime: &Runtime| Fingerprint::of_text(runtime.protocol_text().as_bytes());
-        self.runtimes
-            .iter()
-            .map(move |runtime| (fingerprint(runtime), runtime.clone()))
+        let runtimes = self.runtimes.iter();
+        runtimes.map(|runtime| (runtime.fingerprint(), runtime.clone()))
     }
 
     /// The state without contracts.
