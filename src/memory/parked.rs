@@ -89,8 +89,8 @@ impl ContractMemory {
         let parked = std::mem::take(&mut self.parked);
         let pages = self.base.as_ref().map_or(0, |base| base.pages_alone());
         self.put = LoadedPages::new(pages);
-        // Nothing may be put over the copies later.
-        for page in parked.pages.keys().chain(parked.heads.keys()) {
+        // Nothing may be put over the copies later, and what is said to be written is looked at without a touch.
+        for page in &parked.written {
             self.load(*page)?;
         }
         for page in parked.written {
