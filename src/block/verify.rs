@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crostata_abi::{ContractId, PageIndex};
-use crostata_proof::{CodeHash, ContextDigest, PageChunks, ProvenState, ReceiptDigest, Root};
+use crostata_proof::{CodeHash, ContextDigest, PageChunks, ProvenState, ReceiptDigest, Root, hash};
 
 use super::context::WitnessContext;
 use super::error::{Missing, WitnessError};
@@ -235,7 +235,7 @@ impl Run {
         deploy: &DeployStep,
     ) -> Result<Result<DeployReceipt, Error>, WitnessError> {
         let code = self.codes.code(&deploy.code);
-        let code = code.filter(|code| crate::code_hash(code) == deploy.code);
+        let code = code.filter(|code| hash::code_hash(code) == deploy.code);
         let missing = Missing::Code { code: deploy.code };
         let code = code.ok_or(WitnessError::Incomplete(missing))?;
         let data = ContractData::builder()

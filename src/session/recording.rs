@@ -196,7 +196,7 @@ impl Session {
         let Some(recording) = &context.recording else {
             return Ok(None);
         };
-        let recorded = Recorded::new(&**recording, context, &draft).map_err(Fatal::from)?;
+        let recorded = Recorded::new(recording, context, &draft).map_err(Fatal::from)?;
         Ok(Some(look(recorded)))
     }
 
@@ -215,7 +215,7 @@ impl Session {
         let context = self.runner.as_ref().map(|runner| runner.host());
         let recording = context.and_then(|context| Some((context, context.recording.as_ref()?)));
         let ended = recording
-            .map(|(context, recording)| Ok(Recorded::new(&**recording, context, draft)?.of(())));
+            .map(|(context, recording)| Ok(Recorded::new(recording, context, draft)?.of(())));
         Ok(ended
             .transpose()
             .map_err(|error: NodeError| Fatal::from(error))?)

@@ -90,7 +90,7 @@ fn accesses_that_spill_take_a_chunk() {
         (Write(cell(1_024) - 2, 0x10000), PageChunks::ALL),
     ] {
         let mut session = recorded(&vm, commit);
-        let called = session.call_raw(id(0), "run", script(&[step.clone()]), LIMIT);
+        let called = session.call_raw(id(0), "run", script(std::slice::from_ref(&step)), LIMIT);
         assert!(called.is_ok());
         verifies(&verifiers, &commit.root, &session, &[digest(&called)]);
         let state = witness(&session)
