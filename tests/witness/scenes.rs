@@ -1,7 +1,7 @@
 //! What witnesses must cope with, one by one.
 
 use crostata::{Error, NoWitness, Rejected, Reply, SessionData, Step, StepReceipt, Unrecordable};
-use crostata_proof::{PageChunks, hash};
+use crostata_proof::{PageChunks, ProvenState, hash};
 
 use super::world::{
     PROBE, data, digest, owner_of, populated, recorded, replies, verifiers, verifies, vm, witness,
@@ -107,6 +107,71 @@ fn accesses_that_spill_take_a_chunk() {
             .unwrap();
         assert_eq!(page.chunks(), chunks, "{step:?}");
     }
+}
+
+/// A buffer that ends inside of a page with other things in it, and a store over that page's beginning.
+const REACHING: &str = r#"(module
+  (memory (export "memory") 3)
+  (global (export "A") i32 (i32.const 65636))
+  (data (i32.const 131300) "kept")
+  (func (export "reach") (param i32) (result i32)
+    (i64.store (i32.const 131069) (i64.const -1))
+    (i32.const 0)))"#;
+
+/// P1: what is cleared when a call ends may be the head of a page of which nothing else is known.
+#[test]
+fn leftovers_may_be_in_a_head() {
+    let vm = vm(BACKENDS[0]);
+    let mut session = vm.session(data()).unwrap();
+    let contract = crostata::ContractData::builder().contract_id(id(1));
+    let code = wat::parse_str(REACHING).unwrap();
+    session.deploy(code, contract, LIMIT).unwrap();
+    let commit = session.commit().unwrap();
+    let mut session = recorded(&vm, commit);
+    let called = session.call_raw(id(1), "reach", [], LIMIT);
+    assert!(called.is_ok());
+    assert_eq!(session.root().unwrap(), commit.root);
+    verifies(&verifiers(), &commit.root, &session, &[digest(&called)]);
+    let state = proven(&session, &commit);
+    let shown = state.positions()[0].members()[0].shown().unwrap();
+    let chunks: Vec<_> = shown.pages().iter().map(|page| page.chunks()).collect();
+    assert_eq!(chunks, [PageChunks::NONE, PageChunks::of_bytes(0..1)]);
+}
+
+/// P1: so many contracts that instances are dropped and memories parked between calls.
+#[test]
+fn many_contracts_follow_from_a_witness() {
+    const CONTRACTS: u16 = 600;
+    let vm = vm(BACKENDS[0]);
+    let mut session = vm.session(data()).unwrap();
+    let numbered = |number: u16| {
+        let mut bytes = [9; 32];
+        bytes[..2].copy_from_slice(&number.to_le_bytes());
+        crostata::ContractId::from_bytes(bytes)
+    };
+    let code = crate::fixtures::actor::actor(Width::Narrow);
+    for number in 0..CONTRACTS {
+        let contract = crostata::ContractData::builder().contract_id(numbered(number));
+        session.deploy(&code, contract, LIMIT).unwrap();
+    }
+    let commit = session.commit().unwrap();
+    let mut session = recorded(&vm, commit);
+    let mut seen = Vec::new();
+    for round in 1..3 {
+        for number in 0..CONTRACTS {
+            let steps = [Write(cell(1_024) - 2, round), See(cell(2_048))];
+            let called = session.call_raw(numbered(number), "run", script(&steps), LIMIT);
+            assert!(called.is_ok());
+            seen.push(digest(&called));
+        }
+    }
+    verifies(&verifiers(), &commit.root, &session, &seen);
+}
+
+/// What the witness of a session shows.
+fn proven(session: &crostata::Session, commit: &crostata::Commit) -> ProvenState {
+    let state = witness(session).state().clone();
+    state.verify(&commit.root).unwrap().into_inner()
 }
 
 /// P1: contracts that are not there are shown as absent: called, asked for their owner, called by the host.
