@@ -113,7 +113,7 @@ fn accesses_that_spill_take_a_chunk() {
 const REACHING: &str = r#"(module
   (memory (export "memory") 3)
   (global (export "A") i32 (i32.const 65636))
-  (data (i32.const 131300) "kept")
+  (data (i32.const 133072) "kept")
   (func (export "reach") (param i32) (result i32)
     (i64.store (i32.const 131069) (i64.const -1))
     (i32.const 0)))"#;
