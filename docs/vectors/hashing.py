@@ -14,7 +14,7 @@ PAGE_TREE_HEIGHT = {32: 10, 64: 15}
 KINDS = [
     "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",
     "init argument", "receipt digest", "result data", "protocol", "log frame", "artifact",
-    "allow list",
+    "allow list", "context",
 ] + [f"node {bitmap}" for bitmap in range(1, 16)]
 
 
