@@ -141,7 +141,10 @@ mod tests {
         let six = Header::from_str(&(line.clone() + " 8"));
         assert_eq!(six, Err(HeaderError::Fields { found: 6 }));
         let minus = Header::from_str(&line.replace("7 ", "-7 "));
-        assert!(matches!(minus, Err(HeaderError::Height { .. })), "{minus:?}");
+        assert!(
+            matches!(minus, Err(HeaderError::Height { .. })),
+            "{minus:?}"
+        );
         let short = Header::from_str(&line[..line.len() - 1]);
         let reason = ParseHashError::Length(63);
         let field = "tag";
@@ -153,9 +156,18 @@ mod tests {
     fn ids_follow_from_parent_root_and_tag() {
         assert_eq!(header().id, header().derived_id());
         let changed = [
-            Header { parent: [4; 32].into(), ..header() },
-            Header { root: [4; 32].into(), ..header() },
-            Header { tag: [4; 32], ..header() },
+            Header {
+                parent: [4; 32].into(),
+                ..header()
+            },
+            Header {
+                root: [4; 32].into(),
+                ..header()
+            },
+            Header {
+                tag: [4; 32],
+                ..header()
+            },
         ];
         for changed in changed {
             assert_ne!(changed.derived_id(), changed.id);

@@ -41,7 +41,9 @@ pub enum Question {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
     /// It begins with no word of the table.
-    #[error("`{found}` can not be asked for; write record, bytes:OFFSET:LENGTH or code:OFFSET:LENGTH")]
+    #[error(
+        "`{found}` can not be asked for; write record, bytes:OFFSET:LENGTH or code:OFFSET:LENGTH"
+    )]
     Kind {
         /// What it begins with.
         found: String,
@@ -61,7 +63,9 @@ pub enum QuestionError {
         found: String,
     },
     /// The range is empty, too long, or ends beyond every memory.
-    #[error("a range has 1 to {QUESTION_BYTES_MAX} bytes and ends before 2^64; this one starts at {offset} and has {len}")]
+    #[error(
+        "a range has 1 to {QUESTION_BYTES_MAX} bytes and ends before 2^64; this one starts at {offset} and has {len}"
+    )]
     Range {
         /// Where it begins.
         offset: u64,
@@ -108,7 +112,10 @@ fn parts<'a, const N: usize>(
         return Err(QuestionError::Parts { form, found });
     }
     let mut parts = [""; N];
-    parts.iter_mut().zip(text.split(':')).for_each(|(part, found)| *part = found);
+    parts
+        .iter_mut()
+        .zip(text.split(':'))
+        .for_each(|(part, found)| *part = found);
     Ok(parts)
 }
 
@@ -139,11 +146,20 @@ mod tests {
         }
         let refused = |text: &str| Question::from_str(text).unwrap_err();
         assert!(matches!(refused(""), QuestionError::Kind { .. }));
-        assert!(matches!(refused("record:1"), QuestionError::Parts { found: 2, .. }));
-        assert!(matches!(refused("bytes:1"), QuestionError::Parts { found: 2, .. }));
+        assert!(matches!(
+            refused("record:1"),
+            QuestionError::Parts { found: 2, .. }
+        ));
+        assert!(matches!(
+            refused("bytes:1"),
+            QuestionError::Parts { found: 2, .. }
+        ));
         assert!(matches!(refused("code:-1:8"), QuestionError::Number { .. }));
         assert!(matches!(refused("bytes:0:0"), QuestionError::Range { .. }));
-        assert!(matches!(refused("bytes:0:65537"), QuestionError::Range { .. }));
+        assert!(matches!(
+            refused("bytes:0:65537"),
+            QuestionError::Range { .. }
+        ));
         let end = "bytes:18446744073709551615:1";
         assert!(matches!(refused(end), QuestionError::Range { .. }));
     }
