@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
-use crostata_proof::{ContractRecord, DecodeError, PageOpening, RecordOpening, Root, VerifyError};
+use crostata_abi::ContractId;
+use crostata_proof::{ContractRecord, DecodeError, NotShown, Root, StateProof, VerifyError};
 use thiserror::Error;
 
 use crate::question::Question;
@@ -24,41 +24,45 @@ pub enum Answer {
 /// Why a proof is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// It is not a proof.
-    #[error("this is not a proof: {0}")]
+    /// The bytes are no proof of any state.
+    #[error("the bytes are not a proof: {0}")]
     Decode(#[from] DecodeError),
-    /// It proves nothing at this root.
-    #[error("this proves nothing at this root: {0}")]
+    /// It is a proof of another state.
+    #[error("it does not belong to the state with this root: {0}")]
     Verify(#[from] VerifyError),
-    /// Not yet.
-    #[error("no")]
-    NotYet,
+    /// It proves something else.
+    #[error("it does not show what is asked: {0}")]
+    NotShown(#[from] NotShown),
 }
 
 impl Question {
-    /// The answer that `proof` gives at `root`, if it is one. Nothing but the root is believed.
+    /// The answer that `proof` gives at `root`, if it gives one. Of the proof nothing is believed that does not lead to the root.
     ///
     /// # Errors
-    /// [`Refused`] if it is none.
+    /// [`Refused`] if it gives none.
     pub fn verify(
         &self,
         proof: &[u8],
         root: &Root,
         contract: &ContractId,
     ) -> Result<Answer, Refused> {
-        match *self {
-            Self::Record => {
-                let record = RecordOpening::decode(proof)?.verify(root, contract)?;
-                Ok(Answer::Record((*record).clone()))
-            }
+        let state = StateProof::decode(proof)?.verify(root)?;
+        Ok(match *self {
+            Self::Record => match *state.contract(contract)? {
+                None => Answer::NoContract,
+                Some(record) => Answer::Record(record.clone()),
+            },
             Self::Bytes { offset, len } => {
-                let page = PageIndex::containing(offset).ok_or(Refused::NotYet)?;
-                let page = PageOpening::decode(proof)?.verify(root, contract, page)?;
-                let begin = (offset % PAGE_BYTES as u64) as usize;
-                let bytes = page.get(begin..begin + len as usize);
-                Ok(Answer::Bytes(bytes.ok_or(Refused::NotYet)?.to_vec()))
+                Answer::Bytes(state.bytes(contract, offset, length(len))?.to_vec())
             }
-            Self::Code { .. } => Err(Refused::NotYet),
-        }
+            Self::Code { offset, len } => {
+                Answer::Code(state.code(contract, offset, length(len))?.to_vec())
+            }
+        })
     }
+}
+
+/// Longer than any memory or code if it does not fit.
+fn length(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
 }

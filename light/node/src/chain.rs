@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use crostata::{
     Commit, CommitError, ContractData, ContractDataBuilder, ContractId, Error, OpenVmError,
-    ProofError, Session, SessionData, SessionError, VM,
+    ProofError, ProofItem, Session, SessionData, SessionError, VM,
 };
 use crostata_proof::CommitId;
 use light_chain::names::{ALICE, BOB, COUNTER, OTHER_TOKEN, TOKEN, UPGRADE_HEIGHT};
@@ -120,14 +120,12 @@ impl Chain {
         contract: ContractId,
         question: &Question,
     ) -> Result<Vec<u8>, ProofError> {
-        match *question {
-            Question::Record => Ok(self.vm.record_opening(block.id, contract)?.encode()),
-            Question::Bytes { offset, .. } => {
-                let page = crostata::PageIndex((offset >> 12) as u32);
-                Ok(self.vm.page_opening(block.id, contract, page)?.encode())
-            }
-            Question::Code { .. } => Ok(Vec::new()),
-        }
+        let item = match *question {
+            Question::Record => ProofItem::Contract(contract),
+            Question::Bytes { offset, len } => ProofItem::bytes(contract, offset, len),
+            Question::Code { offset, len } => ProofItem::code(contract, offset, len),
+        };
+        Ok(self.vm.prove(block.id, &[item])?.encode())
     }
 }
 

@@ -90,9 +90,9 @@ impl RequestError {
     pub fn status(&self) -> u16 {
         match self {
             Self::Method { .. } => 405,
-            Self::Path { .. } | Self::Block { .. } | Self::Proof(_) => 404,
+            Self::Path { .. } | Self::Block { .. } | Self::Proof(ProofError::Opening(_)) => 404,
             Self::Making(BlockError::Full) => 409,
-            Self::Making(_) => 500,
+            Self::Making(_) | Self::Proof(_) => 500,
             _ => 400,
         }
     }
