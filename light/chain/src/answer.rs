@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 
 use crostata_abi::ContractId;
-use crostata_proof::{ContractRecord, DecodeError, NotShown, Root, StateProof, VerifyError};
+use crostata_proof::{
+    ContractRecord, DecodeError, NotShown, Root, StateProof, Value, ValueProof, ValueProofError,
+    VerifyError,
+};
 use thiserror::Error;
 
 use crate::question::Question;
@@ -19,6 +22,8 @@ pub enum Answer {
     Bytes(Vec<u8>),
     /// Bytes of its code.
     Code(Vec<u8>),
+    /// A value that it declares; none, if its map has no such key.
+    Value(Option<Value>),
 }
 
 /// Why a proof is refused.
@@ -33,6 +38,19 @@ pub enum Refused {
     /// It proves something else.
     #[error("it does not show what is asked: {0}")]
     NotShown(#[from] NotShown),
+    /// What it shows is not the value that is asked for.
+    #[error("it does not show the value that is asked for: {0}")]
+    Value(ValueProofError),
+}
+
+impl From<ValueProofError> for Refused {
+    fn from(error: ValueProofError) -> Self {
+        match error {
+            ValueProofError::State(error) => Self::Verify(error),
+            ValueProofError::NotShown(error) => Self::NotShown(error),
+            error => Self::Value(error),
+        }
+    }
 }
 
 impl Question {
@@ -46,17 +64,31 @@ impl Question {
         root: &Root,
         contract: &ContractId,
     ) -> Result<Answer, Refused> {
-        let state = StateProof::decode(proof)?.verify(root)?;
-        Ok(match *self {
-            Self::Record => match *state.contract(contract)? {
+        let state = |proof| Ok::<_, Refused>(StateProof::decode(proof)?.verify(root)?);
+        Ok(match self {
+            Self::Record => match *state(proof)?.contract(contract)? {
                 None => Answer::NoContract,
                 Some(record) => Answer::Record(record.clone()),
             },
             Self::Bytes { offset, len } => {
-                Answer::Bytes(state.bytes(contract, offset, length(len))?.to_vec())
+                let state = state(proof)?;
+                Answer::Bytes(state.bytes(contract, *offset, length(*len))?.to_vec())
             }
             Self::Code { offset, len } => {
-                Answer::Code(state.code(contract, offset, length(len))?.to_vec())
+                let state = state(proof)?;
+                Answer::Code(state.code(contract, *offset, length(*len))?.to_vec())
+            }
+            Self::Value { name, key: None } => {
+                let value = ValueProof::decode(proof)?.verify(root, contract, name)?;
+                Answer::Value(Some(value.into_inner()))
+            }
+            Self::Value {
+                name,
+                key: Some(key),
+            } => {
+                let key = Value::Bytes(key.clone());
+                let value = ValueProof::decode(proof)?.verify_key(root, contract, name, &key)?;
+                Answer::Value(value.into_inner())
             }
         })
     }

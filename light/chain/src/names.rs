@@ -29,6 +29,12 @@ pub const NOBODY: Account = named("nobody");
 /// The block with which the counter has other code.
 pub const UPGRADE_HEIGHT: u64 = 5;
 
+/// What the token calls the balances of its accounts: a map from [`Account`] to a number.
+pub const BALANCES: &str = "balances";
+
+/// What the token calls the sum of all balances.
+pub const TOTAL_SUPPLY: &str = "total_supply";
+
 /// The bytes of a name, and zeros behind it.
 const fn named(name: &str) -> [u8; 32] {
     let mut bytes = [0; 32];

@@ -6,15 +6,23 @@
 //! | `record` | the contract's record (code, owner, size of the memory), or that there is no such contract |
 //! | `bytes:65592:8` | 8 bytes of its memory from the address 65,592 on |
 //! | `code:0:64` | the first 64 bytes of its code |
+//! | `value:total_supply` | the value that it declares under a name |
+//! | `value:balances:616c…` | what its map of this name has under a key, in hex, or that it has nothing |
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
 use thiserror::Error;
 
+use crate::hex::{self, HexError};
+
 /// The most bytes that one question asks for.
 pub const QUESTION_BYTES_MAX: u64 = 65_536;
+
+/// The longest name of a value, in bytes: more than any declaration has.
+const NAME_BYTES_MAX: usize = 1_024;
 
 /// What is asked about a contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +43,13 @@ pub enum Question {
         /// How long it is, in bytes.
         len: u64,
     },
+    /// A value that it declares.
+    Value {
+        /// Under which name; a field of a struct is `struct.field`.
+        name: String,
+        /// Of a map, the value under this key.
+        key: Option<Vec<u8>>,
+    },
 }
 
 /// Why a text is not a question.
@@ -42,7 +57,7 @@ pub enum Question {
 pub enum QuestionError {
     /// It begins with no word of the table.
     #[error(
-        "`{found}` can not be asked for; write record, bytes:OFFSET:LENGTH or code:OFFSET:LENGTH"
+        "`{found}` can not be asked for; write record, bytes:OFFSET:LENGTH, code:OFFSET:LENGTH, value:NAME or value:NAME:KEY"
     )]
     Kind {
         /// What it begins with.
@@ -62,6 +77,17 @@ pub enum QuestionError {
         /// What is there.
         found: String,
     },
+    /// A name that no value has.
+    #[error(
+        "a name has letters, digits, `_` and `.`, and at least one of them; `{found}` is not one"
+    )]
+    Name {
+        /// What is there.
+        found: String,
+    },
+    /// A key is not bytes in hex.
+    #[error("the key: {0}")]
+    Key(#[from] HexError),
     /// The range is empty, too long, or ends beyond every memory.
     #[error(
         "a range has 1 to {QUESTION_BYTES_MAX} bytes and ends before 2^64; this one starts at {offset} and has {len}"
@@ -86,6 +112,7 @@ impl FromStr for Question {
             "code" => {
                 range("code:OFFSET:LENGTH", text).map(|(offset, len)| Self::Code { offset, len })
             }
+            "value" => value(text),
             found => Err(QuestionError::Kind {
                 found: found.chars().take(32).collect(),
             }),
@@ -99,6 +126,11 @@ impl fmt::Display for Question {
             Self::Record => f.write_str("record"),
             Self::Bytes { offset, len } => write!(f, "bytes:{offset}:{len}"),
             Self::Code { offset, len } => write!(f, "code:{offset}:{len}"),
+            Self::Value { name, key: None } => write!(f, "value:{name}"),
+            Self::Value {
+                name,
+                key: Some(key),
+            } => write!(f, "value:{name}:{}", hex::encode(key)),
         }
     }
 }
@@ -128,20 +160,45 @@ fn range(form: &'static str, text: &str) -> Result<(u64, u64), QuestionError> {
     }
 }
 
+fn value(text: &str) -> Result<Question, QuestionError> {
+    let form = "value:NAME or value:NAME:KEY";
+    let (name, key) = match text.split(':').count() {
+        2 => parts(form, text).map(|[_, name]| (name, None))?,
+        _ => parts(form, text).map(|[_, name, key]| (name, Some(key)))?,
+    };
+    let in_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(in_names) {
+        return Err(QuestionError::Name {
+            found: name.chars().take(32).collect(),
+        });
+    }
+    Ok(Question::Value {
+        name: name.into(),
+        key: key.map(hex::decode).transpose()?,
+    })
+}
+
 fn number(text: &str) -> Result<u64, QuestionError> {
     text.parse().map_err(|_| QuestionError::Number {
-        found: text.chars().take(32).collect::<String>().to_string(),
+        found: text.chars().take(32).collect(),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     /// P7: a text is a question, written the same way again, or a typed error.
     #[test]
     fn texts_are_questions_or_say_why_not() {
-        for text in ["record", "bytes:65592:8", "code:0:64"] {
+        for text in [
+            "record",
+            "bytes:65592:8",
+            "code:0:64",
+            "value:counters.transfers",
+            "value:balances:00ff",
+        ] {
             assert_eq!(Question::from_str(text).unwrap().to_string(), text);
         }
         let refused = |text: &str| Question::from_str(text).unwrap_err();
@@ -159,6 +216,13 @@ mod tests {
         assert!(matches!(
             refused("bytes:0:65537"),
             QuestionError::Range { .. }
+        ));
+        assert!(matches!(refused("value:"), QuestionError::Name { .. }));
+        assert!(matches!(refused("value:a b"), QuestionError::Name { .. }));
+        assert!(matches!(refused("value:a:0"), QuestionError::Key(_)));
+        assert!(matches!(
+            refused("value:a:00:1"),
+            QuestionError::Parts { found: 4, .. }
         ));
         let end = "bytes:18446744073709551615:1";
         assert!(matches!(refused(end), QuestionError::Range { .. }));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use crostata::{
     Commit, CommitError, ContractData, ContractDataBuilder, ContractId, Error, OpenVmError,
-    ProofError, ProofItem, Session, SessionData, SessionError, VM,
+    ProofItem, ProveValueError, Session, SessionData, SessionError, VM, Value, ValuePath,
 };
 use crostata_proof::CommitId;
 use light_chain::names::{ALICE, BOB, COUNTER, OTHER_TOKEN, TOKEN, UPGRADE_HEIGHT};
@@ -19,8 +19,8 @@ const GAS_LIMIT: u64 = 100_000_000;
 /// How many blocks a chain has at most: every one is kept, so that all of them can be proven.
 const BLOCKS_MAX: u64 = 10_000;
 
-/// The token, as it is deployed.
-const TOKEN_CODE: &[u8] = include_bytes!("../../../contracts/artifacts/ledger.wasm");
+/// The token: it declares its balances, so that they can be proven by name.
+const TOKEN_CODE: &[u8] = include_bytes!("../../../contracts/artifacts/accounts.wasm");
 /// The counter before the upgrade.
 const COUNTER_CODE: &[u8] = include_bytes!("../../../contracts/artifacts/counter.wasm");
 /// The counter's code after it: its number comes from the argument of `init`.
@@ -119,8 +119,15 @@ impl Chain {
         block: &Header,
         contract: ContractId,
         question: &Question,
-    ) -> Result<Vec<u8>, ProofError> {
+    ) -> Result<Vec<u8>, ProveValueError> {
         let item = match *question {
+            Question::Value { ref name, ref key } => {
+                let path = match key {
+                    Some(key) => ValuePath::key(name, Value::Bytes(key.clone())),
+                    None => name.as_str().into(),
+                };
+                return Ok(self.vm.prove_value(block.id, contract, path)?.encode());
+            }
             Question::Record => ProofItem::Contract(contract),
             Question::Bytes { offset, len } => ProofItem::bytes(contract, offset, len),
             Question::Code { offset, len } => ProofItem::code(contract, offset, len),
@@ -138,15 +145,15 @@ fn execute(session: &mut Session, height: u64) -> Result<(), Error> {
         upgrade(session)?;
     }
     let amount = 10 * height;
-    session.call::<_, ()>(TOKEN, "transfer", &(ALICE, BOB, amount), GAS_LIMIT)?;
+    session.call::<_, ()>(TOKEN, "transfer", &(ALICE, BOB, amount, 12u8), GAS_LIMIT)?;
     session.call::<_, ()>(COUNTER, "increment", &(), GAS_LIMIT)?;
     Ok(())
 }
 
 fn deploy(session: &mut Session) -> Result<(), Error> {
     for (id, supply) in [(TOKEN, 1_000_000u64), (OTHER_TOKEN, 5_000_000)] {
-        let data = contract(id).init_arg(&(ALICE, supply));
-        session.deploy(TOKEN_CODE, data, GAS_LIMIT)?;
+        session.deploy(TOKEN_CODE, contract(id), GAS_LIMIT)?;
+        session.call::<_, ()>(id, "mint", &(ALICE, supply), GAS_LIMIT)?;
     }
     session.deploy(COUNTER_CODE, contract(COUNTER), GAS_LIMIT)?;
     Ok(())

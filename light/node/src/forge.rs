@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crostata::{ContractId, ProofError};
+use crostata::{ContractId, ProveValueError, Value};
 use crostata_proof::Root;
 use light_chain::{Answer, Header, Question, names};
 use thiserror::Error;
@@ -89,7 +89,7 @@ pub fn proof(
     contract: ContractId,
     question: &Question,
     way: ForgedProof,
-) -> Result<Vec<u8>, ProofError> {
+) -> Result<Vec<u8>, ProveValueError> {
     let older = || chain.header(block.height.saturating_sub(1));
     match way {
         ForgedProof::OlderBlock => chain.prove(&older().unwrap_or(*block), contract, question),
@@ -112,7 +112,8 @@ fn change(proof: &mut [u8], block: &Header, contract: ContractId, question: &Que
     let shown = match question.verify(proof, &block.root, &contract) {
         Ok(Answer::Bytes(bytes) | Answer::Code(bytes)) => bytes,
         Ok(Answer::Record(record)) => record.code_hash.to_bytes().into(),
-        Ok(Answer::NoContract) | Err(_) => Vec::new(),
+        Ok(Answer::Value(Some(Value::Uint(number)))) => (number as u64).to_le_bytes().into(),
+        Ok(Answer::Value(_) | Answer::NoContract) | Err(_) => Vec::new(),
     };
     let places = proof
         .windows(shown.len().max(1))
@@ -132,11 +133,11 @@ mod tests {
     fn forged_proofs_are_refused() {
         let chain = Chain::with_blocks(3).unwrap();
         let block = chain.header(2).unwrap();
-        let question = Question::Bytes {
-            offset: 65_592,
-            len: 8,
+        let question = Question::Value {
+            name: names::BALANCES.into(),
+            key: Some(names::ALICE.into()),
         };
-        let contract = names::COUNTER;
+        let contract = names::TOKEN;
         let good = chain.prove(&block, contract, &question).unwrap();
         assert!(question.verify(&good, &block.root, &contract).is_ok());
         for way in ["older-block", "other-contract", "changed-bytes", "cut"] {

@@ -11,7 +11,7 @@
 
 use std::str::FromStr;
 
-use crostata::{ContractId, ProofError};
+use crostata::{ContractId, ProofError, ProveValueError};
 use light_chain::{Header, Question, QuestionError, hex, names};
 use thiserror::Error;
 
@@ -79,7 +79,7 @@ pub enum RequestError {
     Way(#[from] UnknownWay),
     /// Nothing to prove.
     #[error("there is no proof of that: {0}")]
-    Proof(#[from] ProofError),
+    Proof(#[from] ProveValueError),
     /// No block was made.
     #[error("no block was made: {0}")]
     Making(#[from] BlockError),
@@ -90,9 +90,14 @@ impl RequestError {
     pub fn status(&self) -> u16 {
         match self {
             Self::Method { .. } => 405,
-            Self::Path { .. } | Self::Block { .. } | Self::Proof(ProofError::Opening(_)) => 404,
+            Self::Path { .. } | Self::Block { .. } => 404,
+            Self::Proof(ProveValueError::Proof(error)) => match error {
+                ProofError::Opening(_) => 404,
+                _ => 500,
+            },
+            Self::Proof(_) => 404,
             Self::Making(BlockError::Full) => 409,
-            Self::Making(_) | Self::Proof(_) => 500,
+            Self::Making(_) => 500,
             _ => 400,
         }
     }
@@ -303,7 +308,22 @@ mod tests {
             "/proof?contract={}&block=0&show=bytes:4294967296:1",
             names::TOKEN
         );
-        assert_eq!(answer(&chain, "GET", &beyond).unwrap_err().status(), 404);
+        let nothing = format!(
+            "/proof?contract={}&block=0&show=value:nothing",
+            names::TOKEN
+        );
+        let nameless = format!(
+            "/proof?contract={}&block=0&show=value:value",
+            names::COUNTER
+        );
+        let no_key = format!(
+            "/proof?contract={}&block=0&show=value:balances:00",
+            names::TOKEN
+        );
+        for address in [beyond, nothing, nameless, no_key] {
+            let error = answer(&chain, "GET", &address).unwrap_err();
+            assert_eq!(error.status(), 404, "{address}: {error}");
+        }
     }
 
     #[test]

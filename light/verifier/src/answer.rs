@@ -55,6 +55,11 @@ fn shown(answer: Answer, question: &Question, proof_bytes: usize) -> Shown {
         ),
         Answer::Bytes(bytes) => of_bytes("memory", &bytes),
         Answer::Code(bytes) => of_bytes("code", &bytes),
+        Answer::Value(Some(value)) => (
+            "The value is proven.".into(),
+            vec![("value", value.to_string())],
+        ),
+        Answer::Value(None) => ("There is nothing under this key.".into(), Vec::new()),
     };
     details.push(("asked", question.to_string()));
     details.push(("proof", format!("{proof_bytes} bytes")));
