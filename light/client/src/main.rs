@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod follow;
+mod forgeries;
 mod node;
 mod report;
 mod steps;

@@ -59,9 +59,14 @@ impl Node {
         }
     }
 
-    /// The lines of headers at a path such as `/headers?from=0`.
-    pub fn headers(&self, path: &str) -> Result<String, NodeError> {
-        String::from_utf8(self.get(path)?).map_err(|_| NodeError::NotText { path: path.into() })
+    /// Headers from this height on, one a line.
+    pub fn headers(&self, from: u64) -> Result<String, NodeError> {
+        self.lines(&format!("/headers?from={from}"))
+    }
+
+    /// Headers whose newest one the node forges, when it is told to.
+    pub fn forged_headers(&self, from: u64, way: &str) -> Result<String, NodeError> {
+        self.lines(&format!("/forged-headers?from={from}&how={way}"))
     }
 
     /// A proof, or what the node passes for one.
@@ -87,6 +92,10 @@ impl Node {
         self.get(&format!(
             "/forged-proof?block={height}&contract={contract}&show={question}&how={way}"
         ))
+    }
+
+    fn lines(&self, path: &str) -> Result<String, NodeError> {
+        String::from_utf8(self.get(path)?).map_err(|_| NodeError::NotText { path: path.into() })
     }
 
     fn get(&self, path: &str) -> Result<Vec<u8>, NodeError> {

@@ -1,22 +1,20 @@
-//! What the client does, in order: follow the chain; a number, absences, an upgrade; and forgeries, which it must refuse.
+//! What the client does, in order: follow the chain; balances, absences, an upgrade; and forgeries, which it must refuse.
 
 use std::fmt::Display;
 
 use crostata_abi::ContractId;
 use crostata_proof::ContractRecord;
-use light_chain::names::{COUNTER, NO_CONTRACT, UPGRADE_HEIGHT};
+use light_chain::names::{
+    ALICE, Account, BALANCES, BOB, COUNTER, NO_CONTRACT, NOBODY, TOKEN, TOTAL_SUPPLY,
+    UPGRADE_HEIGHT,
+};
 use light_chain::{Answer, Header, Question, Refused};
 use thiserror::Error;
 
-use crate::follow::{Checkpoint, FollowError, Followed};
+use crate::follow::{Checkpoint, Followed};
+use crate::forgeries;
 use crate::node::{Node, NodeError};
 use crate::report::Report;
-
-/// Where the counter before its upgrade has its number: behind 64 KiB of shadow stack and what the compiler put there.
-const COUNTER_NUMBER: Question = Question::Bytes {
-    offset: 65_592,
-    len: 8,
-};
 
 /// Every Wasm module begins with these bytes.
 const WASM_HEAD: [u8; 8] = *b"\0asm\x01\0\0\0";
@@ -30,7 +28,7 @@ enum Unproven {
     /// The node gave something else than a proof of that.
     #[error("refused: {0}")]
     Refused(#[from] Refused),
-    /// The proof proves something else than what was expected.
+    /// What is proven is not what should be so.
     #[error("it is proven that {0}")]
     Otherwise(String),
 }
@@ -41,15 +39,15 @@ pub fn run(node: &Node, trusted: Checkpoint, agreed: Checkpoint, report: &mut Re
     let Some(chain) = follow(node, trusted, agreed, report) else {
         return;
     };
-    report.about("A number in a contract's memory");
-    numbers(node, &chain, report);
+    report.about("Balances of the token");
+    balances(node, &chain, report);
     report.about("What does not exist");
-    absences(node, &chain, report);
+    absences(node, chain.newest(), report);
     report.about("A code upgrade");
     upgrade(node, &chain, report);
-    report.about("Forgeries, which the node makes on purpose");
-    forged_headers(node, trusted, agreed, report);
-    forged_proofs(node, &chain, report);
+    report.about("Forgeries, which the node makes when it is told to");
+    forgeries::headers(node, trusted, agreed, report);
+    forgeries::proofs(node, &chain, report);
 }
 
 fn follow(
@@ -58,7 +56,7 @@ fn follow(
     agreed: Checkpoint,
     report: &mut Report,
 ) -> Option<Followed> {
-    let lines = match node.headers(&format!("/headers?from={}", trusted.height)) {
+    let lines = match node.headers(trusted.height) {
         Ok(lines) => lines,
         Err(error) => {
             report.bad(error);
@@ -67,22 +65,33 @@ fn follow(
     };
     match Followed::follow(&lines, trusted, agreed) {
         Ok(chain) => {
-            let (first, newest) = (chain.first().height, chain.newest());
-            report.good(format_args!(
-                "{} headers from the trusted block {first} to block {}, the one that was agreed on",
-                chain.len(),
-                newest.height
-            ));
-            report.remark(
-                "each id is the hash of parent, root and tag, and each parent is the block before",
-            );
-            report.remark(format_args!("the state root is now {}", newest.root));
+            tell_followed(&chain, report);
             Some(chain)
         }
         Err(error) => {
             report.bad(format_args!("the node's headers are refused: {error}"));
             None
         }
+    }
+}
+
+fn tell_followed(chain: &Followed, report: &mut Report) {
+    let (first, newest) = (chain.first(), chain.newest());
+    report.good(format_args!(
+        "{} headers lead from the trusted block {} to block {}, which consensus agreed on",
+        chain.len(),
+        first.height,
+        newest.height
+    ));
+    report.remark("each id is the hash of parent, root and tag; each parent is the block before");
+    report.remark(format_args!("the newest state root is {}", newest.root));
+}
+
+/// The question what an account of the token holds.
+pub fn balance_of(account: &Account) -> Question {
+    Question::Value {
+        name: BALANCES.into(),
+        key: Some(account.to_vec()),
     }
 }
 
@@ -105,52 +114,64 @@ fn ask(
 }
 
 /// Reports a sentence, or why there is none.
-fn tell<S: Display>(report: &mut Report, what: &str, told: Result<S, Unproven>) {
+fn tell(report: &mut Report, what: &str, told: Result<String, Unproven>) {
     match told {
         Ok(sentence) => report.good(sentence),
         Err(error) => report.bad(format_args!("{what}: {error}")),
     }
 }
 
-fn numbers(node: &Node, chain: &Followed, report: &mut Report) {
+fn balances(node: &Node, chain: &Followed, report: &mut Report) {
     for block in [chain.first(), chain.newest()] {
-        if block.height < UPGRADE_HEIGHT {
-            let told = number(node, block);
-            tell(report, "the counter's number", told);
-        }
+        let told = value(node, block, &balance_of(&ALICE), "alice has");
+        tell(report, "alice's balance", told);
     }
+    let newest = chain.newest();
+    let told = value(node, newest, &balance_of(&BOB), "bob has");
+    tell(report, "bob's balance", told);
+    let supply = Question::Value {
+        name: TOTAL_SUPPLY.into(),
+        key: None,
+    };
+    let told = value(node, newest, &supply, "all accounts have");
+    tell(report, "the total supply", told);
 }
 
-fn number(node: &Node, block: &Header) -> Result<String, Unproven> {
-    let proven = ask(node, block, &COUNTER, &COUNTER_NUMBER)?;
-    let height = block.height;
+fn value(node: &Node, block: &Header, question: &Question, who: &str) -> Result<String, Unproven> {
+    let proven = ask(node, block, &TOKEN, question)?;
+    let (height, bytes) = (block.height, proven.bytes);
     match &proven.answer {
-        Answer::Bytes(bytes) => {
-            let number = bytes
-                .iter()
-                .rev()
-                .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-            Ok(format!(
-                "the counter is at {number} at block {height} (proof of {} bytes)",
-                proven.bytes
-            ))
-        }
+        Answer::Value(Some(value)) => Ok(format!(
+            "{who} {value} tokens after block {height} (a proof of {bytes} bytes)"
+        )),
         answer => Err(otherwise(answer)),
     }
 }
 
-fn absences(node: &Node, chain: &Followed, report: &mut Report) {
-    let told = no_contract(node, chain.newest());
+fn absences(node: &Node, block: &Header, report: &mut Report) {
+    let told = no_account(node, block);
+    tell(report, "an account that does not exist", told);
+    let told = no_contract(node, block);
     tell(report, "a contract that does not exist", told);
+}
+
+fn no_account(node: &Node, block: &Header) -> Result<String, Unproven> {
+    let proven = ask(node, block, &TOKEN, &balance_of(&NOBODY))?;
+    match &proven.answer {
+        Answer::Value(None) => Ok(format!(
+            "the token has no account called `nobody` (a proof of {} bytes)",
+            proven.bytes
+        )),
+        answer => Err(otherwise(answer)),
+    }
 }
 
 fn no_contract(node: &Node, block: &Header) -> Result<String, Unproven> {
     let proven = ask(node, block, &NO_CONTRACT, &Question::Record)?;
     match &proven.answer {
         Answer::NoContract => Ok(format!(
-            "there is no contract {} at block {} (proof of {} bytes)",
+            "there is no contract {} (a proof of {} bytes)",
             short(&NO_CONTRACT),
-            block.height,
             proven.bytes
         )),
         answer => Err(otherwise(answer)),
@@ -163,7 +184,7 @@ fn upgrade(node: &Node, chain: &Followed, report: &mut Report) {
         .and_then(|height| chain.at(height));
     let (Some(before), Some(after)) = (before, chain.at(UPGRADE_HEIGHT)) else {
         report.remark(format_args!(
-            "not looked at: it came with block {UPGRADE_HEIGHT}, which is not among those followed"
+            "not looked at: it came with block {UPGRADE_HEIGHT}, and not all of what it needs was followed"
         ));
         return;
     };
@@ -175,14 +196,14 @@ fn upgrade(node: &Node, chain: &Followed, report: &mut Report) {
 
 fn records(node: &Node, before: &Header, after: &Header) -> Result<String, Unproven> {
     let (old, new) = (record(node, before)?, record(node, after)?);
-    if old.owner != new.owner || old.contract != new.contract {
-        return Err(Unproven::Otherwise("the contract changed hands".into()));
+    if old.owner != new.owner {
+        return Err(Unproven::Otherwise("the contract has another owner".into()));
     }
     if old.code_hash == new.code_hash {
         return Err(Unproven::Otherwise("the code is the same".into()));
     }
     Ok(format!(
-        "with block {} the counter's code {} ({} bytes) became {} ({} bytes), its owner stayed",
+        "block {} replaced the counter's code {} ({} bytes) by {} ({} bytes); its id and owner stayed",
         after.height,
         short(&old.code_hash),
         old.code_len_bytes,
@@ -206,68 +227,10 @@ fn code_head(node: &Node, block: &Header) -> Result<String, Unproven> {
     let proven = ask(node, block, &COUNTER, &question)?;
     match &proven.answer {
         Answer::Code(bytes) if *bytes == WASM_HEAD => Ok(format!(
-            "the new code begins as Wasm does, without the rest of it being sent (proof of {} bytes)",
+            "the new code begins as WebAssembly does; the rest of it was not sent (a proof of {} bytes)",
             proven.bytes
         )),
         answer => Err(otherwise(answer)),
-    }
-}
-
-fn forged_headers(node: &Node, trusted: Checkpoint, agreed: Checkpoint, report: &mut Report) {
-    for way in ["changed-root", "renamed"] {
-        let path = format!("/forged-headers?from={}&how={way}", trusted.height);
-        let lines = match node.headers(&path) {
-            Ok(lines) => lines,
-            Err(error) => {
-                report.bad(error);
-                continue;
-            }
-        };
-        match Followed::follow(&lines, trusted, agreed) {
-            Err(FollowError::Id { .. } | FollowError::NotAgreed { .. })
-                if way == "renamed" || way == "changed-root" =>
-            {
-                report.good(format_args!("a header ({way}) is refused"))
-            }
-            Err(error) => report.bad(format_args!(
-                "a forged header ({way}) is refused for another reason: {error}"
-            )),
-            Ok(_) => report.bad(format_args!("a FORGED header ({way}) was accepted")),
-        }
-    }
-}
-
-/// The ways that the node knows.
-const WAYS: [&str; 4] = ["older-block", "other-contract", "changed-bytes", "cut"];
-
-fn forged_proofs(node: &Node, chain: &Followed, report: &mut Report) {
-    for way in WAYS {
-        forged_proof(node, chain.newest(), way, report);
-    }
-}
-
-fn forged_proof(node: &Node, block: &Header, way: &str, report: &mut Report) {
-    let proof = match node.forged_proof(block.height, &COUNTER, &COUNTER_NUMBER, way) {
-        Ok(proof) => proof,
-        Err(error) => return report.bad(error),
-    };
-    match COUNTER_NUMBER.verify(&proof, &block.root, &COUNTER) {
-        Ok(_) => report.bad(format_args!("a FORGED proof ({way}) was accepted")),
-        Err(refused) if is_expected(way, &refused) => {
-            report.good(format_args!("a proof ({way}) is refused: {refused}"));
-        }
-        Err(refused) => report.bad(format_args!(
-            "a forged proof ({way}) is refused for another reason than expected: {refused}"
-        )),
-    }
-}
-
-/// A forgery that is not even a proof would say nothing of the verifier.
-fn is_expected(way: &str, refused: &Refused) -> bool {
-    match refused {
-        Refused::Decode(_) => way == "cut",
-        Refused::NotShown(_) => way == "other-contract",
-        Refused::Verify(_) => way == "older-block" || way == "changed-bytes",
     }
 }
 
@@ -278,6 +241,8 @@ fn otherwise(answer: &Answer) -> Unproven {
         Answer::Bytes(bytes) | Answer::Code(bytes) => {
             format!("the bytes are {}", light_chain::hex::encode(bytes))
         }
+        Answer::Value(Some(value)) => format!("the value is {value}"),
+        Answer::Value(None) => "there is nothing under this key".into(),
     })
 }
 

@@ -50,7 +50,7 @@ fn shown(answer: Answer, question: &Question, proof_bytes: usize) -> Shown {
     let (says, mut details) = match answer {
         Answer::NoContract => ("There is no such contract.".into(), Vec::new()),
         Answer::Record(record) => (
-            "The contract's record is proven.".into(),
+            "The contract’s record is proven.".into(),
             of_record(&record),
         ),
         Answer::Bytes(bytes) => of_bytes("memory", &bytes),
@@ -81,7 +81,7 @@ fn of_record(record: &ContractRecord) -> Vec<(&'static str, String)> {
 
 fn of_bytes(place: &str, bytes: &[u8]) -> (String, Vec<(&'static str, String)>) {
     let says = format!(
-        "{} bytes of the contract's {place} are proven.",
+        "{} bytes of the contract’s {place} are proven.",
         bytes.len()
     );
     let mut details = vec![("bytes", hex::encode(bytes))];
