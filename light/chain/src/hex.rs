@@ -34,11 +34,12 @@ pub fn encode(bytes: &[u8]) -> String {
 pub fn decode(text: &str) -> Result<Vec<u8>, HexError> {
     let mut digits = 0;
     let mut bytes = Vec::with_capacity(text.len() / 2);
-    for (at, character) in text.chars().enumerate() {
-        if character.is_whitespace() {
+    for (at, character) in text.bytes().enumerate() {
+        if character.is_ascii_whitespace() {
             continue;
         }
-        let digit = character.to_digit(16).ok_or(HexError::Digit(at))? as u8;
+        let digit = char::from(character).to_digit(16);
+        let digit = digit.ok_or(HexError::Digit(at))? as u8;
         match digits % 2 {
             0 => bytes.push(digit << 4),
             _ => bytes[digits / 2] |= digit,

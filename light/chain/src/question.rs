@@ -55,21 +55,13 @@ pub enum Question {
 /// Why a text is not a question.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
-    /// It begins with no word of the table.
+    /// It has none of the forms of the table.
     #[error(
         "`{found}` can not be asked for; write record, bytes:OFFSET:LENGTH, code:OFFSET:LENGTH, value:NAME or value:NAME:KEY"
     )]
-    Kind {
-        /// What it begins with.
+    Form {
+        /// How it begins.
         found: String,
-    },
-    /// A part is missing, or there is one too many.
-    #[error("write {form}: the question has {found} parts with a colon between any two")]
-    Parts {
-        /// How it is written.
-        form: &'static str,
-        /// How many parts there are.
-        found: usize,
     },
     /// An offset or a length is not a number.
     #[error("`{found}` is not a number in decimal digits")]
@@ -104,18 +96,18 @@ impl FromStr for Question {
     type Err = QuestionError;
 
     fn from_str(text: &str) -> Result<Self, QuestionError> {
-        match text.split(':').next().unwrap_or_default() {
-            "record" => parts("record", text).map(|[_]| Self::Record),
-            "bytes" => {
-                range("bytes:OFFSET:LENGTH", text).map(|(offset, len)| Self::Bytes { offset, len })
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts[..] {
+            ["record"] => Ok(Self::Record),
+            ["bytes", offset, len] => {
+                range(offset, len).map(|(offset, len)| Self::Bytes { offset, len })
             }
-            "code" => {
-                range("code:OFFSET:LENGTH", text).map(|(offset, len)| Self::Code { offset, len })
+            ["code", offset, len] => {
+                range(offset, len).map(|(offset, len)| Self::Code { offset, len })
             }
-            "value" => value(text),
-            found => Err(QuestionError::Kind {
-                found: found.chars().take(32).collect(),
-            }),
+            ["value", name] => value(name, None),
+            ["value", name, key] => value(name, Some(key)),
+            _ => Err(QuestionError::Form { found: short(text) }),
         }
     }
 }
@@ -135,24 +127,7 @@ impl fmt::Display for Question {
     }
 }
 
-fn parts<'a, const N: usize>(
-    form: &'static str,
-    text: &'a str,
-) -> Result<[&'a str; N], QuestionError> {
-    let found = text.split(':').count();
-    if found != N {
-        return Err(QuestionError::Parts { form, found });
-    }
-    let mut parts = [""; N];
-    parts
-        .iter_mut()
-        .zip(text.split(':'))
-        .for_each(|(part, found)| *part = found);
-    Ok(parts)
-}
-
-fn range(form: &'static str, text: &str) -> Result<(u64, u64), QuestionError> {
-    let [_, offset, len] = parts(form, text)?;
+fn range(offset: &str, len: &str) -> Result<(u64, u64), QuestionError> {
     let (offset, len) = (number(offset)?, number(len)?);
     match (1..=QUESTION_BYTES_MAX).contains(&len) && offset.checked_add(len).is_some() {
         true => Ok((offset, len)),
@@ -160,17 +135,10 @@ fn range(form: &'static str, text: &str) -> Result<(u64, u64), QuestionError> {
     }
 }
 
-fn value(text: &str) -> Result<Question, QuestionError> {
-    let form = "value:NAME or value:NAME:KEY";
-    let (name, key) = match text.split(':').count() {
-        2 => parts(form, text).map(|[_, name]| (name, None))?,
-        _ => parts(form, text).map(|[_, name, key]| (name, Some(key)))?,
-    };
+fn value(name: &str, key: Option<&str>) -> Result<Question, QuestionError> {
     let in_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
     if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(in_names) {
-        return Err(QuestionError::Name {
-            found: name.chars().take(32).collect(),
-        });
+        return Err(QuestionError::Name { found: short(name) });
     }
     Ok(Question::Value {
         name: name.into(),
@@ -179,9 +147,14 @@ fn value(text: &str) -> Result<Question, QuestionError> {
 }
 
 fn number(text: &str) -> Result<u64, QuestionError> {
-    text.parse().map_err(|_| QuestionError::Number {
-        found: text.chars().take(32).collect(),
-    })
+    let found = || short(text);
+    text.parse()
+        .map_err(|_| QuestionError::Number { found: found() })
+}
+
+/// Enough of a text from outside to be recognised.
+fn short(text: &str) -> String {
+    text.chars().take(32).collect()
 }
 
 #[cfg(test)]
@@ -202,15 +175,9 @@ mod tests {
             assert_eq!(Question::from_str(text).unwrap().to_string(), text);
         }
         let refused = |text: &str| Question::from_str(text).unwrap_err();
-        assert!(matches!(refused(""), QuestionError::Kind { .. }));
-        assert!(matches!(
-            refused("record:1"),
-            QuestionError::Parts { found: 2, .. }
-        ));
-        assert!(matches!(
-            refused("bytes:1"),
-            QuestionError::Parts { found: 2, .. }
-        ));
+        for text in ["", "record:1", "bytes:1", "code:0:1:2", "value", "all"] {
+            assert!(matches!(refused(text), QuestionError::Form { .. }));
+        }
         assert!(matches!(refused("code:-1:8"), QuestionError::Number { .. }));
         assert!(matches!(refused("bytes:0:0"), QuestionError::Range { .. }));
         assert!(matches!(
@@ -222,7 +189,7 @@ mod tests {
         assert!(matches!(refused("value:a:0"), QuestionError::Key(_)));
         assert!(matches!(
             refused("value:a:00:1"),
-            QuestionError::Parts { found: 4, .. }
+            QuestionError::Form { .. }
         ));
         let end = "bytes:18446744073709551615:1";
         assert!(matches!(refused(end), QuestionError::Range { .. }));

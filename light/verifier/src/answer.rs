@@ -27,7 +27,7 @@ pub fn answer(request: &[u8]) -> String {
 
 fn verify(request: &[u8]) -> Result<Shown, String> {
     let text = std::str::from_utf8(request).map_err(|_| "The request is not text.")?;
-    let mut lines = text.splitn(4, '\n').map(str::trim);
+    let mut lines = text.splitn(4, '\n').map(str::trim_ascii);
     let mut line = |name| lines.next().ok_or(format!("The {name} is missing."));
     let root: Root = parsed("root", line("root")?)?;
     let contract: ContractId = parsed("contract id", line("contract id")?)?;
