@@ -55,7 +55,7 @@ class Node:
 
 def client_follows(node, client):
     print("the client")
-    told = node.command[1:]
+    told = node.command[node.command.index("--") + 1:]
 
     def run(*arguments):
         done = subprocess.run([client, *arguments], capture_output=True, text=True, timeout=120)

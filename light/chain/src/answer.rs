@@ -33,13 +33,13 @@ pub enum Refused {
     #[error("the bytes are not a proof: {0}")]
     Decode(#[from] DecodeError),
     /// It is a proof of another state.
-    #[error("it does not belong to the state with this root: {0}")]
+    #[error("the proof does not belong to the state with this root: {0}")]
     Verify(#[from] VerifyError),
     /// It proves something else.
-    #[error("it does not show what is asked: {0}")]
+    #[error("the proof does not show what is asked: {0}")]
     NotShown(#[from] NotShown),
     /// What it shows is not the value that is asked for.
-    #[error("it does not show the value that is asked for: {0}")]
+    #[error("the proof does not show the value that is asked for: {0}")]
     Value(ValueProofError),
 }
 

@@ -42,8 +42,10 @@ fn announce(chain: &Chain, server: &Server) {
     let point = |header: &light_chain::Header| format!("{}:{}", header.height, header.id);
     let (first, newest) = (point(first), point(newest));
     println!("listening at http://{address}");
-    println!("a client that trusts the first block, and knows the newest one by consensus:");
-    println!("  light-client http://{address} --trusted {first} --agreed {newest}");
+    println!("for a client that trusts the first block and knows the newest one by consensus:");
+    println!(
+        "  cargo run --package light-client -- http://{address} --trusted {first} --agreed {newest}"
+    );
 }
 
 fn respond(chain: &Chain, request: Request) {

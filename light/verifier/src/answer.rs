@@ -34,7 +34,7 @@ fn verify(request: &[u8]) -> Result<Shown, String> {
     let question: Question = parsed("question", line("question")?)?;
     let proof = hex::decode(line("proof")?).map_err(|error| format!("The proof: {error}."))?;
     let answer = question.verify(&proof, &root, &contract);
-    let answer = answer.map_err(|refused| format!("Refused: {refused}."))?;
+    let answer = answer.map_err(|refused| capitalised(&format!("{refused}.")))?;
     Ok(shown(answer, &question, proof.len()))
 }
 
@@ -55,10 +55,7 @@ fn shown(answer: Answer, question: &Question, proof_bytes: usize) -> Shown {
         ),
         Answer::Bytes(bytes) => of_bytes("memory", &bytes),
         Answer::Code(bytes) => of_bytes("code", &bytes),
-        Answer::Value(Some(value)) => (
-            "The value is proven.".into(),
-            vec![("value", value.to_string())],
-        ),
+        Answer::Value(Some(value)) => (format!("The value is {value}."), Vec::new()),
         Answer::Value(None) => ("There is nothing under this key.".into(), Vec::new()),
     };
     details.push(("asked", question.to_string()));
@@ -104,6 +101,12 @@ fn verified(shown: &Shown) -> String {
     json + "]}"
 }
 
+/// A sentence of an error, which begins in lower case.
+fn capitalised(sentence: &str) -> String {
+    let (head, tail) = sentence.split_at(sentence.len().min(1));
+    head.to_ascii_uppercase() + tail
+}
+
 /// A JSON string. Texts from outside are quoted in errors, so they are escaped to the letter.
 fn quoted(text: &str) -> String {
     let mut json = String::from('"');
@@ -118,4 +121,48 @@ fn quoted(text: &str) -> String {
     }
     json.push('"');
     json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use light_chain::PROOF_BYTES_MAX;
+
+    const ID: &str = "0101010101010101010101010101010101010101010101010101010101010101";
+
+    fn refused(request: &[u8]) -> String {
+        let answer = answer(request);
+        let head = r#"{"verified":false,"says":""#;
+        let says = answer
+            .strip_prefix(head)
+            .and_then(|rest| rest.strip_suffix("\"}"));
+        says.unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// P7: whatever the page sends, there is an answer, and it says what is wrong.
+    #[test]
+    fn any_request_has_an_answer() {
+        assert_eq!(refused(b"\xff"), "The request is not text.");
+        assert!(refused(b"").starts_with("The root: a hash is 64 hex digits"));
+        assert_eq!(refused(ID.as_bytes()), "The contract id is missing.");
+        let request = |rest: &str| refused(format!("{ID}\n{ID}\n{rest}").as_bytes());
+        assert!(request("\"").contains(r#"`\"` can not be asked for"#));
+        assert_eq!(request("record"), "The proof is missing.");
+        assert_eq!(
+            request("record\n0"),
+            "The proof: 1 hex digits are not whole bytes: one is missing or too many."
+        );
+        assert_eq!(
+            request("record\n"),
+            "The bytes are not a proof: the proof ends early."
+        );
+        assert!(request("value:a:00\n01ff").starts_with("The bytes are not a proof"));
+        let long = "00".repeat(PROOF_BYTES_MAX);
+        assert!(request(&format!("record\n{long}")).starts_with("The bytes are not a proof"));
+    }
+
+    #[test]
+    fn texts_are_escaped() {
+        assert_eq!(quoted("a\"\\\n\u{1}ä"), r#""a\"\\\u000a\u0001ä""#);
+    }
 }
