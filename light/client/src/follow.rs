@@ -127,34 +127,66 @@ pub struct Followed {
     headers: Vec<Header>,
 }
 
-impl Followed {
-    /// Follows headers, one a line. Those beyond the agreed one are not looked at.
-    pub fn follow(
-        lines: &str,
-        trusted: Checkpoint,
-        agreed: Checkpoint,
-    ) -> Result<Self, FollowError> {
-        let mut headers: Vec<Header> = Vec::new();
+/// On the way from a trusted block to an agreed one.
+pub struct Follower {
+    trusted: Checkpoint,
+    agreed: Checkpoint,
+    headers: Vec<Header>,
+}
+
+impl Follower {
+    /// Nothing is followed yet.
+    pub fn new(trusted: Checkpoint, agreed: Checkpoint) -> Self {
+        Self {
+            trusted,
+            agreed,
+            headers: Vec::new(),
+        }
+    }
+
+    /// The height of the next header; none if the agreed one is there.
+    pub fn next_height(&self) -> Option<u64> {
+        match self.headers.last() {
+            None => Some(self.trusted.height),
+            Some(last) if last.height < self.agreed.height => Some(last.height + 1),
+            Some(_) => None,
+        }
+    }
+
+    /// Follows headers, one a line, at least one. Those beyond the agreed one are not looked at.
+    pub fn take(&mut self, lines: &str) -> Result<(), FollowError> {
+        if lines.is_empty() {
+            return Err(FollowError::None);
+        }
         for (at, line) in lines.lines().enumerate() {
-            let header = Header::from_str(line).map_err(|reason| {
-                let line = at + 1;
-                FollowError::Header { line, reason }
+            if self.next_height().is_none() {
+                break;
+            }
+            let line_number = at + 1;
+            let header = Header::from_str(line).map_err(|reason| FollowError::Header {
+                line: line_number,
+                reason,
             })?;
-            match headers.last() {
-                None => check_first(&header, &trusted)?,
+            match self.headers.last() {
+                None => check_first(&header, &self.trusted)?,
                 Some(before) => check_next(&header, before)?,
             }
             check_id(&header)?;
-            headers.push(header);
-            if header.height >= agreed.height {
-                break;
-            }
+            self.headers.push(header);
         }
-        let followed = Self { headers };
-        check_last(followed.headers.last().ok_or(FollowError::None)?, &agreed)?;
-        Ok(followed)
+        Ok(())
     }
 
+    /// All that was followed, on condition that it leads to the agreed block.
+    pub fn finish(self) -> Result<Followed, FollowError> {
+        check_last(self.headers.last().ok_or(FollowError::None)?, &self.agreed)?;
+        Ok(Followed {
+            headers: self.headers,
+        })
+    }
+}
+
+impl Followed {
     /// The trusted block.
     pub fn first(&self) -> &Header {
         &self.headers[0]
@@ -260,7 +292,9 @@ mod tests {
 
     fn follow(headers: &[Header], first: &Header, last: &Header) -> Result<Followed, FollowError> {
         let lines: String = headers.iter().map(|header| format!("{header}\n")).collect();
-        Followed::follow(&lines, point(first), point(last))
+        let mut follower = Follower::new(point(first), point(last));
+        follower.take(&lines)?;
+        follower.finish()
     }
 
     /// P4: from the trusted block to the agreed one, each header continues the one before.
@@ -280,6 +314,19 @@ mod tests {
             &good[4]
         );
         assert_eq!(follow(&good, &good[0], &good[0]).unwrap().len(), 1);
+    }
+
+    /// P4: headers that come in parts are followed as if they came at once.
+    #[test]
+    fn chains_come_in_parts() {
+        let good = chain();
+        let mut follower = Follower::new(point(&good[0]), point(&good[4]));
+        for header in &good {
+            assert_eq!(follower.next_height(), Some(header.height));
+            follower.take(&header.to_string()).unwrap();
+        }
+        assert_eq!(follower.next_height(), None);
+        assert_eq!(follower.finish().unwrap().len(), 5);
     }
 
     /// P7: any change of any header is refused, and the reason names the block.
@@ -316,10 +363,11 @@ mod tests {
     #[test]
     fn bad_headers_are_refused() {
         let good = chain();
-        let (first, last) = (point(&good[0]), point(&good[4]));
-        assert_eq!(Followed::follow("", first, last), Err(FollowError::None));
-        let text = Followed::follow("no header", first, last);
+        let mut follower = Follower::new(point(&good[0]), point(&good[4]));
+        assert_eq!(follower.take(""), Err(FollowError::None));
+        let text = follower.take("no header");
         assert!(matches!(text, Err(FollowError::Header { line: 1, .. })));
+        assert_eq!(follower.finish(), Err(FollowError::None));
         let short = follow(&good[..4], &good[0], &good[4]);
         assert_eq!(short, Err(FollowError::TooFew { height: 7, last: 6 }));
         let mut high = good.clone();

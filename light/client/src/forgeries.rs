@@ -4,7 +4,7 @@
 use light_chain::names::{ALICE, BOB, TOKEN};
 use light_chain::{Header, Question, Refused};
 
-use crate::follow::{Checkpoint, FollowError, Followed};
+use crate::follow::{Checkpoint, FollowError, Followed, Follower};
 use crate::node::Node;
 use crate::report::Report;
 use crate::steps::balance_of;
@@ -66,25 +66,45 @@ const BOB_BEFORE: ProofForgery = ProofForgery {
     is_refusal: |refused| matches!(refused, Refused::Verify(_)),
 };
 
-/// Headers of which the newest is forged.
-pub fn headers(node: &Node, trusted: Checkpoint, agreed: Checkpoint, report: &mut Report) {
+/// Headers of which the agreed one is forged, from the one before it on.
+pub fn headers(node: &Node, chain: &Followed, agreed: Checkpoint, report: &mut Report) {
+    let before = agreed
+        .height
+        .checked_sub(1)
+        .and_then(|height| chain.at(height));
+    let Some(before) = before else {
+        report.remark("no forged headers: nothing is followed that is not trusted already");
+        return;
+    };
+    let trusted = Checkpoint {
+        height: before.height,
+        id: before.id,
+    };
     for forgery in &HEADERS {
-        let lines = match node.forged_headers(trusted.height, forgery.way) {
-            Ok(lines) => lines,
-            Err(error) => {
-                report.bad(error);
-                continue;
-            }
-        };
-        let what = forgery.what;
-        match Followed::follow(&lines, trusted, agreed) {
-            Err(error) if (forgery.is_refusal)(&error) => {
-                report.good(format_args!("refused: {what}"));
-                report.remark(error);
-            }
-            Err(error) => report.bad(format_args!("refused, but not as forged: {what}: {error}")),
-            Ok(_) => report.bad(format_args!("ACCEPTED: {what}")),
+        header(node, trusted, agreed, forgery, report);
+    }
+}
+
+fn header(
+    node: &Node,
+    trusted: Checkpoint,
+    agreed: Checkpoint,
+    forgery: &HeaderForgery,
+    report: &mut Report,
+) {
+    let lines = match node.forged_headers(trusted.height, agreed.height, forgery.way) {
+        Ok(lines) => lines,
+        Err(error) => return report.bad(error),
+    };
+    let what = forgery.what;
+    let mut follower = Follower::new(trusted, agreed);
+    match follower.take(&lines).and_then(|()| follower.finish()) {
+        Err(error) if (forgery.is_refusal)(&error) => {
+            report.good(format_args!("refused: {what}"));
+            report.remark(error);
         }
+        Err(error) => report.bad(format_args!("refused, but not as forged: {what}: {error}")),
+        Ok(_) => report.bad(format_args!("ACCEPTED: {what}")),
     }
 }
 

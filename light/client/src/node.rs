@@ -59,14 +59,16 @@ impl Node {
         }
     }
 
-    /// Headers from this height on, one a line.
+    /// Headers from this height on, one a line; not always all.
     pub fn headers(&self, from: u64) -> Result<String, NodeError> {
         self.lines(&format!("/headers?from={from}"))
     }
 
-    /// Headers whose newest one the node forges, when it is told to.
-    pub fn forged_headers(&self, from: u64, way: &str) -> Result<String, NodeError> {
-        self.lines(&format!("/forged-headers?from={from}&how={way}"))
+    /// Headers of which the node forges one, when it is told to.
+    pub fn forged_headers(&self, from: u64, forged: u64, way: &str) -> Result<String, NodeError> {
+        self.lines(&format!(
+            "/forged-headers?from={from}&block={forged}&how={way}"
+        ))
     }
 
     /// A proof, or what the node passes for one.

@@ -11,7 +11,7 @@ use light_chain::names::{
 use light_chain::{Answer, Header, Question, Refused};
 use thiserror::Error;
 
-use crate::follow::{Checkpoint, Followed};
+use crate::follow::{Checkpoint, FollowError, Followed, Follower};
 use crate::forgeries;
 use crate::node::{Node, NodeError};
 use crate::report::Report;
@@ -33,6 +33,17 @@ enum Unproven {
     Otherwise(String),
 }
 
+/// Why the chain is not followed.
+#[derive(Debug, Error)]
+enum NotFollowed {
+    /// The node gave no headers.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The node's headers are not those of the chain.
+    #[error("the node's headers are refused: {0}")]
+    Refused(#[from] FollowError),
+}
+
 /// All steps. What is wrong is in the report, and does not end the rest.
 pub fn run(node: &Node, trusted: Checkpoint, agreed: Checkpoint, report: &mut Report) {
     report.about("Following the chain");
@@ -46,7 +57,7 @@ pub fn run(node: &Node, trusted: Checkpoint, agreed: Checkpoint, report: &mut Re
     report.about("A code upgrade");
     upgrade(node, &chain, report);
     report.about("Forgeries, which the node makes when it is told to");
-    forgeries::headers(node, trusted, agreed, report);
+    forgeries::headers(node, &chain, agreed, report);
     forgeries::proofs(node, &chain, report);
 }
 
@@ -56,23 +67,25 @@ fn follow(
     agreed: Checkpoint,
     report: &mut Report,
 ) -> Option<Followed> {
-    let lines = match node.headers(trusted.height) {
-        Ok(lines) => lines,
-        Err(error) => {
-            report.bad(error);
-            return None;
-        }
-    };
-    match Followed::follow(&lines, trusted, agreed) {
+    match headers(node, trusted, agreed) {
         Ok(chain) => {
             tell_followed(&chain, report);
             Some(chain)
         }
         Err(error) => {
-            report.bad(format_args!("the node's headers are refused: {error}"));
+            report.bad(error);
             None
         }
     }
+}
+
+/// The node gives some headers at a time.
+fn headers(node: &Node, trusted: Checkpoint, agreed: Checkpoint) -> Result<Followed, NotFollowed> {
+    let mut follower = Follower::new(trusted, agreed);
+    while let Some(height) = follower.next_height() {
+        follower.take(&node.headers(height)?)?;
+    }
+    Ok(follower.finish()?)
 }
 
 fn tell_followed(chain: &Followed, report: &mut Report) {

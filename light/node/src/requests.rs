@@ -5,7 +5,7 @@
 //! | `GET /` | this table, and the names of contracts and accounts |
 //! | `GET /headers?from=HEIGHT` | headers from this height on, one a line, at most 1,000 |
 //! | `GET /proof?block=HEIGHT&contract=ID&show=QUESTION` | a proof; as hex with `&as=hex` |
-//! | `GET /forged-headers?from=HEIGHT&how=WAY` | the headers, the newest of them forged |
+//! | `GET /forged-headers?from=HEIGHT&block=HEIGHT&how=WAY` | the headers, one of them forged |
 //! | `GET /forged-proof?...&how=WAY` | as `/proof`, forged |
 //! | `POST /blocks` | the header of a new block |
 
@@ -161,11 +161,12 @@ fn headers(chain: &Chain, query: &str) -> Result<Body, RequestError> {
 }
 
 fn forged_headers(chain: &Chain, query: &str) -> Result<Body, RequestError> {
-    let query = Query::parse(query, &["from", "how"])?;
+    let query = Query::parse(query, &["from", "block", "how"])?;
+    let forged = block(chain, number("block", query.require("block")?)?)?;
     let way: ForgedHeader = query.require("how")?.parse()?;
     let mut headers = headers_from(chain, &query)?;
-    if let Some(newest) = headers.last_mut() {
-        *newest = way.forge(newest);
+    for header in headers.iter_mut().filter(|header| **header == forged) {
+        *header = way.forge(header);
     }
     Ok(Body::Text(lines(&headers)))
 }
@@ -290,8 +291,19 @@ mod tests {
                 400,
                 "hex",
             ),
-            ("GET", "/forged-headers".into(), 400, "`how` is missing"),
-            ("GET", "/forged-headers?how=well".into(), 400, "renamed"),
+            ("GET", "/forged-headers".into(), 400, "`block` is missing"),
+            (
+                "GET",
+                "/forged-headers?block=1".into(),
+                400,
+                "`how` is missing",
+            ),
+            (
+                "GET",
+                "/forged-headers?block=1&how=well".into(),
+                400,
+                "renamed",
+            ),
         ];
         for (method, address, status, says) in cases {
             let error = answer(&chain, method, &address).unwrap_err();
