@@ -22,6 +22,8 @@ extern crate alloc;
 mod builder;
 mod bytes;
 mod chunks;
+mod climb;
+mod compress;
 mod decode_error;
 pub mod hash;
 mod keys;
@@ -40,6 +42,7 @@ pub mod tree;
 pub mod value;
 mod value_proof;
 mod verified;
+mod waypoints;
 
 pub use builder::StateProofBuilder;
 pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
