@@ -32,6 +32,8 @@
 //! assert_eq!(counter.read_value(), 0xfd);
 //! ```
 //!
+//! Fields can be declared, so that the world can have their values, and entries of [`Map`]s, proven by name: [`storage`].
+//!
 //! Built for a Wasm target, the exports are there; built natively, as above, the contract is a plain
 //! struct for unit tests. Natively [`emit`], [`feed`] and [`debug!`] do nothing, and every function
 //! that asks the VM for something panics.

@@ -10,7 +10,7 @@ use crostata_proof::{CodeHash, StateProof, ValuePath, ValueProof};
 use super::binaries::{self, BinariesConfig};
 use super::config::Config;
 use super::error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
-use super::value::prove_value;
+use super::value::{Layouts, prove_value};
 use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
@@ -32,6 +32,7 @@ pub struct VM {
     runtimes: Vec<Arc<Runtime>>,
     compiled: Arc<CompiledCode>,
     queries: Arc<HostQueries>,
+    layouts: Layouts,
     recovery: RecoveryReport,
 }
 
@@ -137,6 +138,7 @@ impl VM {
             runtimes,
             compiled: shared.artifacts.clone(),
             queries: Arc::default(),
+            layouts: Layouts::new(),
             recovery,
         })
     }
@@ -379,8 +381,8 @@ impl VM {
     /// `crostata_proof` to verify and turn into a typed value, [`ValueProof::verify`] and [`ValueProof::verify_key`].
     ///
     /// For contracts that declare their storage (`#[contract(storage)]`, or the section `crostata.layout`). Any retained commit will
-    /// do; nothing is executed, and the contract is not loaded. The cost is reading its code once, and a way through the trees for each
-    /// page of the lookup: one for most values, one for each level of a map.
+    /// do; nothing is executed, and the contract is not loaded. The cost is a way through the trees for each page of the lookup, one for
+    /// most values, one for each level of a map; and reading the code of a contract whose layout is not known yet (256 are kept).
     ///
     /// ```
     /// use crostata::{ContractData, SessionData, VM, Value, ValuePath, ValueProof, contract_bytecode};
@@ -420,7 +422,8 @@ impl VM {
             snapshot: &snapshot,
             store,
         };
-        prove_value(&snapshot, &mut committed, contract, &path.into())
+        let layouts = &self.layouts;
+        prove_value(&snapshot, &mut committed, layouts, contract, &path.into())
     }
 
     /// Forgets the compiled form of some code, in memory and on disk, for every protocol of the configuration; it is compiled again when

@@ -1,30 +1,51 @@
 //! Value proofs: what a contract's state has under a name or key, found as the verifier will find it.
 //!
-//! The contract is not loaded and nothing is executed: its code is read for its storage layout, its memory as far as the lookup goes.
+//! The contract is not loaded and nothing is executed: its code is read for its storage layout, if that is not known yet, its memory as
+//! far as the lookup goes.
+
+use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::map::MemoryBytes;
 use crostata_proof::{
-    EMPTY, Layout, ValueLookupError, ValuePath, ValueProof, hash, look_up_field, look_up_key,
+    ContractRecord, EMPTY, Hash, Layout, ValueLookupError, ValuePath, ValueProof, hash,
+    look_up_field, look_up_key,
 };
+use quick_cache::sync::Cache;
 
 use super::error::{ProofError, ProveValueError};
 use crate::engine::code::storage_layout;
 use crate::memory::Page;
 use crate::state::{Contents, OpeningError, ProofItem, Snapshot};
 
+/// How many layouts are kept: some 40 MB if all of them are as large as can be.
+const LAYOUTS_KEPT: usize = 256;
+
+/// Layouts by the hashes that records have of them: they never become wrong.
+pub(super) struct Layouts(Cache<Hash, Arc<Layout>>);
+
+impl Layouts {
+    pub fn new() -> Self {
+        Self(Cache::new(LAYOUTS_KEPT))
+    }
+}
+
 /// The proof of what the contract has under `path` in this state.
 pub(super) fn prove_value<C: Contents<Error = ProofError>>(
     snapshot: &Snapshot,
     contents: &mut C,
+    layouts: &Layouts,
     contract: ContractId,
     path: &ValuePath,
 ) -> Result<ValueProof, ProveValueError> {
-    let layout = layout(snapshot, contents, contract)?;
+    let state = snapshot.get(&contract).map_err(ProofError::from)?;
+    let state = state.ok_or(OpeningError::NoContract { contract });
+    let record = &state.map_err(ProofError::from)?.record;
+    let layout = layout(contents, layouts, record)?;
     let mut memory = CommittedMemory {
         contract,
         contents,
-        memory_bytes: memory_bytes(snapshot, contract)?,
+        memory_bytes: record.pages().saturating_mul(PAGE_BYTES as u64),
         last: None,
         read: vec![ProofItem::Contract(contract)],
     };
@@ -50,31 +71,25 @@ where
 
 /// The layout that the contract's record binds.
 fn layout<C: Contents<Error = ProofError>>(
-    snapshot: &Snapshot,
     contents: &mut C,
-    contract: ContractId,
-) -> Result<Layout, ProveValueError> {
-    let state = snapshot.get(&contract).map_err(ProofError::from)?;
-    let record = match &state {
-        Some(state) => &state.record,
-        None => return Err(ProofError::from(OpeningError::NoContract { contract }).into()),
-    };
+    layouts: &Layouts,
+    record: &ContractRecord,
+) -> Result<Arc<Layout>, ProveValueError> {
+    let contract = record.contract;
     if record.layout_hash == EMPTY {
         return Err(ProveValueError::NoLayout { contract });
+    }
+    if let Some(layout) = layouts.0.get(&record.layout_hash) {
+        return Ok(layout);
     }
     let code = contents.code(&record.code_hash)?;
     let layout = storage_layout(&code).ok().flatten();
     let is_bound =
         |layout: &Layout| hash::layout_hash(Some(&layout.encode())) == record.layout_hash;
-    layout
-        .filter(is_bound)
-        .ok_or(ProveValueError::OtherLayout { contract })
-}
-
-fn memory_bytes(snapshot: &Snapshot, contract: ContractId) -> Result<u64, ProveValueError> {
-    let state = snapshot.get(&contract).map_err(ProofError::from)?;
-    let pages = state.map_or(0, |state| state.record.pages());
-    Ok(pages.saturating_mul(PAGE_BYTES as u64))
+    let layout = layout.filter(is_bound).map(Arc::new);
+    let layout = layout.ok_or(ProveValueError::OtherLayout { contract })?;
+    layouts.0.insert(record.layout_hash, layout.clone());
+    Ok(layout)
 }
 
 /// A contract's memory in a commit. Remembers what was read.

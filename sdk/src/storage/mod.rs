@@ -31,7 +31,38 @@
 //! ```
 //!
 //! Who knows only the root of the state verifies what `total_supply` is, or what `balances` has for a key, absence included:
-//! no code runs for that, neither to make the proof nor to check it.
+//! no code runs for that, neither to make the proof nor to check it. Fields of structs are found as `terms.fee`.
+//!
+//! What can be declared has a fixed size, [`Stored`], or is a [`Map`]. Anything else is refused when the contract is built:
+//!
+//! ```compile_fail
+//! # use crostata_sdk::Storage;
+//! #[derive(Storage)]
+//! struct Token {
+//!     names: Vec<String>, // `Vec<String>` can not be declared
+//! }
+//! ```
+//!
+//! So is a key too large for the nodes of a map, and a state that is declared without the attribute saying so:
+//!
+//! ```compile_fail
+//! let map = crostata_sdk::Map::<[u8; 326], u8>::new();
+//! ```
+//!
+//! ```compile_fail
+//! # use crostata_sdk::Storage;
+//! #[derive(Storage)]
+//! struct Token {
+//!     supply: u64,
+//! }
+//!
+//! #[crostata_sdk::contract] // wants `storage`
+//! impl Token {
+//!     pub const fn new() -> Self {
+//!         Self { supply: 0 }
+//!     }
+//! }
+//! ```
 
 mod layout;
 mod map;
