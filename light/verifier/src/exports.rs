@@ -8,6 +8,10 @@ use light_chain::PROOF_BYTES_MAX;
 /// The longest request in bytes: a proof in hex with a line of digits to each, and the lines before it.
 const REQUEST_BYTES_MAX: usize = 4 * PROOF_BYTES_MAX;
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+
 struct Buffers {
     request: Vec<u8>,
     answer: String,
