@@ -2,247 +2,28 @@
 """Computes the conformance vectors of crostata's state and proof formats.
 
 Written from docs/format.md alone: it shares no code with the Rust implementation, which is tested
-against the file. Needs Python 3 and the package `blake3` (pip install blake3).
+against the files. Needs Python 3 and the package `blake3` (pip install blake3).
 
-    vectors.py            writes vectors.json beside this file
-    vectors.py --check    compares instead, and exits with 1 if the file is not what it would write
+    vectors.py            writes vectors.json and proofs.json beside this file
+    vectors.py --check    compares instead, and exits with 1 if a file is not what it would write
 
-In the file, bytes are hex; pages and memories are lists of [offset, bytes], zero elsewhere.
+In vectors.json, bytes are hex; pages and memories are lists of [offset, bytes], zero elsewhere.
+
+In proofs.json, a proof comes with the root that it is for, the name of the state in vectors.json, and questions. A
+question is answered (`null`: there is no such contract), or refused with the reason. The questions together ask for all that
+the proof shows. Under `not_proofs` are bytes that are no proof for the root, each with the rule that it breaks; nothing else
+is wrong with them.
 """
 
 import json
 import pathlib
 import sys
 
-from blake3 import blake3
-
-EMPTY = bytes(32)
-PAGE_BYTES = 4096
-CONTRACT_TREE_HEIGHT = 31
-PAGE_TREE_HEIGHT = {32: 10, 64: 15}
-
-KINDS = [
-    "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",
-    "init argument", "receipt digest", "result data", "protocol", "log frame", "artifact",
-    "allow list",
-] + [f"node {bitmap}" for bitmap in range(1, 16)]
-
-# Two contract ids with the same position, found by a search of about 2^32 hashes.
-COLLISION = [
-    (1918441929552476960).to_bytes(32, "little"),
-    (738965214712665620).to_bytes(32, "little"),
-]
-
-
-# Hashing
-
-
-def derive_key(context):
-    return blake3(b"", derive_key_context=context).digest()
-
-
-def H(kind, data):
-    return blake3(data, key=derive_key("crostata v1 " + kind)).digest()
-
-
-def node(children):
-    bitmap = sum(1 << i for i, child in enumerate(children) if child != EMPTY)
-    if bitmap == 0:
-        return EMPTY
-    return H(f"node {bitmap}", b"".join(child for child in children if child != EMPTY))
-
-
-def page_leaf(page):
-    assert len(page) == PAGE_BYTES
-    return H("page leaf", page) if any(page) else EMPTY
-
-
-def layout_hash(section):
-    return EMPTY if section is None else H("layout", section)
-
-
-def position(contract):
-    return int.from_bytes(H("position", contract)[:8], "big") >> 2
-
-
-def bucket(entries):
-    if not entries:
-        return EMPTY
-    return H("bucket", b"".join(contract + record for contract, record in sorted(entries)))
-
-
-def commit_id(parent, root, tag):
-    return H("commit", parent + root + tag)
-
-
-def contract_id(code_hash, owner, argument, nonce):
-    parts = [code_hash, u64(len(owner)), owner, H("init argument", argument), u64(nonce)]
-    return H("contract id", b"".join(parts))
-
-
-def u32(value):
-    return value.to_bytes(4, "little")
-
-
-def u64(value):
-    return value.to_bytes(8, "little")
-
-
-# Trees: a level is a dict from number to hash, without EMPTY
-
-
-def tree_levels(height, leaves):
-    """All levels of the tree, from the leaves (0) to the root (height)."""
-    levels = [{at: leaf for at, leaf in leaves.items() if leaf != EMPTY}]
-    for _ in range(height):
-        below = levels[-1]
-        parents = {at >> 2 for at in below}
-        levels.append({at: node([below.get(4 * at + i, EMPTY) for i in range(4)]) for at in parents})
-    return levels
-
-
-def tree_root(height, leaves):
-    return tree_levels(height, leaves)[height].get(0, EMPTY)
-
-
-def lift(hash, at, low, high):
-    for level in range(low, high):
-        children = [EMPTY] * 4
-        children[(at >> (2 * level)) & 3] = hash
-        hash = node(children)
-    return hash
-
-
-def path_children(height, leaves, at):
-    """Per level from 0 up: the four children of the node on the way from a position to the root."""
-    levels = tree_levels(height, leaves)
-    parents = [at >> (2 * (level + 1)) for level in range(height)]
-    return [
-        [levels[level].get(4 * parent + i, EMPTY) for i in range(4)]
-        for level, parent in enumerate(parents)
-    ]
-
-
-def encode_path(height, leaves, at):
-    nibbles, siblings = [], b""
-    for level, children in enumerate(path_children(height, leaves, at)):
-        own = (at >> (2 * level)) & 3
-        listed = [i for i in range(4) if i != own and children[i] != EMPTY]
-        nibbles.append(sum(1 << i for i in listed))
-        siblings += b"".join(children[i] for i in listed)
-    if height % 2:
-        nibbles.append(0)
-    pairs = zip(nibbles[0::2], nibbles[1::2])
-    return bytes(low | high << 4 for low, high in pairs) + siblings
-
-
-def merkle_opening(height, leaves, at):
-    down = list(reversed(path_children(height, leaves, at)))
-    indices = [(at >> (2 * level)) & 3 for level in reversed(range(height))]
-    nodes = b"".join(child for children in down for child in children)
-    return tree_root(height, leaves) + nodes + b"".join(map(u32, indices))
-
-
-# Records and openings
-
-
-def encode_record(c, page_root):
-    return b"".join([
-        bytes([1, c["word_size"]]),
-        c["contract"],
-        H("code", c["code"]),
-        u64(len(c["code"])),
-        layout_hash(c["layout"]),
-        bytes([len(c["owner"])]),
-        c["owner"],
-        u64(c["memory_wasm_pages"]),
-        page_root,
-    ])
-
-
-class State:
-    """A whole state, built from contracts and their pages."""
-
-    def __init__(self, contracts):
-        self.contracts = {c["contract"]: c for c in contracts}
-        self.leaves = {
-            id: {i: page_leaf(page) for i, page in c["pages"].items()}
-            for id, c in self.contracts.items()
-        }
-        self.records = {
-            id: encode_record(c, tree_root(PAGE_TREE_HEIGHT[c["word_size"]], self.leaves[id]))
-            for id, c in self.contracts.items()
-        }
-        self.buckets = {}
-        for id in self.contracts:
-            entry = (id, H("record", self.records[id]))
-            self.buckets.setdefault(position(id), []).append(entry)
-        self.tree = {at: bucket(entries) for at, entries in self.buckets.items()}
-        self.root = tree_root(CONTRACT_TREE_HEIGHT, self.tree)
-
-    def opening_body(self, id):
-        at = position(id)
-        others = sorted(entry for entry in self.buckets[at] if entry[0] != id)
-        listed = b"".join(contract + record for contract, record in others)
-        path = encode_path(CONTRACT_TREE_HEIGHT, self.tree, at)
-        return self.records[id] + u32(len(others)) + listed + path
-
-    def record_opening(self, id):
-        return bytes([1, 1]) + self.opening_body(id)
-
-    def page_opening(self, id, index):
-        c = self.contracts[id]
-        page = c["pages"].get(index, bytes(PAGE_BYTES))
-        path = encode_path(PAGE_TREE_HEIGHT[c["word_size"]], self.leaves[id], index)
-        tail = b"\x01" + page if any(page) else b"\x00"
-        return bytes([1, 2]) + self.opening_body(id) + path + tail
-
-
-# Inputs
-
-
-def pattern(length, seed):
-    return bytes((i * i + 31 * i + seed * 17) % 251 for i in range(length))
-
-
-def ident(seed):
-    return H("artifact", b"vector id" + u32(seed))
-
-
-def page_of(*runs):
-    page = bytearray(PAGE_BYTES)
-    for offset, data in runs:
-        page[offset:offset + len(data)] = data
-    return bytes(page)
-
-
-def contract(id, word_size, **parts):
-    defaults = {"code": b"\0asm", "layout": None, "owner": b"", "memory_wasm_pages": 1, "pages": {}}
-    return {"contract": id, "word_size": word_size} | defaults | parts
-
-
-LAST_32, LAST_64 = 4**10 - 1, 4**15 - 1
-
-SMALL = [contract(ident(1), 32)]
-MIXED = [
-    contract(
-        ident(2), 32, code=pattern(3000, 1), layout=b"layout", owner=pattern(255, 2), memory_wasm_pages=65_536,
-        pages={
-            0: page_of((0, b"first")),
-            1: page_of((4095, b"\x01")),
-            2: page_of(),
-            17: page_of((0, pattern(PAGE_BYTES, 3))),
-            LAST_32: page_of((8, b"last")),
-        },
-    ),
-    contract(
-        ident(3), 64, code=pattern(1025, 4), layout=b"", owner=b"\x00", memory_wasm_pages=67_108_864,
-        pages={3: page_of((100, b"three")), LAST_64: page_of((0, b"end"))},
-    ),
-    contract(COLLISION[0], 32, owner=b"one", pages={4: page_of((0, b"here"))}),
-    contract(COLLISION[1], 64, owner=b"two", memory_wasm_pages=0),
-] + [contract(ident(seed), 32, memory_wasm_pages=seed) for seed in range(10, 30)]
-
+import chunks
+from hashing import EMPTY, H, KINDS, bucket, commit_id, contract_id, derive_key, layout_hash, node, page_leaf, position, u32, u64
+from not_proofs import not_proofs
+from proof_vectors import proof_vectors
+from states import COLLISION, LAST_32, LAST_64, STATES, State, ident, lift, merkle_opening, page_of, pattern, tree_root
 
 # Vectors
 
@@ -333,29 +114,15 @@ def receipt_vector(cls, code, spent, limit, result, events):
     }
 
 
-def state_vectors():
-    cases = [
-        ([], []),
-        (SMALL, [(ident(1), 0), (ident(1), 15)]),
-        (MIXED, [
-            (ident(2), 0), (ident(2), 2), (ident(2), 17), (ident(2), 18), (ident(2), LAST_32),
-            (ident(3), LAST_64), (ident(3), 0), (COLLISION[0], 4), (COLLISION[0], 5), (ident(10), 159),
-        ]),
-    ]
-    return {"state": [state_vector(State(contracts), pages) for contracts, pages in cases]}
+def state_vectors(states):
+    return {"state": [state_vector(name, state) for name, state in states.items()]}
 
 
-def state_vector(state, pages):
-    openings = [
-        {"contract": id, "page": index, "bytes": state.page_opening(id, index)} for id, index in pages
-    ]
+def state_vector(name, state):
     return {
+        "name": name,
         "contracts": [contract_vector(state, c) for c in state.contracts.values()],
         "root": state.root,
-        "record_openings": [
-            {"contract": id, "bytes": state.record_opening(id)} for id in list(state.contracts)[:5]
-        ],
-        "page_openings": openings,
     }
 
 
@@ -376,7 +143,7 @@ def runs(page):
     return [[start, page.strip(b"\0")]] if any(page) else []
 
 
-# The file
+# The files
 
 
 def plain(value):
@@ -390,24 +157,39 @@ def plain(value):
     return value
 
 
-def render():
-    vectors = hash_vectors() | tree_vectors() | digest_vectors() | state_vectors()
+def render(vectors):
     return json.dumps(plain(vectors), indent=1) + "\n"
+
+
+def files():
+    states = {name: State(contracts) for name, contracts in STATES.items()}
+    vectors = hash_vectors() | tree_vectors() | digest_vectors() | state_vectors(states)
+    proofs = {"proofs": proof_vectors(states), "not_proofs": not_proofs(states)}
+    return {"vectors.json": render(vectors), "proofs.json": render(proofs)}
+
+
+def is_same(name, text):
+    path = pathlib.Path(__file__).with_name(name)
+    same = path.exists() and path.read_text() == text
+    print(f"{name}: {'as computed' if same else 'DIFFERS from what is computed'}")
+    return same
+
+
+def write(name, text):
+    pathlib.Path(__file__).with_name(name).write_text(text)
+    print(f"{name}: {len(text)} bytes written")
 
 
 def main(arguments):
     assert position(COLLISION[0]) == position(COLLISION[1])
-    path = pathlib.Path(__file__).with_name("vectors.json")
-    text = render()
+    chunks.check()
     if arguments == ["--check"]:
-        same = path.exists() and path.read_text() == text
-        print(f"{path.name}: {'as computed' if same else 'DIFFERS from what is computed'}")
-        return 0 if same else 1
+        return 0 if all([is_same(*file) for file in files().items()]) else 1
     if arguments:
         print(__doc__)
         return 2
-    path.write_text(text)
-    print(f"{path.name}: {len(text)} bytes written")
+    for file in files().items():
+        write(*file)
     return 0
 
 

@@ -131,6 +131,33 @@ impl TreePaths {
         }
     }
 
+    /// The path of one of these positions alone: what it is in the tree with these leaves.
+    ///
+    /// # Errors
+    /// [`PathError`] if the paths can not be those positions', or the position is none of them.
+    pub fn path(&self, leaves: &[(u64, Hash)], position: u64) -> Result<TreePath, PathError> {
+        let mut ways = self.ways(leaves)?;
+        let mut nodes = leaves.to_vec();
+        let mut families = alloc::vec![Family::NONE; nodes.len()];
+        let mut levels = Vec::with_capacity(self.height as usize);
+        while !ways.is_at_end() {
+            let count = ways.families(&mut nodes, &mut families)?;
+            ways.go_up();
+            nodes.truncate(count);
+            for (node, family) in nodes.iter_mut().zip(&families) {
+                node.1 = family.hash();
+            }
+            let number = position >> (2 * (levels.len() + 1));
+            let at = nodes.binary_search_by_key(&number, |node| node.0);
+            levels.push(families[at.map_err(|_| PathError::Shape)?].children());
+        }
+        let is_listed = leaves.iter().any(|leaf| leaf.0 == position);
+        match is_listed && !ways.has_rest() {
+            true => Ok(TreePath::from_levels(position, &levels)),
+            false => Err(PathError::Shape),
+        }
+    }
+
     /// The nodes at the end of a range of heights, over those at its beginning, all of them above these leaves.
     pub(crate) fn fold_between(
         &self,
@@ -310,6 +337,21 @@ impl Family {
     /// What is hashed.
     pub fn bytes(&self) -> &[u8] {
         &self.present.as_flattened()[..usize::from(self.count) * 32]
+    }
+
+    /// The hash of the node.
+    fn hash(&self) -> Hash {
+        let count = usize::from(self.count);
+        hash::node_of(usize::from(self.bitmap), &self.present[..count])
+    }
+
+    /// All four children.
+    fn children(&self) -> [Hash; ARITY] {
+        let mut present = self.present.iter();
+        core::array::from_fn(|place| match self.bitmap >> place & 1 {
+            0 => EMPTY,
+            _ => *present.next().unwrap_or(&EMPTY),
+        })
     }
 
     fn push(&mut self, place: usize, child: &Hash) {

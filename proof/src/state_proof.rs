@@ -290,6 +290,7 @@ impl Shown {
         let (heads, _) = reader
             .bytes(count.checked_mul(5).ok_or(DecodeError::Cut)?)?
             .as_chunks();
+        self.pages.reserve_exact(count);
         for head in heads {
             let page = self.read_page(head)?;
             self.pages.push(page);

@@ -8,12 +8,14 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::Tree;
-use crostata_abi::{ContractId, Gas, PAGE_BYTES, PageIndex};
+use common::state::{Contract, Item, State};
+use crostata_abi::{ContractId, Gas, PAGE_BYTES};
 use crostata_proof::hash::{self, Kind};
 use crostata_proof::receipt::{Outcome, ReceiptDigestBuilder};
-use crostata_proof::tree::{CONTRACT_TREE_HEIGHT, lift, page_tree_height};
+use crostata_proof::tree::lift;
 use crostata_proof::{
-    CodeHash, CommitId, ContractRecord, EMPTY, Hash, Owner, PageBytes, Root, WordSize,
+    CodeHash, CommitId, ContractRecord, DecodeError, Hash, NotShown, Owner, PageBytes, Root,
+    StateProof, TreePath, VerifyError, WordSize,
 };
 use serde_json::Value;
 
@@ -143,6 +145,9 @@ fn trees() {
             let leaf = leaf.and_then(|leaf| leaf.1).unwrap();
             let found = path.to_merkle_opening(position, leaf);
             assert_eq!(found, Ok(bytes(&opening["bytes"])));
+            let (height, back) = (path.height(), bytes(&opening["bytes"]));
+            let back = TreePath::from_merkle_opening(height, position, &back);
+            assert_eq!(back, Ok((path, leaf)));
         }
     }
 }
@@ -188,73 +193,25 @@ fn receipt_digests() {
     assert_eq!(outcomes, [], "outcomes without a vector");
 }
 
-/// One contract of a state in the file, rebuilt.
-struct Contract {
-    record: ContractRecord,
-    pages: Tree,
-    contents: BTreeMap<u64, Box<PageBytes>>,
-}
-
+/// A contract of a state in the file, rebuilt.
 fn contract(case: &Value) -> Contract {
     let word_size = WordSize::from_bits(number(&case["word_size"]) as u8).unwrap();
-    let content = |entry: &Value| (number(&entry["index"]), page(&entry["page"]));
-    let contents: BTreeMap<_, _> = list(&case["pages"]).iter().map(content).collect();
-    let leaves: Vec<_> = contents
-        .iter()
-        .map(|(index, page)| (*index, hash::page_leaf(page)))
-        .map(|(index, leaf)| (index, (leaf != EMPTY).then_some(leaf)))
-        .collect();
-    let pages = Tree::new(page_tree_height(word_size)).with(&leaves);
-    let code = bytes(&case["code"]);
-    let layout = (!case["layout"].is_null()).then(|| bytes(&case["layout"]));
-    let record = ContractRecord {
+    let content = |entry: &Value| (number(&entry["index"]) as u32, page(&entry["page"]));
+    let mut contract = Contract::new(
+        id(&case["contract"]),
         word_size,
-        contract: id(&case["contract"]),
-        code_hash: hash::code_hash(&code),
-        code_len_bytes: code.len() as u64,
-        layout_hash: hash::layout_hash(layout.as_deref()),
-        owner: Owner::new(bytes(&case["owner"])).unwrap(),
-        memory_wasm_pages: number(&case["memory_wasm_pages"]),
-        page_root: pages.root(),
-    };
-    Contract {
-        record,
-        pages,
-        contents,
-    }
-}
-
-/// A state in the file, rebuilt.
-struct State {
-    contracts: BTreeMap<ContractId, Contract>,
-    buckets: BTreeMap<u64, Vec<(ContractId, Hash)>>,
-    tree: Tree,
+        number(&case["memory_wasm_pages"]),
+        bytes(&case["code"]),
+        list(&case["pages"]).iter().map(content).collect(),
+    );
+    let layout = (!case["layout"].is_null()).then(|| bytes(&case["layout"]));
+    contract.record.layout_hash = hash::layout_hash(layout.as_deref());
+    contract.record.owner = Owner::new(bytes(&case["owner"])).unwrap();
+    contract
 }
 
 fn state(case: &Value) -> State {
-    let contracts: BTreeMap<_, _> = list(&case["contracts"])
-        .iter()
-        .map(|case| (id(&case["contract"]), contract(case)))
-        .collect();
-    let mut buckets: BTreeMap<u64, Vec<_>> = BTreeMap::new();
-    for (id, contract) in &contracts {
-        let entry = (*id, contract.record.hash());
-        buckets.entry(hash::position(id)).or_default().push(entry);
-    }
-    let leaf = |(at, entries): (&u64, &Vec<_>)| (*at, Some(hash::bucket(entries)));
-    let leaves: Vec<_> = buckets.iter().map(leaf).collect();
-    let tree = Tree::new(CONTRACT_TREE_HEIGHT).with(&leaves);
-    State {
-        contracts,
-        buckets,
-        tree,
-    }
-}
-
-impl State {
-    fn root(&self) -> Root {
-        Root::from_bytes(self.tree.root())
-    }
+    State::new(list(&case["contracts"]).iter().map(contract))
 }
 
 #[test]
@@ -269,5 +226,147 @@ fn records_and_state_roots() {
             assert_eq!(decoded, Ok(record));
         }
         assert_eq!(state(&case).root().to_bytes(), bytes32(&case["root"]));
+    }
+}
+
+fn proofs() -> Value {
+    serde_json::from_str(include_str!("../../docs/vectors/proofs.json")).unwrap()
+}
+
+fn states() -> BTreeMap<String, State> {
+    let states = part("state").into_iter();
+    let states = states.map(|case| (text(&case["name"]), state(&case)));
+    states.collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn item(question: &Value) -> Item {
+    let contract = id(&question["contract"]);
+    let (offset, len) = (&question["offset"], &question["length"]);
+    let range = || (number(offset), number(len) as usize);
+    match question["ask"].as_str().unwrap() {
+        "record" => Item::Record(contract),
+        "page" => Item::Page(contract, number(&question["page"]) as u32),
+        "memory" => Item::Memory(contract, range().0, range().1),
+        "code" => Item::Code(contract, range().0, range().1),
+        other => panic!("{other}"),
+    }
+}
+
+/// The words of the file.
+fn reason(error: NotShown) -> &'static str {
+    match error {
+        NotShown::Contract { .. } => "contract not shown",
+        NotShown::NoContract { .. } => "no contract",
+        NotShown::OutOfMemory { .. } | NotShown::OutOfCode { .. } => "out of range",
+        NotShown::Memory { .. } | NotShown::Code { .. } => "chunk not shown",
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn proofs_answer_what_they_show() {
+    for case in list(&proofs()["proofs"]) {
+        let (name, encoded) = (text(&case["name"]), bytes(&case["proof"]));
+        let proof = StateProof::decode(&encoded).expect(&name);
+        assert_eq!(proof.encode(), encoded, "{name}");
+        let root = Root::from_bytes(bytes32(&case["root"]));
+        let proven = proof.verify(&root).expect(&name);
+        for question in list(&case["questions"]) {
+            let answer = item(question).ask(&proven);
+            match question.get("refused") {
+                Some(refused) => assert_eq!(answer.map_err(reason), Err(&*text(refused)), "{name}"),
+                None => {
+                    let expected = &question["answer"];
+                    let expected = (!expected.is_null()).then(|| bytes(expected));
+                    assert_eq!(answer, Ok(expected), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// What the questions ask is all that the proof shows: the builder makes the same bytes of it.
+#[test]
+fn proofs_are_built_the_same() {
+    let states = states();
+    for case in list(&proofs()["proofs"]) {
+        let (name, state) = (text(&case["name"]), &states[&text(&case["state"])]);
+        assert_eq!(state.root().to_bytes(), bytes32(&case["root"]), "{name}");
+        let questions = list(&case["questions"]).iter();
+        let answered = questions.filter(|question| question.get("answer").is_some());
+        let mut items: Vec<_> = answered.map(item).collect();
+        assert_eq!(
+            state.prove(&items).encode(),
+            bytes(&case["proof"]),
+            "{name}"
+        );
+        items.reverse();
+        assert_eq!(
+            state.prove(&items).encode(),
+            bytes(&case["proof"]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_is_no_proof() {
+    for case in list(&proofs()["not_proofs"]) {
+        let rule = text(&case["rule"]);
+        let root = Root::from_bytes(bytes32(&case["root"]));
+        let refused = match StateProof::decode(&bytes(&case["proof"])) {
+            Ok(proof) => rules_of_proof(proof.verify(&root).expect_err(&rule)),
+            Err(error) => rules_of_encoding(error),
+        };
+        assert!(refused.contains(&&*rule), "{rule}: {refused:?}");
+    }
+}
+
+/// The words of the file for what a proof must be as bytes.
+fn rules_of_encoding(error: DecodeError) -> &'static [&'static str] {
+    match error {
+        DecodeError::Cut => &["cut"],
+        DecodeError::Trailing { .. } => &["left over"],
+        DecodeError::Version { .. } => &["version"],
+        DecodeError::Kind { .. } => &["kind"],
+        DecodeError::ShowsNothing => &["no position"],
+        DecodeError::Position { .. } => &["position too large"],
+        DecodeError::PositionOrder { .. } => &["order of positions"],
+        DecodeError::MemberMark { .. } => &["mark of a contract"],
+        DecodeError::ContractOrder { .. } => &["order of contracts"],
+        DecodeError::Record(_) => &["version of a record", "word size", "memory size"],
+        DecodeError::PageOrder { .. } => &["order of pages"],
+        DecodeError::PageOutOfRange { .. } => &["page outside the memory"],
+        DecodeError::PageMark { .. } => &["mask of chunks"],
+        DecodeError::PageOfZeros { .. } => &["page of zeros written out"],
+        DecodeError::Padding => &["padding of a path"],
+        DecodeError::EmptySibling => &["EMPTY is listed"],
+        DecodeError::OwnPlace { .. } => &["child on the path is listed"],
+        DecodeError::CodeOfNobody { .. } => &["code of no record"],
+        DecodeError::CodeOrder { .. } => &["order of codes"],
+        DecodeError::CodeChunks { .. } => &[
+            "no run",
+            "order of runs",
+            "run of no chunk",
+            "chunk outside the code",
+            "code of no bytes",
+        ],
+        other => panic!("{other}"),
+    }
+}
+
+/// The words of the file for what a proof must be for a root.
+fn rules_of_proof(error: VerifyError) -> &'static [&'static str] {
+    match error {
+        VerifyError::Root { .. } => &["root"],
+        VerifyError::Waypoint => &["root", "waypoint"],
+        VerifyError::PageRoot { .. } => &["page root", "waypoint"],
+        VerifyError::PageChunks { .. } => &["page root", "leaf of a page", "middle of a chunk"],
+        VerifyError::Code { .. } => &["code"],
+        other => panic!("{other}"),
     }
 }

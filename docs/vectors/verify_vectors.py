@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Verifies proofs.json with the verifier in proofs.py: proofs with their answers, what is no proof with the reason,
+and mutations of all proofs, of which none may say anything else, or the same in other bytes.
+
+    verify_vectors.py           every byte of short proofs, fifty places of long ones and their ends
+    verify_vectors.py --all     every byte of all; takes minutes
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+import proofs
+
+PLACES = 50
+
+
+def ask(proven, question):
+    contract = bytes.fromhex(question["contract"])
+    if question["ask"] == "record":
+        return proven.record(contract)
+    if question["ask"] == "page":
+        return proven.page(contract, question["page"])
+    asked = proven.memory if question["ask"] == "memory" else proven.code
+    return asked(contract, question["offset"], question["length"])
+
+
+def answered(proven, question):
+    """The answer as it stands in the file, or the reason why there is none."""
+    try:
+        given = ask(proven, question)
+    except proofs.NotShown as reason:
+        return {"refused": str(reason)}
+    return {"answer": given if given is None else given.hex()}
+
+
+def expected(question):
+    return {name: question[name] for name in ("answer", "refused") if name in question}
+
+
+def check_proof(case):
+    proven = proofs.verify(proofs.decode(bytes.fromhex(case["proof"])), bytes.fromhex(case["root"]))
+    for question in case["questions"]:
+        assert answered(proven, question) == expected(question), (case["name"], question, answered(proven, question))
+
+
+def check_not_proof(case):
+    try:
+        proofs.verify(proofs.decode(bytes.fromhex(case["proof"])), bytes.fromhex(case["root"]))
+    except proofs.Refused as reason:
+        assert str(reason) == case["rule"], (case["rule"], str(reason))
+    else:
+        raise AssertionError(f"accepted against the rule: {case['rule']}")
+
+
+# Mutations
+
+
+def spoiled_at(data, at):
+    """Ways to spoil the bytes at one place; some may be no change."""
+    before, byte, after = data[:at], data[at], data[at + 1:]
+    for pattern in (0x01, 0x02, 0x10, 0x80, 0xFF):
+        yield before + bytes([byte ^ pattern]) + after
+    for value in (0, 1, 0xFF):
+        yield before + bytes([value]) + after
+        yield before + bytes([value]) + data[at:]
+    yield before + after
+    yield before + data[at:at + 1] + data[at:]
+    yield before + data[at + 1:at + 2] + data[at:at + 1] + data[at + 2:]
+    yield before
+    yield before + data[at + 32:]
+    yield before + data[at:at + 32] + data[at:]
+    yield before + data[at + 32:at + 64] + data[at:at + 32] + data[at + 64:]
+
+
+def spoiled(data, places):
+    """Every byte at either end, where the structure is, and so many places between them."""
+    length = len(data)
+    stride = max(1, length // places)
+    at = sorted({*range(min(64, length)), *range(0, length, stride), *range(max(0, length - 32), length)})
+    for place in at:
+        yield from spoiled_at(data, place)
+    third = length // 3
+    yield data[third:] + data[:third]
+    yield data[2 * third:] + data[:2 * third]
+    yield data + data
+    yield data + bytes(1)
+
+
+def check_mutation(case, root, data):
+    """Refused; or else it does not answer one of the questions any more, and the others as before. Whether it was refused."""
+    try:
+        proven = proofs.verify(proofs.decode(data), root)
+    except proofs.Refused:
+        return True
+    lost = 0
+    for question in case["questions"]:
+        now = answered(proven, question)
+        lost += "answer" in question and "refused" in now
+        assert "answer" not in now or "answer" not in question or now == expected(question), (case["name"], data.hex())
+    assert lost, (case["name"], "a second encoding", data.hex())
+    return False
+
+
+def check_mutations(case, places):
+    """How many were tried, and how many of them are proofs of something else."""
+    data, root = bytes.fromhex(case["proof"]), bytes.fromhex(case["root"])
+    refused = [check_mutation(case, root, other) for other in spoiled(data, places) if other != data]
+    return len(refused), refused.count(False)
+
+
+def main(arguments):
+    if arguments not in ([], ["--all"]):
+        print(__doc__)
+        return 2
+    begin = time.monotonic()
+    vectors = json.loads(pathlib.Path(__file__).with_name("proofs.json").read_text())
+    for case in vectors["proofs"]:
+        check_proof(case)
+    for case in vectors["not_proofs"]:
+        check_not_proof(case)
+    print(f"{len(vectors['proofs'])} proofs answer as they should, {len(vectors['not_proofs'])} others are refused")
+    places = sys.maxsize if arguments else PLACES
+    counts = [check_mutations(case, places) for case in vectors["proofs"]]
+    tried, other = (sum(column) for column in zip(*counts))
+    print(f"{tried} mutations: {tried - other} are refused, {other} prove something else that is so, none anything that is not")
+    print(f"{time.monotonic() - begin:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
