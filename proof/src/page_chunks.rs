@@ -14,6 +14,10 @@ pub const PAGE_CHUNKS: usize = PAGE_BYTES / CHUNK_BYTES;
 pub struct PageChunks(u8);
 
 /// The runs of each set.
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "lists of runs, some of which are of one run"
+)]
 static RUNS: [&Runs; 1 << PAGE_CHUNKS] = [
     &[],
     &[0..1],
