@@ -49,6 +49,11 @@
 //! assert_send::<Session>();
 //! ```
 //!
+//! # Witnesses
+//!
+//! What a session did can be shown to who has no database: a session opened with [`SessionDataBuilder::recording`] gives a
+//! [`Witness`], and a [`Verifier`] that knows the root before runs it again, to the root after and every receipt.
+//!
 //! # Errors
 //!
 //! Session operations fail in one of three classes: [`Error::Reverted`] is the contract's doing, deterministic,

@@ -336,7 +336,7 @@ impl ProvenPosition {
         self.position
     }
 
-    /// The leaf of the contract tree there: [`EMPTY`] without contracts.
+    /// The leaf of the contract tree there: [`EMPTY`](crate::EMPTY) without contracts.
     pub fn leaf(&self) -> Hash {
         self.leaf
     }
@@ -472,7 +472,7 @@ impl ProvenPage {
         self.0.index
     }
 
-    /// Its leaf: [`EMPTY`] for a page of zeros.
+    /// Its leaf: [`EMPTY`](crate::EMPTY) for a page of zeros.
     pub fn leaf(&self) -> Hash {
         self.0.leaf
     }
