@@ -7,9 +7,10 @@ use core::ops::Range;
 
 use crostata_abi::{ContractId, PageIndex};
 
-use crate::chunks::{ChunkList, chunk_count};
+use crate::chunks::{ChunkList, chunk_count, middle_of};
 use crate::hash::Kind;
 use crate::state_proof::{Code, Member, Page, Position, Shown, StateProof};
+use crate::waypoints::Waypoints;
 use crate::{
     CodeHash, ContractRecord, Hash, PageBytes, PageChunks, TreePath, TreePaths, hash, tree,
 };
@@ -141,18 +142,32 @@ impl StateProofBuilder {
     /// The proof.
     pub fn build(self) -> StateProof {
         let mut paths = Vec::with_capacity(self.positions.len());
+        let mut leaves = Vec::with_capacity(self.positions.len());
         let mut positions = Vec::with_capacity(self.positions.len());
         for (position, parts) in self.positions {
             let (path, members) = parts.build();
             paths.push((position, path));
+            leaves.push((position, leaf_of(&members)));
             positions.push(Position { position, members });
         }
+        let paths = TreePaths::merge(tree::CONTRACT_TREE_HEIGHT, &paths);
         StateProof {
             positions,
-            paths: TreePaths::merge(tree::CONTRACT_TREE_HEIGHT, &paths),
+            waypoints: Waypoints::of(&paths, &leaves),
+            paths,
             codes: self.codes.into_iter().map(CodeParts::build).collect(),
         }
     }
+}
+
+/// The leaf of the contract tree with these contracts.
+fn leaf_of(members: &[Member]) -> Hash {
+    let entries = members.iter().map(|member| match member {
+        Member::Hash(contract, record) => (*contract, *record),
+        Member::Shown(shown) => (shown.record.contract, shown.record.hash()),
+    });
+    let entries: Vec<_> = entries.collect();
+    hash::bucket(&entries)
 }
 
 impl PositionParts {
@@ -175,17 +190,28 @@ impl PositionParts {
 
 impl ShownParts {
     fn build(self) -> Shown {
-        let height = tree::page_tree_height(self.record.word_size);
         let (mut paths, mut pages) = (Vec::new(), Vec::new());
         for (index, parts) in self.pages {
             paths.push((u64::from(index.0), parts.path));
             pages.push(show_page(index, &parts.page, parts.chunks));
         }
-        Shown {
+        let mut shown = Shown {
             record: self.record,
-            paths: (!paths.is_empty()).then(|| TreePaths::merge(height, &paths)),
             pages,
+            paths: None,
+            waypoints: Waypoints::default(),
+        };
+        if !paths.is_empty() {
+            let height = tree::page_tree_height(shown.record.word_size);
+            let leaves = shown
+                .pages
+                .iter()
+                .map(|page| (u64::from(page.index.0), page.leaf));
+            let paths = TreePaths::merge(height, &paths);
+            shown.waypoints = Waypoints::of(&paths, &leaves.collect::<Vec<_>>());
+            shown.paths = Some(paths);
         }
+        shown
     }
 }
 
@@ -199,8 +225,11 @@ fn show_page(index: PageIndex, page: &PageBytes, chunks: PageChunks) -> Page {
         true => ChunkList::default(),
         false => ChunkList::of(Kind::PageLeaf, page, chunks.runs()),
     };
+    let middle = chunks.lone().map(|chunk| middle_of(chunk, list.bytes()));
     Page {
         index,
+        leaf: hash::page_leaf(page),
+        middle: middle.unwrap_or_default(),
         chunks,
         list,
     }

@@ -12,7 +12,9 @@ use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
 use crate::Hash;
+use crate::climb::Climbs;
 use crate::hash::{self, Kind};
+use crate::page_chunks::PageChunks;
 use crate::read::{Cut, Reader};
 
 /// Bytes of a chunk.
@@ -147,6 +149,20 @@ impl ChunkList {
         hash.filter(|_| folding.values.is_empty() && folding.bytes.is_empty())
     }
 
+    /// The leaf of a page of which this one chunk is shown, whose chaining value was computed elsewhere.
+    pub fn page_leaf(&self, chunk: PageChunks, value: &Hash) -> Option<Hash> {
+        let [first, second] = <&[Hash; 2]>::try_from(&*self.values).ok()?;
+        let mode = Mode::KeyedHash(Kind::PageLeaf.key());
+        let pair = |left: &Hash, right: &Hash| merge_subtrees_non_root(left, right, mode);
+        let (left, right) = match chunk.lone()? {
+            0 => (pair(value, first), *second),
+            1 => (pair(first, value), *second),
+            2 => (*first, pair(value, second)),
+            _ => (*first, pair(second, value)),
+        };
+        Some(*merge_subtrees_root(&left, &right, mode).as_bytes())
+    }
+
     /// Where the bytes of a chunk that is shown begin among all that are.
     fn place(runs: &Runs, chunk: u64) -> Option<usize> {
         let mut before = 0;
@@ -211,6 +227,15 @@ fn value_of(kind: Kind, offset: u64, bytes: &[u8]) -> Hash {
     let mut hasher = Hasher::new_keyed(kind.key());
     hasher.set_input_offset(offset).update(bytes);
     hasher.finalize_non_root()
+}
+
+/// The chaining value behind the first half of a chunk of a page, which all begin with the key.
+pub(crate) fn middle_of(chunk: u32, bytes: &[u8]) -> Hash {
+    let mut climbs = Climbs::new();
+    let half = climbs.first_half(chunk, bytes);
+    // Without ways there is nothing that could fail.
+    let _ = climbs.run();
+    climbs.value(half)
 }
 
 /// A list on its way to a hash: what has not been used yet.

@@ -22,6 +22,8 @@ extern crate alloc;
 mod builder;
 mod bytes;
 mod chunks;
+mod climb;
+mod compress;
 mod decode_error;
 pub mod hash;
 mod keys;
@@ -35,6 +37,7 @@ mod record;
 mod state_proof;
 pub mod tree;
 mod verified;
+mod waypoints;
 
 pub use builder::StateProofBuilder;
 pub use bytes::{CodeHash, CommitId, ParseHashError, Root};

@@ -75,6 +75,11 @@ impl PageChunks {
         self.0 == 0
     }
 
+    /// The only chunk of the set, if there is just one.
+    pub(crate) fn lone(self) -> Option<u32> {
+        (self.0.count_ones() == 1).then(|| self.0.trailing_zeros())
+    }
+
     pub(crate) fn runs(self) -> &'static Runs {
         RUNS[usize::from(self.0)]
     }

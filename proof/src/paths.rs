@@ -9,7 +9,9 @@
 //! are zero and no sibling is EMPTY, so that there is one encoding.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
+use crate::climb::Climbs;
 use crate::path::{PathError, TreePath};
 use crate::read::{Cut, Reader};
 use crate::{ARITY, EMPTY, Hash, hash, tree};
@@ -55,27 +57,19 @@ fn climb<T, E>(
     mut parent: impl FnMut(u32, &[(u64, T)]) -> Result<T, E>,
 ) -> Result<(), E> {
     for level in 0..height {
-        climb_level(nodes, |family| parent(level, family))?;
+        // In place: parents are never more than children.
+        let (mut from, mut to) = (0, 0);
+        while from < nodes.len() {
+            let number = nodes[from].0 >> 2;
+            let family = nodes[from..].iter();
+            let count = family.take_while(|node| node.0 >> 2 == number).count();
+            let made = parent(level, &nodes[from..from + count])?;
+            nodes[to] = (number, made);
+            from += count;
+            to += 1;
+        }
+        nodes.truncate(to);
     }
-    Ok(())
-}
-
-/// One level of [`climb`], in place: parents are never more than children.
-fn climb_level<T, E>(
-    nodes: &mut Vec<(u64, T)>,
-    mut parent: impl FnMut(&[(u64, T)]) -> Result<T, E>,
-) -> Result<(), E> {
-    let (mut from, mut to) = (0, 0);
-    while from < nodes.len() {
-        let number = nodes[from].0 >> 2;
-        let family = nodes[from..].iter();
-        let count = family.take_while(|node| node.0 >> 2 == number).count();
-        let made = parent(&nodes[from..from + count])?;
-        nodes[to] = (number, made);
-        from += count;
-        to += 1;
-    }
-    nodes.truncate(to);
     Ok(())
 }
 
@@ -131,9 +125,10 @@ impl TreePaths {
     /// # Errors
     /// [`PathError`] if the paths can not be those positions'.
     pub fn fold(&self, leaves: &[(u64, Hash)]) -> Result<Hash, PathError> {
-        let mut climb = self.start(leaves)?;
-        while climb.step()? {}
-        climb.root()
+        match &*self.fold_between(leaves, leaves.to_vec(), 0..self.height)? {
+            [(0, root)] => Ok(*root),
+            _ => Err(PathError::Shape),
+        }
     }
 
     /// The path of one of these positions alone: what it is in the tree with these leaves.
@@ -141,37 +136,51 @@ impl TreePaths {
     /// # Errors
     /// [`PathError`] if the paths can not be those positions', or the position is none of them.
     pub fn path(&self, leaves: &[(u64, Hash)], position: u64) -> Result<TreePath, PathError> {
-        let mut climb = self.start(leaves)?;
-        let mut levels = Vec::with_capacity(self.height as usize);
-        let (mut number, mut climbs) = (position, true);
-        while climbs {
-            if climb.nodes.iter().all(|node| node.0 != number) {
-                return Err(PathError::Shape);
-            }
-            number >>= 2;
-            if climb.level < self.height {
-                levels.push(climb.children(number)?);
-            }
-            climbs = climb.step()?;
+        if leaves.iter().all(|leaf| leaf.0 != position) {
+            return Err(PathError::Shape);
         }
-        climb.root()?;
-        Ok(TreePath::from_levels(position, &levels))
+        let (mut ways, mut nodes) = (self.ways(leaves)?, leaves.to_vec());
+        let mut children = Vec::with_capacity(self.height as usize);
+        for level in 0..self.height {
+            let level_ways = ways.split_at(&nodes, level + 1)?;
+            let parent = position >> (2 * (level + 1));
+            children.push(level_ways.children(&nodes, parent)?);
+            let mut climbs = Climbs::new();
+            let part = climbs.part(level_ways, nodes);
+            climbs.run()?;
+            nodes = climbs.ended(part).to_vec();
+        }
+        Ok(TreePath::from_levels(position, &children))
     }
 
-    /// Begins to fold, for who does other things between the levels.
-    pub(crate) fn start(&self, leaves: &[(u64, Hash)]) -> Result<Fold<'_>, PathError> {
-        let (height, count) = (self.height, leaves.len());
-        if count == 0 || !leaves.is_sorted_by(|one, next| one.0 < next.0) {
+    /// The nodes at the end of a range of heights, over those at its beginning, all of them above these leaves.
+    pub(crate) fn fold_between(
+        &self,
+        leaves: &[(u64, Hash)],
+        nodes: Vec<(u64, Hash)>,
+        heights: Range<u32>,
+    ) -> Result<Vec<(u64, Hash)>, PathError> {
+        let mut ways = self.ways(leaves)?;
+        ways.split_at(leaves, heights.start)?;
+        let levels = ways.split_at(&nodes, heights.end)?;
+        let mut climbs = Climbs::new();
+        let part = climbs.part(levels, nodes);
+        climbs.run()?;
+        Ok(climbs.ended(part).to_vec())
+    }
+
+    /// What there is beside the ways from these leaves to the root.
+    pub(crate) fn ways(&self, leaves: &[(u64, Hash)]) -> Result<Levels<'_>, PathError> {
+        let last = leaves.last().ok_or(PathError::Order)?.0;
+        if !leaves.is_sorted_by(|one, next| one.0 < next.0) {
             return Err(PathError::Order);
         }
-        let position = leaves[count - 1].0;
-        if !tree::has_position(height, position) {
+        if !tree::has_position(self.height, last) {
+            let (position, height) = (last, self.height);
             return Err(PathError::Position { position, height });
         }
-        Ok(Fold {
-            height,
-            level: 0,
-            nodes: leaves.to_vec(),
+        Ok(Levels {
+            range: 0..self.height,
             bitmaps: &self.bitmaps,
             siblings: &self.siblings,
         })
@@ -241,41 +250,47 @@ impl Nibbles {
     }
 }
 
-/// A fold on its way from the leaves to the root.
-pub(crate) struct Fold<'a> {
-    height: u32,
-    level: u32,
-    nodes: Vec<(u64, Hash)>,
+/// The numbers of the nodes this many levels higher.
+pub(crate) fn numbers(nodes: &[(u64, Hash)], levels: u32) -> impl Iterator<Item = u64> {
+    let number = move |node: &(u64, Hash)| node.0 >> (2 * levels);
+    let groups = nodes.chunk_by(move |one, next| number(one) == number(next));
+    groups.map(move |group| number(&group[0]))
+}
+
+/// What there is beside the ways between two heights.
+pub(crate) struct Levels<'a> {
+    range: Range<u32>,
     bitmaps: &'a [u8],
     siblings: &'a [Hash],
 }
 
-impl Fold<'_> {
-    /// Climbs one level. `false` at the root.
-    pub(crate) fn step(&mut self) -> Result<bool, PathError> {
-        if self.level == self.height {
-            return Ok(false);
+impl<'a> Levels<'a> {
+    /// Takes off what is below a height. The ways begin at these nodes.
+    pub fn split_at(&mut self, nodes: &[(u64, Hash)], height: u32) -> Result<Self, PathError> {
+        let levels = 1..=height.saturating_sub(self.range.start);
+        let parents = levels.map(|levels| numbers(nodes, levels).count()).sum();
+        let range = self.range.start..height;
+        self.range.start = height;
+        let bitmaps = self.bitmaps.split_off(..parents);
+        let bitmaps = bitmaps.ok_or(PathError::Shape)?;
+        let count = bitmaps.iter().map(|bitmap| bitmap.count_ones() as usize);
+        let siblings = self.siblings.split_off(..count.sum());
+        let is_over =
+            self.range.is_empty() && !(self.bitmaps.is_empty() && self.siblings.is_empty());
+        match siblings {
+            Some(siblings) if !is_over => Ok(Self {
+                range,
+                bitmaps,
+                siblings,
+            }),
+            _ => Err(PathError::Shape),
         }
-        let Self {
-            level,
-            nodes,
-            bitmaps,
-            siblings,
-            ..
-        } = self;
-        climb_level(nodes, |family| {
-            let (bitmap, rest) = bitmaps.split_first().ok_or(PathError::Shape)?;
-            *bitmaps = rest;
-            parent_of(family, *bitmap, siblings, *level)
-        })?;
-        *level += 1;
-        Ok(true)
     }
 
-    /// The children of the parent with this number, one level up.
-    fn children(&self, parent: u64) -> Result<[Hash; ARITY], PathError> {
+    /// The children of the parent with this number, of which these nodes on the ways are some. For one level.
+    fn children(&self, nodes: &[(u64, Hash)], parent: u64) -> Result<[Hash; ARITY], PathError> {
         let mut siblings = self.siblings.iter();
-        let families = self.nodes.chunk_by(|one, next| one.0 >> 2 == next.0 >> 2);
+        let families = nodes.chunk_by(|one, next| one.0 >> 2 == next.0 >> 2);
         for (family, bitmap) in families.zip(self.bitmaps) {
             let mut children = [EMPTY; ARITY];
             for (at, child) in children.iter_mut().enumerate() {
@@ -293,43 +308,108 @@ impl Fold<'_> {
         Err(PathError::Shape)
     }
 
-    /// What came out, once there is nothing left to climb.
-    pub(crate) fn root(&self) -> Result<Hash, PathError> {
-        match (&*self.nodes, self.bitmaps, self.siblings) {
-            ([(0, root)], [], []) if self.level == self.height => Ok(*root),
-            _ => Err(PathError::Shape),
+    /// Whether there is nothing left.
+    pub fn is_at_end(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// Whether siblings are left that no node has.
+    pub fn has_rest(&self) -> bool {
+        !(self.bitmaps.is_empty() && self.siblings.is_empty())
+    }
+
+    /// Goes to the next level.
+    pub fn go_up(&mut self) {
+        self.range.start += 1;
+    }
+}
+
+/// The children of a node that are not EMPTY: their places, and they.
+#[derive(Clone, Copy)]
+pub(crate) struct Family {
+    bitmap: u8,
+    count: u8,
+    present: [Hash; ARITY],
+}
+
+impl Family {
+    /// Without children.
+    pub const NONE: Self = Self {
+        bitmap: 0,
+        count: 0,
+        present: [EMPTY; ARITY],
+    };
+
+    /// Whether its node is EMPTY.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The key that they are hashed with.
+    pub fn key(&self) -> &'static [u8; 32] {
+        hash::node_key(usize::from(self.bitmap))
+    }
+
+    /// What is hashed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.present.as_flattened()[..usize::from(self.count) * 32]
+    }
+
+    fn push(&mut self, place: usize, child: &Hash) {
+        if *child != EMPTY {
+            self.present[usize::from(self.count)] = *child;
+            self.count += 1;
+            self.bitmap |= 1 << place;
         }
     }
 }
 
-/// The node above a family and the next siblings.
-fn parent_of(
-    family: &[(u64, Hash)],
-    bitmap: u8,
-    siblings: &mut &[Hash],
-    level: u32,
-) -> Result<Hash, PathError> {
-    let on_the_way = places(family);
-    if bitmap & on_the_way != 0 {
-        return Err(PathError::OwnPlace { level });
-    }
-    let mut own = family.iter().map(|node| &node.1);
-    let mut present = [EMPTY; ARITY];
-    let (mut existing, mut count) = (0, 0);
-    for at in 0..ARITY {
-        let child = match (on_the_way >> at & 1, bitmap >> at & 1) {
-            (1, _) => own.next(),
-            (_, 1) => siblings.split_off_first(),
-            _ => continue,
-        };
-        let child = child.ok_or(PathError::Shape)?;
-        if *child != EMPTY {
-            present[count] = *child;
-            count += 1;
-            existing |= 1 << at;
+impl Levels<'_> {
+    /// Makes the families of the next level of these nodes, which become their parents in place, all EMPTY; gives their number.
+    pub fn families(
+        &mut self,
+        nodes: &mut [(u64, Hash)],
+        families: &mut [Family],
+    ) -> Result<usize, PathError> {
+        let (mut from, mut to) = (0, 0);
+        while from < nodes.len() {
+            let number = nodes[from].0 >> 2;
+            let own = nodes[from..]
+                .iter()
+                .take_while(|node| node.0 >> 2 == number);
+            let count = own.count();
+            self.family(&nodes[from..from + count], &mut families[to])?;
+            nodes[to] = (number, EMPTY);
+            from += count;
+            to += 1;
         }
+        Ok(to)
     }
-    Ok(hash::node_of(existing, &present[..count]))
+
+    /// The node above children on the way and the next siblings.
+    fn family(&mut self, own: &[(u64, Hash)], family: &mut Family) -> Result<(), PathError> {
+        let bitmap = *self.bitmaps.split_off_first().ok_or(PathError::Shape)?;
+        let on_the_way = places(own);
+        if bitmap & on_the_way != 0 {
+            let level = self.range.start;
+            return Err(PathError::OwnPlace { level });
+        }
+        (family.bitmap, family.count) = (0, 0);
+        if let ([(number, child)], 0) = (own, bitmap) {
+            family.push((number & 3) as usize, child);
+            return Ok(());
+        }
+        let mut own = own.iter().map(|node| &node.1);
+        for place in 0..ARITY {
+            let child = match (on_the_way >> place & 1, bitmap >> place & 1) {
+                (1, _) => own.next(),
+                (_, 1) => self.siblings.split_off_first(),
+                _ => continue,
+            };
+            family.push(place, child.ok_or(PathError::Shape)?);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

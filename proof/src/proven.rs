@@ -10,12 +10,13 @@ use core::ops::Range;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 use thiserror::Error;
 
+use crate::climb::Climbs;
 use crate::hash::Kind;
 use crate::path::PathError;
-use crate::paths::Fold;
 use crate::state_proof::{Code, Member, PAGE_LEN, Page, Position, Shown, StateProof, ZEROS};
 use crate::verified::Verified;
-use crate::{CodeHash, ContractRecord, EMPTY, Hash, PageBytes, PageChunks, Root, TreePaths, hash};
+use crate::waypoints::{Arrived, Leg, Waypoints, arrived};
+use crate::{CodeHash, ContractRecord, Hash, PageBytes, PageChunks, Root, TreePaths, hash};
 
 /// A part of the state with some root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +51,12 @@ pub struct ProvenContract {
     record: ContractRecord,
     pages: Vec<ProvenPage>,
     paths: Option<TreePaths>,
+    waypoints: Waypoints,
 }
 
 /// A page of which something is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProvenPage {
-    leaf: Hash,
-    page: Page,
-}
+pub struct ProvenPage(Page);
 
 /// Why a proof does not belong to a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -85,6 +84,11 @@ pub enum VerifyError {
         /// The page.
         page: PageIndex,
     },
+    /// The ways through the contract tree do not lead to the hashes on them that the proof says.
+    #[error(
+        "the proof contradicts itself: its ways through the contract tree do not lead to its own waypoints"
+    )]
+    Waypoint,
     /// The chunks are not those of the code.
     #[error("the chunks of code {code} do not hash to it")]
     Code {
@@ -163,11 +167,14 @@ impl ProvenState {
         let StateProof {
             positions,
             paths,
+            waypoints,
             codes,
         } = proof;
-        let positions: Result<Vec<_>, _> = positions.into_iter().map(ProvenPosition::of).collect();
-        let positions = positions?;
-        check_roots(&positions, &paths, root)?;
+        let positions = positions
+            .into_iter()
+            .map(ProvenPosition::of)
+            .collect::<Vec<_>>();
+        check(&positions, &paths, &waypoints, root)?;
         Ok(Verified::new(Self {
             root: *root,
             positions,
@@ -205,7 +212,7 @@ impl ProvenState {
         let offset = u64::from(page.0) * PAGE_LEN;
         let found = self.existing(contract)?;
         found.check_memory(offset, PAGE_LEN)?;
-        let shown = found.find_page(page).and_then(|page| page.page.whole());
+        let shown = found.find_page(page).and_then(|page| page.0.whole());
         let shown = shown.ok_or(NotShown::Memory {
             contract: *contract,
             offset,
@@ -300,17 +307,17 @@ impl ProvenState {
 }
 
 impl ProvenPosition {
-    fn of(position: Position) -> Result<Self, VerifyError> {
+    fn of(position: Position) -> Self {
         let members = position.members.into_iter().map(ProvenMember::of);
-        let members: Vec<ProvenMember> = members.collect::<Result<_, _>>()?;
+        let members: Vec<ProvenMember> = members.collect();
         let entries = members
             .iter()
             .map(|member| (&member.contract, &member.record_hash));
-        Ok(Self {
+        Self {
             position: position.position,
             leaf: hash::bucket_of(entries),
             members,
-        })
+        }
     }
 
     /// Its number.
@@ -330,8 +337,8 @@ impl ProvenPosition {
 }
 
 impl ProvenMember {
-    fn of(member: Member) -> Result<Self, VerifyError> {
-        Ok(match member {
+    fn of(member: Member) -> Self {
+        match member {
             Member::Hash(contract, record_hash) => Self {
                 contract,
                 record_hash,
@@ -340,9 +347,9 @@ impl ProvenMember {
             Member::Shown(shown) => Self {
                 contract: shown.record.contract,
                 record_hash: shown.record.hash(),
-                shown: Some(ProvenContract::of(*shown)?),
+                shown: Some(ProvenContract::of(*shown)),
             },
-        })
+        }
     }
 
     /// Its id.
@@ -362,17 +369,13 @@ impl ProvenMember {
 }
 
 impl ProvenContract {
-    fn of(shown: Shown) -> Result<Self, VerifyError> {
-        let contract = shown.record.contract;
-        let mut pages = Vec::with_capacity(shown.pages.len());
-        for page in shown.pages {
-            pages.push(ProvenPage::of(page, &contract)?);
-        }
-        Ok(Self {
-            pages,
+    fn of(shown: Shown) -> Self {
+        Self {
+            pages: shown.pages.into_iter().map(ProvenPage).collect(),
             record: shown.record,
             paths: shown.paths,
-        })
+            waypoints: shown.waypoints,
+        }
     }
 
     /// Its record.
@@ -391,12 +394,12 @@ impl ProvenContract {
     }
 
     fn leaves(&self) -> Vec<(u64, Hash)> {
-        let leaf = |page: &ProvenPage| (u64::from(page.page.index.0), page.leaf);
+        let leaf = |page: &ProvenPage| (u64::from(page.0.index.0), page.0.leaf);
         self.pages.iter().map(leaf).collect()
     }
 
     fn find_page(&self, page: PageIndex) -> Option<&ProvenPage> {
-        let at = self.pages.binary_search_by_key(&page, |one| one.page.index);
+        let at = self.pages.binary_search_by_key(&page, |one| one.0.index);
         at.ok().map(|at| &self.pages[at])
     }
 
@@ -453,44 +456,31 @@ impl ProvenContract {
 }
 
 impl ProvenPage {
-    fn of(page: Page, contract: &ContractId) -> Result<Self, VerifyError> {
-        let leaf = match page.chunks.is_none() {
-            true => Some(EMPTY),
-            false => page.list.hash(Kind::PageLeaf, PAGE_LEN, page.chunks.runs()),
-        };
-        let (contract, index) = (*contract, page.index);
-        let leaf = leaf.ok_or(VerifyError::PageChunks {
-            contract,
-            page: index,
-        })?;
-        Ok(Self { leaf, page })
-    }
-
     /// Its number.
     pub fn index(&self) -> PageIndex {
-        self.page.index
+        self.0.index
     }
 
     /// Its leaf: [`EMPTY`] for a page of zeros.
     pub fn leaf(&self) -> Hash {
-        self.leaf
+        self.0.leaf
     }
 
     /// Which of its chunks are shown; a page of zeros is shown without chunks.
     pub fn chunks(&self) -> PageChunks {
-        self.page.chunks
+        self.0.chunks
     }
 
     /// The page, if all of it is shown.
     pub fn bytes(&self) -> Option<&PageBytes> {
-        self.page.whole()
+        self.0.whole()
     }
 
     /// Bytes of the page, or the first chunk that is not shown.
     fn read(&self, within: Range<u64>) -> Result<&[u8], u64> {
-        match self.page.chunks.is_none() {
+        match self.0.chunks.is_none() {
             true => Ok(&ZEROS[within.start as usize..within.end as usize]),
-            false => self.page.list.read(self.page.chunks.runs(), within),
+            false => self.0.list.read(self.0.chunks.runs(), within),
         }
     }
 }
@@ -503,39 +493,111 @@ fn check_code(code: &Code) -> Result<(), VerifyError> {
     }
 }
 
-/// Climbs all trees, a level of each in turn: hashes of different trees do not wait for each other in the processor.
-fn check_roots(
+/// What climbs belong to.
+struct Checks<'a> {
+    climbs: Climbs<'a>,
+    /// Contracts with the ways from their pages.
+    memories: Vec<(&'a ContractRecord, Vec<Leg<'a>>)>,
+    /// Pages of which one chunk is shown, with its halves.
+    pages: Vec<(&'a ContractRecord, &'a Page, [usize; 2])>,
+}
+
+/// Checks that pages, records and positions lead to the root.
+fn check(
     positions: &[ProvenPosition],
     paths: &TreePaths,
+    waypoints: &Waypoints,
     root: &Root,
 ) -> Result<(), VerifyError> {
+    let mut checks = Checks {
+        climbs: Climbs::new(),
+        memories: Vec::new(),
+        pages: Vec::new(),
+    };
     let leaf = |position: &ProvenPosition| (position.position, position.leaf);
-    let leaves: Vec<_> = positions.iter().map(leaf).collect();
-    let mut contracts = paths.start(&leaves)?;
-    let mut memories: Vec<(&ContractRecord, Fold<'_>)> = Vec::new();
+    let leaves = positions.iter().map(leaf).collect();
+    let contracts = waypoints.legs(paths, leaves, &mut checks.climbs)?;
     let members = positions.iter().flat_map(|position| &position.members);
     for shown in members.filter_map(|member| member.shown.as_ref()) {
-        if let Some(paths) = &shown.paths {
-            memories.push((&shown.record, paths.start(&shown.leaves())?));
+        checks.add(shown)?;
+    }
+    checks.climbs.run()?;
+    checks.finish()?;
+    match arrived(&contracts, &checks.climbs)? {
+        Arrived::Elsewhere => Err(VerifyError::Waypoint),
+        Arrived::Root(found) if found == root.to_bytes() => Ok(()),
+        Arrived::Root(found) => Err(VerifyError::Root {
+            found: Root::from_bytes(found),
+            expected: *root,
+        }),
+    }
+}
+
+impl<'a> Checks<'a> {
+    fn add(&mut self, shown: &'a ProvenContract) -> Result<(), VerifyError> {
+        let Some(paths) = &shown.paths else {
+            return Ok(());
+        };
+        let legs = shown
+            .waypoints
+            .legs(paths, shown.leaves(), &mut self.climbs)?;
+        self.memories.push((&shown.record, legs));
+        for page in &shown.pages {
+            self.add_page(&shown.record, &page.0)?;
+        }
+        Ok(())
+    }
+
+    fn add_page(&mut self, record: &'a ContractRecord, page: &'a Page) -> Result<(), VerifyError> {
+        match page.chunks.lone() {
+            _ if page.chunks.is_none() => Ok(()),
+            Some(number) => {
+                let chunk = page.list.bytes();
+                let first = self.climbs.first_half(number, chunk);
+                let second = self.climbs.second_half(number, &page.middle, chunk);
+                self.pages.push((record, page, [first, second]));
+                Ok(())
+            }
+            None => {
+                let leaf = page.list.hash(Kind::PageLeaf, PAGE_LEN, page.chunks.runs());
+                check_leaf(record, page, leaf)
+            }
         }
     }
-    let mut climbs = true;
-    while climbs {
-        climbs = contracts.step()?;
-        for (_, memory) in &mut memories {
-            climbs |= memory.step()?;
+
+    /// Compares what came out with what the proof says.
+    fn finish(&self) -> Result<(), VerifyError> {
+        for (record, page, [first, second]) in &self.pages {
+            let is_joined = self.climbs.value(*first) == page.middle;
+            let leaf = page
+                .list
+                .page_leaf(page.chunks, &self.climbs.value(*second));
+            check_leaf(record, page, leaf.filter(|_| is_joined))?;
         }
-    }
-    for (record, memory) in &memories {
-        if memory.root()? != record.page_root {
-            let contract = record.contract;
-            return Err(VerifyError::PageRoot { contract });
+        for (record, legs) in &self.memories {
+            match arrived(legs, &self.climbs)? {
+                Arrived::Root(root) if root == record.page_root => {}
+                _ => {
+                    let contract = record.contract;
+                    return Err(VerifyError::PageRoot { contract });
+                }
+            }
         }
+        Ok(())
     }
-    let (found, expected) = (Root::from_bytes(contracts.root()?), *root);
-    match found == expected {
+}
+
+fn check_leaf(
+    record: &ContractRecord,
+    page: &Page,
+    found: Option<Hash>,
+) -> Result<(), VerifyError> {
+    match found == Some(page.leaf) {
         true => Ok(()),
-        false => Err(VerifyError::Root { found, expected }),
+        false => Err(VerifyError::PageChunks {
+            contract: record.contract,
+            page: page.index,
+        }),
     }
 }
 

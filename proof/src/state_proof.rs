@@ -12,10 +12,12 @@ use crostata_abi::{ContractId, PageIndex};
 use crate::chunks::{ChunkList, chunk_count};
 use crate::decode_error::DecodeError;
 use crate::proven::{ProvenState, VerifyError};
-use crate::read::Reader;
+use crate::read::{Cut, Reader};
 use crate::verified::Verified;
+use crate::waypoints::Waypoints;
 use crate::{
-    CodeHash, ContractRecord, Hash, PAGE_CHUNKS, PageBytes, PageChunks, Root, TreePaths, tree,
+    CodeHash, ContractRecord, EMPTY, Hash, PAGE_CHUNKS, PageBytes, PageChunks, Root, TreePaths,
+    tree,
 };
 
 /// The version of the encoding of proofs.
@@ -44,6 +46,7 @@ pub struct StateProof {
     /// By ascending position; one at least.
     pub(crate) positions: Vec<Position>,
     pub(crate) paths: TreePaths,
+    pub(crate) waypoints: Waypoints,
     /// By ascending hash.
     pub(crate) codes: Vec<Code>,
 }
@@ -72,12 +75,17 @@ pub(crate) struct Shown {
     pub pages: Vec<Page>,
     /// None without pages.
     pub paths: Option<TreePaths>,
+    pub waypoints: Waypoints,
 }
 
 /// A page of which something is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
     pub index: PageIndex,
+    /// EMPTY for a page of zeros.
+    pub leaf: Hash,
+    /// If one chunk is shown, the chaining value behind its first half.
+    pub middle: Hash,
     pub chunks: PageChunks,
     /// Of a page of zeros nothing.
     pub list: ChunkList,
@@ -130,6 +138,7 @@ impl StateProof {
             position.write(bytes);
         }
         self.paths.write(bytes);
+        self.waypoints.write(bytes);
         for shown in self.shown() {
             shown.write_pages(bytes);
         }
@@ -143,7 +152,8 @@ impl StateProof {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut positions = read_positions(reader)?;
         let numbers = positions.iter().map(|position| position.position);
-        let paths = TreePaths::read(reader, tree::CONTRACT_TREE_HEIGHT, numbers)?;
+        let paths = TreePaths::read(reader, tree::CONTRACT_TREE_HEIGHT, numbers.clone())?;
+        let waypoints = Waypoints::read(reader, tree::CONTRACT_TREE_HEIGHT, numbers)?;
         for position in &mut positions {
             for member in &mut position.members {
                 if let Member::Shown(shown) = member {
@@ -154,6 +164,7 @@ impl StateProof {
         let mut proof = Self {
             positions,
             paths,
+            waypoints,
             codes: Vec::new(),
         };
         proof.codes = read_codes(reader, &proof)?;
@@ -246,6 +257,7 @@ impl Member {
                     record,
                     pages: Vec::new(),
                     paths: None,
+                    waypoints: Waypoints::default(),
                 })))
             }
             found => Err(DecodeError::MemberMark { found }),
@@ -262,8 +274,13 @@ impl Shown {
         }
         if let Some(paths) = &self.paths {
             paths.write(bytes);
+            self.waypoints.write(bytes);
         }
-        for page in &self.pages {
+        for page in self.pages.iter().filter(|page| !page.chunks.is_none()) {
+            bytes.extend_from_slice(&page.leaf);
+            if page.chunks.lone().is_some() {
+                bytes.extend_from_slice(&page.middle);
+            }
             page.list.write(bytes);
         }
     }
@@ -283,7 +300,8 @@ impl Shown {
         }
         let numbers = self.pages.iter().map(|page| u64::from(page.index.0));
         let height = tree::page_tree_height(self.record.word_size);
-        self.paths = Some(TreePaths::read(reader, height, numbers)?);
+        self.paths = Some(TreePaths::read(reader, height, numbers.clone())?);
+        self.waypoints = Waypoints::read(reader, height, numbers)?;
         for page in &mut self.pages {
             page.read_list(reader, &self.record.contract)?;
         }
@@ -302,6 +320,8 @@ impl Shown {
         let chunks = PageChunks::from_bits(bits);
         Ok(Page {
             index: page,
+            leaf: EMPTY,
+            middle: EMPTY,
             chunks: chunks.ok_or(DecodeError::PageMark { found: bits })?,
             list: ChunkList::default(),
         })
@@ -316,6 +336,10 @@ impl Page {
     ) -> Result<(), DecodeError> {
         if self.chunks.is_none() {
             return Ok(());
+        }
+        self.leaf = reader.array()?;
+        if self.chunks.lone().is_some() {
+            self.middle = reader.array()?;
         }
         self.list = ChunkList::read_from(reader, PAGE_LEN, self.chunks.runs())?;
         let is_whole = self.chunks == PageChunks::ALL;
@@ -380,8 +404,8 @@ enum RunError {
     },
 }
 
-impl From<crate::read::Cut> for RunError {
-    fn from(_: crate::read::Cut) -> Self {
+impl From<Cut> for RunError {
+    fn from(_: Cut) -> Self {
         Self::Cut
     }
 }

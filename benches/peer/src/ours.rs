@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crostata::{Commit, ContractData, ContractId, SessionData, VM};
+use crostata::{Commit, ContractData, ContractId, ProofItem, Root, SessionData, StateProof, VM};
 use crostata_peer_cases::{Failure, Id, Machine};
 use tempfile::TempDir;
 
@@ -21,6 +21,8 @@ pub struct Session(crostata::Session);
 impl Machine for Crostata {
     type Session = Session;
     type Commit = Commit;
+    type Prover = Commit;
+    type Proof = Vec<u8>;
 
     fn open() -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
@@ -51,6 +53,35 @@ impl Machine for Crostata {
     fn delete(&self, commit: Commit) -> Result<(), Failure> {
         self.vm.delete_commit(commit)?;
         Ok(())
+    }
+
+    fn prover(&self, base: &Commit, _: Id) -> Result<Commit, Failure> {
+        Ok(*base)
+    }
+
+    fn root_of(base: &mut Commit) -> Result<Id, Failure> {
+        Ok(base.root.to_bytes())
+    }
+
+    fn prove_byte(
+        &self,
+        base: &mut Commit,
+        contract: Id,
+        address: u64,
+    ) -> Result<Vec<u8>, Failure> {
+        let byte = ProofItem::bytes(ContractId::from_bytes(contract), address, 1);
+        Ok(self.vm.prove(*base, &[byte])?.encode())
+    }
+
+    /// From the bytes that are sent, so decoding included.
+    fn verify_byte(proof: &Vec<u8>, root: &Id, contract: Id, address: u64) -> Result<u8, Failure> {
+        let state = StateProof::decode(proof)?.verify(&Root::from_bytes(*root))?;
+        let bytes = state.bytes(&ContractId::from_bytes(contract), address, 1)?;
+        Ok(bytes[0])
+    }
+
+    fn proof_bytes(proof: &Vec<u8>) -> Result<usize, Failure> {
+        Ok(proof.len())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::compare::Figures;
 fn ratio(kind: &Kind, figures: &Figures) -> Option<f64> {
     let (ours, peer) = (figures.ours.max(1) as f64, figures.peer? as f64);
     Some(match kind.unit {
-        Unit::Nanoseconds | Unit::Bytes => peer / ours,
+        Unit::Nanoseconds | Unit::Bytes | Unit::PlainBytes => peer / ours,
         Unit::Thousandths => ours / peer.max(1.0),
     })
 }
@@ -55,6 +55,7 @@ fn shown(unit: Unit, figure: u64) -> String {
         Unit::Nanoseconds if figure < 1e6 => format!("{:.2} us", figure / 1e3),
         Unit::Nanoseconds => format!("{:.2} ms", figure / 1e6),
         Unit::Bytes => format!("{:.1} MiB", figure / f64::from(1 << 20)),
+        Unit::PlainBytes => format!("{figure} B"),
         Unit::Thousandths => format!("{:.2} x", figure / 1e3),
     }
 }

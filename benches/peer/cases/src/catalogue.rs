@@ -6,6 +6,7 @@ use crate::contracts::{PAGE_BYTES, PEER_PAGE_BYTES, World};
 use crate::machine::{Failure, Machine};
 use crate::memory::Resident;
 use crate::open::{ColdCall, Spawn};
+use crate::prove::{Prove, Size, Verify};
 use crate::seal::{Seal, What};
 use crate::store::{CommitAmong, DeployAgain, Reopen};
 use crate::threads::Threads;
@@ -17,6 +18,8 @@ pub enum Unit {
     Nanoseconds,
     /// Bytes; fewer are better.
     Bytes,
+    /// Bytes that are few; fewer are better.
+    PlainBytes,
     /// Thousandths of a factor; more are better.
     Thousandths,
 }
@@ -60,6 +63,13 @@ const fn bytes(name: &'static str) -> Kind {
     }
 }
 
+const fn plain_bytes(name: &'static str) -> Kind {
+    Kind {
+        unit: Unit::PlainBytes,
+        ..time(name)
+    }
+}
+
 const fn scaling(name: &'static str) -> Kind {
     Kind {
         unit: Unit::Thousandths,
@@ -98,6 +108,9 @@ pub const ALL: &[Kind] = &[
     time("reopen_1000"),
     time("reopen_10x300"),
     time("deploy_again"),
+    time("prove_byte"),
+    time("verify_byte"),
+    plain_bytes("proof_bytes"),
     scaling("threads_2"),
     scaling("threads_2_fib"),
     bytes("rss_64mib"),
@@ -139,6 +152,9 @@ pub fn prepare<M: Machine>(name: &str) -> Result<Box<dyn Case>, Failure> {
         "reopen_1000" => Reopen::<M>::prepare(1, 1_000),
         "reopen_10x300" => Reopen::<M>::prepare(10, 300),
         "deploy_again" => DeployAgain::<M>::prepare(),
+        "prove_byte" => Prove::<M>::prepare(),
+        "verify_byte" => Verify::<M>::prepare(),
+        "proof_bytes" => Size::<M>::prepare(),
         "threads_2" => Threads::<M>::small(),
         "threads_2_fib" => Threads::<M>::fib(),
         "rss_64mib" => Resident::<M>::prepare(1),

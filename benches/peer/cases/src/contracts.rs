@@ -150,6 +150,21 @@ impl<M: Machine> World<M> {
         })
     }
 
+    /// As [`filled`](Self::filled), among a thousand contracts.
+    pub fn filled_among_thousand() -> Result<Self, Failure> {
+        const BATCH: u32 = 500;
+        let mut world = Self::filled()?;
+        for first in [1, 1 + BATCH] {
+            let mut session = world.session()?;
+            let last = (first + BATCH).min(1_000 - 2);
+            for number in first..last {
+                session.deploy(COUNTER, counter(number))?;
+            }
+            world.base = session.commit()?;
+        }
+        Ok(world)
+    }
+
     /// As [`bench`](Self::bench), and the accounts opened in the driver's ledger.
     pub fn ledger() -> Result<Self, Failure> {
         const BATCH: u32 = 10_000;

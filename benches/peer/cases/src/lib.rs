@@ -10,6 +10,7 @@ mod contracts;
 mod machine;
 mod memory;
 mod open;
+mod prove;
 mod seal;
 mod serve;
 mod store;

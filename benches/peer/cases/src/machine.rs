@@ -15,6 +15,10 @@ pub trait Machine: Sized + 'static {
     type Session: Session<Commit = Self::Commit>;
     /// What identifies one of its commits.
     type Commit: Clone + 'static;
+    /// What it makes proofs from.
+    type Prover: 'static;
+    /// A proof of a byte, with what it needs to be verified.
+    type Proof: 'static;
 
     /// Opens one in a fresh directory, which is removed with it.
     ///
@@ -39,6 +43,46 @@ pub trait Machine: Sized + 'static {
     /// # Errors
     /// The VM's.
     fn delete(&self, commit: Self::Commit) -> Result<(), Failure>;
+
+    /// Makes ready for proofs of a contract's memory at a commit.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn prover(&self, base: &Self::Commit, contract: Id) -> Result<Self::Prover, Failure>;
+
+    /// The root of what it makes proofs from.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn root_of(prover: &mut Self::Prover) -> Result<Id, Failure>;
+
+    /// A proof of the byte at an address of a contract's memory.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn prove_byte(
+        &self,
+        prover: &mut Self::Prover,
+        contract: Id,
+        address: u64,
+    ) -> Result<Self::Proof, Failure>;
+
+    /// The byte that a proof shows at a root.
+    ///
+    /// # Errors
+    /// When it shows none.
+    fn verify_byte(
+        proof: &Self::Proof,
+        root: &Id,
+        contract: Id,
+        address: u64,
+    ) -> Result<u8, Failure>;
+
+    /// How many bytes are sent.
+    ///
+    /// # Errors
+    /// When it can not be encoded.
+    fn proof_bytes(proof: &Self::Proof) -> Result<usize, Failure>;
 }
 
 /// A session. Gas limits are far above what the cases use.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use crostata_peer_cases::{Failure, Id, Machine, serve};
-use piecrust::{ContractId, SessionData, VM};
+use piecrust::{ContractId, PageOpening, SessionData, VM};
 use tempfile::TempDir;
 
 /// Enough for everything.
@@ -19,9 +19,20 @@ struct Piecrust {
 
 struct Session(piecrust::Session);
 
+/// A page with its opening.
+struct Proof {
+    page: Vec<u8>,
+    opening: PageOpening,
+}
+
+/// What it proves.
+const PAGE_BYTES: usize = 1 << 16;
+
 impl Machine for Piecrust {
     type Session = Session;
     type Commit = [u8; 32];
+    type Prover = Session;
+    type Proof = Proof;
 
     fn open() -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
@@ -51,6 +62,48 @@ impl Machine for Piecrust {
 
     fn delete(&self, commit: [u8; 32]) -> Result<(), Failure> {
         self.vm.delete_commit(commit).map_err(text)
+    }
+
+    /// Only contracts that a session has called have openings.
+    fn prover(&self, base: &[u8; 32], contract: Id) -> Result<Session, Failure> {
+        let mut session = self.session(Some(base))?;
+        crostata_peer_cases::Session::call(&mut session, contract, "fib", &1_u32.to_le_bytes())?;
+        Ok(session)
+    }
+
+    /// The call that loads the contract has changed it.
+    fn root_of(session: &mut Session) -> Result<Id, Failure> {
+        Ok(session.0.root())
+    }
+
+    fn prove_byte(
+        &self,
+        session: &mut Session,
+        contract: Id,
+        address: u64,
+    ) -> Result<Proof, Failure> {
+        let wanted = address as usize / PAGE_BYTES;
+        let pages = session.0.memory_pages(ContractId::from_bytes(contract));
+        let mut pages = pages.ok_or("no such contract")?;
+        let found = pages.find(|(page, ..)| *page == wanted);
+        let (_, page, opening) = found.ok_or("no such page")?;
+        let page = page.to_vec();
+        Ok(Proof { page, opening })
+    }
+
+    /// Without decoding. Contract and address are bound by nothing.
+    fn verify_byte(proof: &Proof, root: &Id, _: Id, address: u64) -> Result<u8, Failure> {
+        let Proof { page, opening } = proof;
+        match opening.verify(page) && opening.root().as_ref() == root.as_slice() {
+            true => Ok(page[address as usize % PAGE_BYTES]),
+            false => Err("the opening does not verify".into()),
+        }
+    }
+
+    fn proof_bytes(proof: &Proof) -> Result<usize, Failure> {
+        let opening = rkyv::to_bytes::<_, 4096>(&proof.opening);
+        let opening = opening.map_err(|error| error.to_string())?;
+        Ok(opening.len() + proof.page.len())
     }
 }
 
