@@ -8,6 +8,8 @@ EMPTY = bytes(32)
 PAGE_BYTES = 4096
 CONTRACT_TREE_HEIGHT = 31
 PAGE_TREE_HEIGHT = {32: 10, 64: 15}
+# By the height of a tree, those of its waypoints.
+WAYPOINT_HEIGHTS = {31: (9, 18, 27), 10: (5,), 15: (5, 10)}
 
 KINDS = [
     "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",

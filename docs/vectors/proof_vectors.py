@@ -5,8 +5,9 @@ It shares hashes and chunk lists with the verifier in proofs.py, and nothing els
 
 from dataclasses import dataclass, field
 
-from chunks import CHUNK_BYTES, make_list
-from hashing import CONTRACT_TREE_HEIGHT, H, PAGE_BYTES, PAGE_TREE_HEIGHT, derive_key, position, u32, u64
+from chunks import CHUNK_BYTES, HALF_BYTES, half_value, make_list
+from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINT_HEIGHTS
+from hashing import derive_key, position, u32, u64
 from states import COLLISION, LAST_32, LAST_64, ident, tree_levels
 
 PAGE_CHUNKS = PAGE_BYTES // CHUNK_BYTES
@@ -74,16 +75,17 @@ class Plan:
 class Path:
     nibbles: list
     siblings: list
+    waypoints: list
 
     def encode(self):
         nibbles = self.nibbles + [0] * (len(self.nibbles) % 2)
         pairs = zip(nibbles[0::2], nibbles[1::2])
-        return bytes(low | high << 4 for low, high in pairs) + b"".join(self.siblings)
+        return bytes(low | high << 4 for low, high in pairs) + b"".join(self.siblings + self.waypoints)
 
 
 @dataclass
 class Contract:
-    """Behind a record: its pages as (number, mask), their path, and their chunk lists."""
+    """Behind a record: its pages as (number, mask), their path, and of each its leaf and chunks."""
 
     pages: list
     path: Path
@@ -123,7 +125,7 @@ class Proof:
 
 
 def make_path(height, leaves, positions):
-    levels, path = tree_levels(height, leaves), Path([], [])
+    levels, path = tree_levels(height, leaves), Path([], [], [])
     way = sorted(positions)
     for level in range(height):
         parents = sorted({at >> 2 for at in way})
@@ -132,6 +134,8 @@ def make_path(height, leaves, positions):
             path.nibbles.append(sum(1 << i for i in listed))
             path.siblings += [levels[level][4 * parent + i] for i in listed]
         way = parents
+        if level + 1 in WAYPOINT_HEIGHTS[height]:
+            path.waypoints += [levels[level + 1].get(parent, EMPTY) for parent in parents]
     return path
 
 
@@ -146,8 +150,16 @@ def make_contract(state, contract, pages):
     zero = {index for index in pages if not any(contents.get(index, b""))}
     marks = [(index, 0 if index in zero else sum(1 << chunk for chunk in pages[index])) for index in order]
     path = make_path(PAGE_TREE_HEIGHT[word_size], state.leaves[contract], pages)
-    key = derive_key("crostata v1 page leaf")
-    return Contract(marks, path, [make_list(key, contents[index], pages[index]) for index in order if index not in zero])
+    return Contract(marks, path, [make_page(contents[index], pages[index]) for index in order if index not in zero])
+
+
+def make_page(page, chunks):
+    key, leaf = derive_key("crostata v1 page leaf"), H("page leaf", page)
+    if len(chunks) > 1:
+        return leaf + make_list(key, page, chunks)
+    (chunk,) = chunks
+    half = page[chunk * CHUNK_BYTES:][:HALF_BYTES]
+    return leaf + half_value(key, chunk, half) + make_list(key, page, chunks)
 
 
 def runs_of(numbers):

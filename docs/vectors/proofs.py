@@ -13,8 +13,9 @@ Never recurses deeper, and takes no more memory, than the length of the input al
 
 from dataclasses import dataclass
 
-from chunks import CHUNK_BYTES, chunk_count, chunk_value, left_chunks, parent_value
-from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, bucket, derive_key, node, position
+from chunks import CHUNK_BYTES, HALF_BYTES, chunk_count, chunk_value, half_value, left_chunks, parent_value
+from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINT_HEIGHTS
+from hashing import bucket, derive_key, node, position
 
 NO_CONTRACT = "no contract"  # the proof shows that there is none
 CONTRACT_NOT_SHOWN = "contract not shown"
@@ -77,7 +78,19 @@ class ChunkList:
 class Page:
     index: int
     shown: list  # numbers of chunks; none of a page of zeros
+    leaf: bytes = EMPTY
+    half: bytes = None  # chaining value behind the first eight blocks of the only chunk
     list: ChunkList = None
+
+    def check(self):
+        """Whether what is shown is what the page says."""
+        if not self.shown:
+            return
+        require(self.list.hash("page leaf") == self.leaf, "leaf")
+        if self.half is not None:
+            (number,) = self.shown
+            half = half_value(derive_key("crostata v1 page leaf"), number, self.list.chunks[number][:HALF_BYTES])
+            require(half == self.half, "chaining value")
 
 
 @dataclass
@@ -86,6 +99,7 @@ class Path:
 
     height: int
     levels: list
+    waypoints: dict  # by height: hashes by number
 
 
 @dataclass
@@ -201,7 +215,8 @@ def read_path(reader, height, positions):
     for (level, parent), nibble in zip(parents, nibbles):
         own = [4 * parent + i in on_way[level] for i in range(4)]
         levels[level][parent] = [read_child(reader, own[i], nibble >> i & 1) for i in range(4)]
-    return Path(height, levels)
+    waypoints = {at: {number: reader.take(32) for number in ways[at]} for at in WAYPOINT_HEIGHTS[height]}
+    return Path(height, levels, waypoints)
 
 
 def read_nibbles(reader, count):
@@ -233,6 +248,8 @@ def read_shown(reader, record):
     path = read_path(reader, record.height(), [page.index for page in pages]) if pages else None
     for page in pages:
         if page.shown:
+            page.leaf = reader.take(32)
+            page.half = reader.take(32) if len(page.shown) == 1 else None
             page.list = read_list(reader, PAGE_BYTES, page.shown)
             written_out = len(page.shown) == PAGE_CHUNKS and not any(map(any, page.list.chunks.values()))
             require(not written_out, "page of zeros written out")
@@ -313,15 +330,16 @@ class ListWalk:
         return parent_value(self.key, left, right, whole)
 
 
-def fold(path, leaves):
-    """The root over these leaves, by position."""
+def fold(path, leaves, waypoint):
+    """The root over these leaves, by position; `waypoint` is the reason if a waypoint is another."""
     hashes = leaves
-    for parents in path.levels:
+    for height, parents in enumerate(path.levels, 1):
         above = {}
         for parent, children in parents.items():
             filled = [hashes[4 * parent + i] if child is None else child for i, child in enumerate(children)]
             above[parent] = node(filled)
         hashes = above
+        require(path.waypoints.get(height, hashes) == hashes, waypoint)
     return hashes[0]
 
 
@@ -331,11 +349,13 @@ def member_hash(member):
 
 def verify(proof, root):
     leaves = {at: bucket([(id, member_hash(member)) for id, member in members]) for at, members in proof.positions}
-    require(fold(proof.path, leaves) == root, "root")
+    require(fold(proof.path, leaves, "waypoint") == root, "root")
     for shown in proof.shown:
         if shown.pages:
-            leaves = {page.index: page.list.hash("page leaf") if page.list else EMPTY for page in shown.pages}
-            require(fold(shown.path, leaves) == shown.record.page_root, "page root")
+            for page in shown.pages:
+                page.check()
+            leaves = {page.index: page.leaf for page in shown.pages}
+            require(fold(shown.path, leaves, "page waypoint") == shown.record.page_root, "page root")
     for code in proof.codes:
         require(code.list.hash("code") == code.hash, "code")
     return Proven(proof)

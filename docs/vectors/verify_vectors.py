@@ -2,7 +2,7 @@
 """Verifies proofs.json with the verifier in proofs.py: proofs with their answers, what is no proof with the reason,
 and mutations of all proofs, of which none may say anything else, or the same in other bytes.
 
-    verify_vectors.py           every byte of short proofs, fifty places of long ones and their ends
+    verify_vectors.py           every byte of short proofs, thirty places of long ones and their ends
     verify_vectors.py --all     every byte of all; takes minutes
 """
 
@@ -13,7 +13,7 @@ import time
 
 import proofs
 
-PLACES = 50
+PLACES = 30
 
 
 def ask(proven, question):
