@@ -94,7 +94,9 @@ pub use crostata_abi::{
 };
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
-pub use crostata_proof::{CodeHash, CommitId, Root, StateProof, WordSize};
+pub use crostata_proof::{
+    CodeHash, CommitId, Root, StateProof, Value, ValueLookupError, ValuePath, ValueProof, WordSize,
+};
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
@@ -123,7 +125,7 @@ pub use state::{
 };
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Export, Import, OpenVmError, ProofError,
-    RecompileError, SessionError, Told, VM,
+    ProveValueError, RecompileError, SessionError, Told, VM,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

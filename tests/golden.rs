@@ -24,8 +24,8 @@ macro_rules! contracts {
 }
 
 contracts! {
-    "bench" "caller" "counter" "counter64" "crossing_argument" "everest" "fallible" "feeder" "grower" "host_query"
-    "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
+    "accounts" "bench" "caller" "counter" "counter64" "crossing_argument" "everest" "fallible" "feeder" "grower"
+    "host_query" "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
 }
 
 type Account = [u8; 32];
@@ -196,6 +196,23 @@ fn lone(book: &mut Book) {
     book.call("host_query", "ask", ("absent".to_owned(), vec![7u8; 10]));
 }
 
+/// The SDK's map, beside a `BTreeMap` with the same entries.
+fn accounts(book: &mut Book) {
+    book.call("accounts", "mint_many", (0u64, 100u64, 3u64));
+    book.call("accounts", "insert_plain", (0u64, 100u64, 3u64));
+    book.call("accounts", "insert_many", (100u64, 20u64, 3u64));
+    book.call("accounts", "insert_plain", (100u64, 20u64, 3u64));
+    book.call("accounts", "sum", (0u64, 150u64));
+    book.call("accounts", "sum_plain", (0u64, 150u64));
+    book.call("accounts", "remove_many", (10u64, 80u64));
+    book.call("accounts", "mint", (ALICE, 50u64));
+    book.call("accounts", "transfer", (ALICE, BOB, 20u64, 9u8));
+    book.call("accounts", "transfer", (ALICE, BOB, 1u64 << 60, 9u8));
+    book.call("accounts", "burn", (BOB, 20u64));
+    book.call("accounts", "balance_of", ALICE);
+    book.call("accounts", "accounts", ());
+}
+
 fn ledgers_and_benches(book: &mut Book) {
     book.call("ledger", "mint", (BOB, 50u64));
     book.call("ledger", "mint_many", (0u64, 50u64, 3u64));
@@ -302,6 +319,7 @@ fn lines(backend: Backend) -> String {
     }
     lone(&mut book);
     ledgers_and_benches(&mut book);
+    accounts(&mut book);
     nested(&mut book);
     book.lines
 }

@@ -27,6 +27,9 @@ mod compress;
 mod decode_error;
 pub mod hash;
 mod keys;
+pub mod layout;
+mod lookup;
+pub mod map;
 mod page_chunks;
 mod path;
 mod paths;
@@ -36,6 +39,8 @@ pub mod receipt;
 mod record;
 mod state_proof;
 pub mod tree;
+pub mod value;
+mod value_proof;
 mod verified;
 mod waypoints;
 
@@ -43,6 +48,8 @@ pub use builder::StateProofBuilder;
 pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
 pub use chunks::CHUNK_BYTES;
 pub use decode_error::DecodeError;
+pub use layout::{Layout, LayoutError, SourceLayout, Type};
+pub use lookup::{ValueLookupError, ValuePath, look_up_field, look_up_key};
 pub use page_chunks::{PAGE_CHUNKS, PageChunks};
 pub use path::{MerkleOpeningError, PathError, TreePath};
 pub use paths::TreePaths;
@@ -54,6 +61,8 @@ pub use record::{
     ContractRecord, Owner, OwnerTooLong, RECORD_BYTES_MIN, RECORD_VERSION, RecordError, WordSize,
 };
 pub use state_proof::{PROOF_VERSION, StateProof};
+pub use value::Value;
+pub use value_proof::{ValueProof, ValueProofError};
 pub use verified::Verified;
 
 pub use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};

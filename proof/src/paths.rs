@@ -136,21 +136,26 @@ impl TreePaths {
     /// # Errors
     /// [`PathError`] if the paths can not be those positions', or the position is none of them.
     pub fn path(&self, leaves: &[(u64, Hash)], position: u64) -> Result<TreePath, PathError> {
-        if leaves.iter().all(|leaf| leaf.0 != position) {
-            return Err(PathError::Shape);
+        let mut ways = self.ways(leaves)?;
+        let mut nodes = leaves.to_vec();
+        let mut families = alloc::vec![Family::NONE; nodes.len()];
+        let mut levels = Vec::with_capacity(self.height as usize);
+        while !ways.is_at_end() {
+            let count = ways.families(&mut nodes, &mut families)?;
+            ways.go_up();
+            nodes.truncate(count);
+            for (node, family) in nodes.iter_mut().zip(&families) {
+                node.1 = family.hash();
+            }
+            let number = position >> (2 * (levels.len() + 1));
+            let at = nodes.binary_search_by_key(&number, |node| node.0);
+            levels.push(families[at.map_err(|_| PathError::Shape)?].children());
         }
-        let (mut ways, mut nodes) = (self.ways(leaves)?, leaves.to_vec());
-        let mut children = Vec::with_capacity(self.height as usize);
-        for level in 0..self.height {
-            let level_ways = ways.split_at(&nodes, level + 1)?;
-            let parent = position >> (2 * (level + 1));
-            children.push(level_ways.children(&nodes, parent)?);
-            let mut climbs = Climbs::new();
-            let part = climbs.part(level_ways, nodes);
-            climbs.run()?;
-            nodes = climbs.ended(part).to_vec();
+        let is_listed = leaves.iter().any(|leaf| leaf.0 == position);
+        match is_listed && !ways.has_rest() {
+            true => Ok(TreePath::from_levels(position, &levels)),
+            false => Err(PathError::Shape),
         }
-        Ok(TreePath::from_levels(position, &children))
     }
 
     /// The nodes at the end of a range of heights, over those at its beginning, all of them above these leaves.
@@ -287,27 +292,6 @@ impl<'a> Levels<'a> {
         }
     }
 
-    /// The children of the parent with this number, of which these nodes on the ways are some. For one level.
-    fn children(&self, nodes: &[(u64, Hash)], parent: u64) -> Result<[Hash; ARITY], PathError> {
-        let mut siblings = self.siblings.iter();
-        let families = nodes.chunk_by(|one, next| one.0 >> 2 == next.0 >> 2);
-        for (family, bitmap) in families.zip(self.bitmaps) {
-            let mut children = [EMPTY; ARITY];
-            for (at, child) in children.iter_mut().enumerate() {
-                if bitmap >> at & 1 == 1 {
-                    *child = *siblings.next().ok_or(PathError::Shape)?;
-                }
-            }
-            for (number, hash) in family {
-                children[(number & 3) as usize] = *hash;
-            }
-            if family[0].0 >> 2 == parent {
-                return Ok(children);
-            }
-        }
-        Err(PathError::Shape)
-    }
-
     /// Whether there is nothing left.
     pub fn is_at_end(&self) -> bool {
         self.range.is_empty()
@@ -353,6 +337,21 @@ impl Family {
     /// What is hashed.
     pub fn bytes(&self) -> &[u8] {
         &self.present.as_flattened()[..usize::from(self.count) * 32]
+    }
+
+    /// The hash of the node.
+    fn hash(&self) -> Hash {
+        let count = usize::from(self.count);
+        hash::node_of(usize::from(self.bitmap), &self.present[..count])
+    }
+
+    /// All four children.
+    fn children(&self) -> [Hash; ARITY] {
+        let mut present = self.present.iter();
+        core::array::from_fn(|place| match self.bitmap >> place & 1 {
+            0 => EMPTY,
+            _ => *present.next().unwrap_or(&EMPTY),
+        })
     }
 
     fn push(&mut self, place: usize, child: &Hash) {

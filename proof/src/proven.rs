@@ -282,6 +282,11 @@ impl ProvenState {
         &self.paths
     }
 
+    /// Whether anything of some code is shown.
+    pub(crate) fn shows_code(&self) -> bool {
+        !self.codes.is_empty()
+    }
+
     /// The contract, or `None` if there is none.
     fn find(&self, contract: &ContractId) -> Result<Option<&ProvenContract>, NotShown> {
         let unknown = NotShown::Contract {

@@ -32,6 +32,8 @@
 //! assert_eq!(counter.read_value(), 0xfd);
 //! ```
 //!
+//! Fields can be declared, so that the world can have their values, and entries of [`Map`]s, proven by name: [`storage`].
+//!
 //! Built for a Wasm target, the exports are there; built natively, as above, the contract is a plain
 //! struct for unit tests. Natively [`emit`], [`feed`] and [`debug!`] do nothing, and every function
 //! that asks the VM for something panics.
@@ -48,6 +50,9 @@
 extern crate alloc;
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
+// What the derives generate names the crate.
+#[cfg(test)]
+extern crate self as crostata_sdk;
 
 mod boundary;
 mod call;
@@ -56,6 +61,7 @@ mod context;
 mod output;
 #[cfg(target_family = "wasm")]
 mod panic;
+pub mod storage;
 
 pub use call::{call, call_raw, call_with_limit, host_query, host_query_raw};
 pub use codec::{ContractSerializer, Encode};
@@ -65,8 +71,9 @@ pub use context::{
 };
 pub use crostata_abi::typed::Decode;
 pub use crostata_abi::{ContractError, ContractId, rkyv};
-pub use crostata_sdk_macros::contract;
+pub use crostata_sdk_macros::{Storage, Stored, contract};
 pub use output::{emit, emit_raw, feed, feed_raw};
+pub use storage::{Map, Stored};
 
 /// What the code made by [`macro@contract`] and [`debug!`] needs. Not for use by hand.
 #[doc(hidden)]
@@ -74,4 +81,12 @@ pub mod generated {
     pub use crate::boundary::State;
     pub use crate::codec::{argument, result};
     pub use crate::output::debug;
+    pub use crate::storage::{Declared, Field, Type, refuse_large, section, section_bytes};
+
+    /// Says of every type that it declares no storage; a derived constant of the same name hides this one.
+    pub trait Undeclared {
+        const DECLARES_STORAGE: bool = false;
+    }
+
+    impl<T> Undeclared for T {}
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crostata_proof::hash::{self, Kind};
+use crostata_proof::layout::LAYOUT_VERSION;
 
 use super::allow::AllowList;
 use super::code::{CodeLimits, Effort, REWRITING_VERSION};
@@ -319,6 +320,7 @@ impl Protocol {
         let fixed = [
             ("engine", ENGINE.to_owned()),
             ("features", FEATURES.to_owned()),
+            ("layout", LAYOUT_VERSION.to_string()),
             ("nan", "canonical".to_owned()),
             ("rewriting", REWRITING_VERSION.to_string()),
         ];

@@ -4,6 +4,8 @@ use std::io;
 
 use crostata_abi::ContractId;
 
+use crostata_proof::ValueLookupError;
+
 use super::binaries::BinaryError;
 use crate::engine::{EngineError, ErrorKind, Fault, Fingerprint};
 use crate::state::{
@@ -109,6 +111,32 @@ pub enum ProofError {
     /// The commit's state can not be read.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+/// Why there is no proof of a value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveValueError {
+    /// The commit or contract does not exist, or its state can not be read.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The contract declares no values.
+    #[error(
+        "contract {contract} declares no storage: its values have no names; prove bytes of its memory, or write `#[contract(storage)]`"
+    )]
+    NoLayout {
+        /// The contract.
+        contract: ContractId,
+    },
+    /// The contract's code declares something else than its record says. No state that was committed has that.
+    #[error("the code of contract {contract} does not declare what the contract's record says")]
+    OtherLayout {
+        /// The contract.
+        contract: ContractId,
+    },
+    /// There is no such value.
+    #[error(transparent)]
+    Lookup(Box<ValueLookupError<ProofError>>),
 }
 
 /// Why code was not compiled anew.

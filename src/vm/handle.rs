@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
-use crostata_proof::{CodeHash, StateProof};
+use crostata_proof::{CodeHash, StateProof, ValuePath, ValueProof};
 
 use super::binaries::{self, BinariesConfig};
 use super::config::Config;
-use super::error::{OpenVmError, ProofError, RecompileError, SessionError};
+use super::error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
+use super::value::{Layouts, prove_value};
 use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
@@ -31,6 +32,7 @@ pub struct VM {
     runtimes: Vec<Arc<Runtime>>,
     compiled: Arc<CompiledCode>,
     queries: Arc<HostQueries>,
+    layouts: Layouts,
     recovery: RecoveryReport,
 }
 
@@ -136,6 +138,7 @@ impl VM {
             runtimes,
             compiled: shared.artifacts.clone(),
             queries: Arc::default(),
+            layouts: Layouts::new(),
             recovery,
         })
     }
@@ -372,6 +375,55 @@ impl VM {
             store,
         };
         snapshot.prove(items, &mut committed)
+    }
+
+    /// A proof of what a contract's state has under a name, or one of its maps under a key, or that the map has no such key: for
+    /// `crostata_proof` to verify and turn into a typed value, [`ValueProof::verify`] and [`ValueProof::verify_key`].
+    ///
+    /// For contracts that declare their storage (`#[contract(storage)]`, or the section `crostata.layout`). Any retained commit will
+    /// do; nothing is executed, and the contract is not loaded. The cost is a way through the trees for each page of the lookup, one for
+    /// most values, one for each level of a map; and reading the code of a contract whose layout is not known yet (256 are kept).
+    ///
+    /// ```
+    /// use crostata::{ContractData, SessionData, VM, Value, ValuePath, ValueProof, contract_bytecode};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let vm = VM::ephemeral()?;
+    /// let mut session = vm.session(SessionData::default())?;
+    /// let accounts = session.deploy(contract_bytecode!("accounts"), ContractData::builder(), 10_000_000)?;
+    /// session.call::<_, ()>(accounts, "mint", &([7u8; 32], 40u64), 10_000_000)?;
+    /// let root = session.commit()?.root;
+    ///
+    /// let proof = vm.prove_value(root, accounts, "total_supply")?.encode();
+    /// let supply = ValueProof::decode(&proof)?.verify(&root, &accounts, "total_supply")?;
+    /// assert_eq!(*supply, Value::Uint(40));
+    ///
+    /// let nobody = Value::from([8; 32]);
+    /// let path = ValuePath::key("balances", nobody.clone());
+    /// let proof = vm.prove_value(root, accounts, path)?;
+    /// let balance = proof.verify_key(&root, &accounts, "balances", &nobody)?;
+    /// assert_eq!(*balance, None, "there is no such account");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ProveValueError`] when the commit or contract does not exist, the contract declares no storage, nothing under that name, or no map, when the
+    /// key is none of the map, or when something can not be read.
+    pub fn prove_value(
+        &self,
+        commit: impl Into<CommitRef>,
+        contract: ContractId,
+        path: impl Into<ValuePath>,
+    ) -> Result<ValueProof, ProveValueError> {
+        let retained = self.commits.any(commit.into()).map_err(ProofError::from)?;
+        let snapshot = self.commits.state(&retained).map_err(ProofError::from)?;
+        let store = self.commits.store().clone();
+        let mut committed = Committed {
+            snapshot: &snapshot,
+            store,
+        };
+        let layouts = &self.layouts;
+        prove_value(&snapshot, &mut committed, layouts, contract, &path.into())
     }
 
     /// Forgets the compiled form of some code, in memory and on disk, for every protocol of the configuration; it is compiled again when

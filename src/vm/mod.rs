@@ -5,9 +5,10 @@ mod config;
 mod error;
 mod handle;
 mod transfer;
+mod value;
 
 pub use binaries::{BinariesConfig, BinariesProgress, BinaryError, Told};
 pub use config::Config;
-pub use error::{OpenVmError, ProofError, RecompileError, SessionError};
+pub use error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
 pub use handle::VM;
 pub use transfer::{Export, Import};

@@ -6,20 +6,24 @@ use syn::spanned::Spanned;
 use syn::{Error, ImplItem, ImplItemFn, ItemImpl, Result, Type};
 
 use crate::method::{Method, is_constructor};
-use crate::policy::Reentry;
+use crate::policy::{Attribute, Reentry};
 
 /// The block followed by its exports, or the error that says why there are none.
-pub fn contract(reentry: Reentry, item: ItemImpl) -> Result<TokenStream> {
+pub fn contract(attribute: Attribute, item: ItemImpl) -> Result<TokenStream> {
     refuse_other_blocks(&item)?;
+    let Attribute { reentry, storage } = attribute;
     let contract = &*item.self_ty;
     let exports = exports(&item, contract, reentry)?;
-    let state = state(contract);
+    let state = state(contract, storage);
     let policy = policy(reentry);
+    let declaration = declaration(contract, storage);
     Ok(quote! {
         #item
 
         // A constructor of another type is an error in native builds too.
         const _: fn() -> #contract = <#contract>::new;
+
+        #declaration
 
         #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, clippy::let_unit_value, clippy::unit_arg, unused_parens)]
@@ -68,10 +72,48 @@ fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
     })
 }
 
-fn state(contract: &Type) -> TokenStream {
+fn state(contract: &Type, storage: bool) -> TokenStream {
+    let (export, section) = match storage {
+        false => (None, None),
+        true => (
+            Some(quote!(#[unsafe(export_name = "crostata_state")])),
+            Some(section(contract)),
+        ),
+    };
     quote! {
+        #export
         static STATE: ::crostata_sdk::generated::State<#contract> =
             ::crostata_sdk::generated::State::new(<#contract>::new());
+        #section
+    }
+}
+
+/// The custom section that says what is where in the state.
+fn section(contract: &Type) -> TokenStream {
+    quote! {
+        const STATE_TYPE: ::crostata_sdk::generated::Type =
+            <#contract as ::crostata_sdk::generated::Declared>::TYPE;
+        #[allow(dead_code)]
+        #[unsafe(link_section = "crostata.layout")]
+        static LAYOUT: [u8; ::crostata_sdk::generated::section_bytes(&STATE_TYPE)] =
+            ::crostata_sdk::generated::section(&STATE_TYPE);
+    }
+}
+
+/// Stops builds, native ones too, in which attribute and derive do not agree.
+fn declaration(contract: &Type, storage: bool) -> TokenStream {
+    let message = match storage {
+        true => "`#[contract(storage)]` wants a struct that derives `Storage`",
+        false => {
+            "the struct derives `Storage`, but its fields are not declared: write `#[contract(storage)]`"
+        }
+    };
+    quote! {
+        const _: () = {
+            #[allow(unused_imports)]
+            use ::crostata_sdk::generated::Undeclared as _;
+            assert!(<#contract>::DECLARES_STORAGE == #storage, #message);
+        };
     }
 }
 
@@ -88,9 +130,9 @@ fn policy(reentry: Reentry) -> TokenStream {
 mod tests {
     use super::*;
 
-    fn expand(reentry: &str, block: &str) -> Result<String> {
-        let reentry = syn::parse_str(reentry)?;
-        contract(reentry, syn::parse_str(block)?).map(|tokens| tokens.to_string())
+    fn expand(attribute: &str, block: &str) -> Result<String> {
+        let attribute = syn::parse_str(attribute)?;
+        contract(attribute, syn::parse_str(block)?).map(|tokens| tokens.to_string())
     }
 
     fn error(reentry: &str, function: &str) -> String {
@@ -151,6 +193,15 @@ mod tests {
         ] {
             let message = expand("", block).unwrap_err().to_string();
             assert!(message.contains(expected), "{block}: {message}");
+        }
+    }
+
+    #[test]
+    fn storage_is_declared_where_it_is_asked_for() {
+        for (attribute, declared) in [("", false), ("storage", true)] {
+            let code = expand(attribute, "impl C { pub const fn new() -> C { C } }").unwrap();
+            assert_eq!(code.contains("\"crostata_state\""), declared);
+            assert_eq!(code.contains("\"crostata.layout\""), declared);
         }
     }
 

@@ -1,14 +1,15 @@
-//! The `#[contract]` attribute of `crostata-sdk`.
+//! The `#[contract]` attribute of `crostata-sdk`, and the derives of its storage.
 //!
-//! It leaves the `impl` block as it is and adds, for Wasm targets only, the state's static and one export per
+//! The attribute leaves the `impl` block as it is and adds, for Wasm targets only, the state's static and one export per
 //! public function. Shapes it can not export are compile errors at the place in question.
 
 mod expand;
 mod method;
 mod policy;
+mod storage;
 
 use proc_macro::TokenStream;
-use syn::{ItemImpl, parse_macro_input};
+use syn::{DeriveInput, ItemImpl, parse_macro_input};
 
 /// Makes a contract of an `impl` block.
 ///
@@ -31,11 +32,38 @@ use syn::{ItemImpl, parse_macro_input};
 ///
 /// With `&self` only, state that changes is in `Cell` and `RefCell` fields. A `RefCell` that is
 /// still borrowed when the contract is re-entered panics in the re-entering frame, and only there.
+///
+/// # Declared storage
+/// `#[contract(storage)]` declares the fields of a struct that derives [`macro@Storage`]: their values can then be proven
+/// by name. It adds an export, the address of the state, and the custom section `crostata.layout`.
 #[proc_macro_attribute]
 pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    let reentry = parse_macro_input!(attribute as policy::Reentry);
+    let attribute = parse_macro_input!(attribute as policy::Attribute);
     let item = parse_macro_input!(item as ItemImpl);
-    expand::contract(reentry, item)
+    expand::contract(attribute, item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Declares the fields of a contract's state, or of a struct within it.
+///
+/// Each has a type that is `Declared`: a value of fixed size, a `Map`, or a struct of these that derives `Storage` too.
+/// `#[storage(skip)]` leaves a field out. `#[contract(storage)]` puts what is declared into the contract.
+#[proc_macro_derive(Storage, attributes(storage))]
+pub fn derive_storage(item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as DeriveInput);
+    storage::declared(&item)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes a struct of values a value itself, for fields of the declared state, and for keys and values of maps.
+///
+/// Every field is `Stored`. As a key, it is ordered by its fields, as deriving `Ord` does.
+#[proc_macro_derive(Stored, attributes(storage))]
+pub fn derive_stored(item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as DeriveInput);
+    storage::stored(&item)
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

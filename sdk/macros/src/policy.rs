@@ -1,4 +1,4 @@
-//! The attribute's argument: who may re-enter the contract.
+//! The attribute's arguments: who may re-enter the contract, and whether it declares its storage.
 
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, LitStr, Result, Token};
@@ -13,19 +13,33 @@ pub enum Reentry {
     Never = 2,
 }
 
-impl Parse for Reentry {
+/// What stands in the parentheses of `#[contract(..)]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attribute {
+    pub reentry: Reentry,
+    pub storage: bool,
+}
+
+impl Parse for Attribute {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        if input.is_empty() {
-            return Ok(Self::Never);
+        let (mut reentry, mut storage) = (None, false);
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            if key == "reentry" && reentry.is_none() {
+                input.parse::<Token![=]>()?;
+                reentry = Some(Reentry::named(&input.parse()?)?);
+            } else if key == "storage" && !storage {
+                storage = true;
+            } else {
+                let message = "the arguments are `reentry` and `storage`, each once";
+                return Err(Error::new(key.span(), message));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
         }
-        let key: Ident = input.parse()?;
-        if key != "reentry" {
-            return Err(Error::new(key.span(), "the only argument is `reentry`"));
-        }
-        input.parse::<Token![=]>()?;
-        let value: LitStr = input.parse()?;
-        input.parse::<Option<Token![,]>>()?;
-        Self::named(&value)
+        let reentry = reentry.unwrap_or(Reentry::Never);
+        Ok(Self { reentry, storage })
     }
 }
 
@@ -47,17 +61,30 @@ impl Reentry {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<(Reentry, bool)> {
+        let attribute = syn::parse_str::<Attribute>(text)?;
+        Ok((attribute.reentry, attribute.storage))
+    }
+
     #[test]
-    fn policies_parse_and_others_are_errors() {
-        let parse = syn::parse_str::<Reentry>;
-        assert_eq!(parse("").unwrap(), Reentry::Never);
-        assert_eq!(parse("reentry = \"self\"").unwrap(), Reentry::OnlySelf);
-        assert_eq!(parse("reentry = \"allowed\",").unwrap(), Reentry::Allowed);
+    fn arguments_parse_and_others_are_errors() {
+        for (text, reentry, storage) in [
+            ("", Reentry::Never, false),
+            ("storage", Reentry::Never, true),
+            ("reentry = \"self\"", Reentry::OnlySelf, false),
+            ("reentry = \"allowed\",", Reentry::Allowed, false),
+            ("storage, reentry = \"self\"", Reentry::OnlySelf, true),
+        ] {
+            assert_eq!(parse(text).unwrap(), (reentry, storage), "{text}");
+        }
         for bad in [
             "reentry",
             "reentry = \"maybe\"",
             "entry = \"self\"",
             "reentry = 1",
+            "storage storage",
+            "storage, storage",
+            "reentry = \"self\", reentry = \"self\"",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -1,7 +1,7 @@
 //! The boundary to the VM: the only `unsafe` code of the SDK.
 //!
-//! It holds the argument buffer, the imports, the heap that serialisation borrows from, and the cell of the
-//! contract's state. Everything it offers to the rest of the crate is safe, except the two
+//! It holds the argument buffer, the imports, the heap that serialisation borrows from, the nodes of maps, and the
+//! cell of the contract's state. Everything it offers to the rest of the crate is safe, except the two
 //! accessors of [`State`], whose conditions the `#[contract]` attribute keeps.
 //!
 //! What all of it rests on: a contract has one thread, and the VM touches the argument buffer only inside
@@ -11,6 +11,7 @@
 pub mod buffer;
 #[cfg_attr(not(target_family = "wasm"), path = "absent.rs")]
 pub mod imports;
+pub mod nodes;
 mod scratch;
 #[cfg(target_family = "wasm")]
 mod sections;

@@ -14,7 +14,7 @@
 //! | 1 | whether there is an `init`, 0 or 1 |
 //! | | list of texts: exports that are the contract's mutable globals |
 //! | | text: export that is the stack counter |
-//! | | text that may be absent: the section `crostata.layout` |
+//! | | text that may be absent: the canonical storage layout |
 //! | 1 | re-entry: 0 allowed, 1 by itself only, 2 never |
 //! | 8 | elements of the table |
 //! | 4 | functions that the rewriting imports |

@@ -3,7 +3,7 @@
 //! | section | contents |
 //! |---|---|
 //! | `crostata.stack` | 16 bytes: start of the shadow stack, then its length in bytes, both u64 little-endian |
-//! | `crostata.layout` | any bytes: the canonical storage layout, bound by the contract record |
+//! | `crostata.layout` | the storage layout, relative to the contract's state: [`layout`](super::layout) |
 //! | `crostata.reentry` | 1 byte: 0 allowed, 1 self only, 2 never |
 //!
 //! Each occurs at most once; other names that start with `crostata.` are refused.
@@ -21,7 +21,8 @@ const REENTRY: &str = "crostata.reentry";
 pub(super) struct Declared {
     /// Offset of the section, and the shadow stack, which may still lie anywhere.
     pub stack: Option<(u64, ByteRange)>,
-    pub layout: Option<Vec<u8>>,
+    /// Offset of the section, and its contents.
+    pub layout: Option<(u64, Vec<u8>)>,
     pub reentry: Reentry,
 }
 
@@ -40,7 +41,7 @@ pub(super) fn read(sections: &[CustomSectionReader<'_>]) -> Result<Declared, Rej
         // At most three names come this far: `seen` stays that short.
         match section.name() {
             STACK => declared.stack = Some((offset, stack(section)?)),
-            LAYOUT => declared.layout = Some(section.data().to_vec()),
+            LAYOUT => declared.layout = Some((offset, section.data().to_vec())),
             REENTRY => declared.reentry = reentry(section)?,
             _ => return Err(Rejection::UnknownSection { offset, name }),
         }

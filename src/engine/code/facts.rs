@@ -74,7 +74,7 @@ pub struct CodeFacts {
     pub globals: Vec<String>,
     /// Name under which the rewritten module exports the stack-height counter.
     pub height_global: String,
-    /// Bytes of the section `crostata.layout`, if there is one.
+    /// The canonical storage layout, if the section `crostata.layout` declares one.
     pub layout: Option<Vec<u8>>,
     /// Who may call it while one of its frames is live.
     pub reentry: Reentry,

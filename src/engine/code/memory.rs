@@ -18,15 +18,25 @@ pub(super) struct Layout {
     pub maximum_wasm_pages: Option<u64>,
     /// Address of the argument buffer.
     pub argument_buffer: u64,
-    memory_bytes: u64,
+    /// Bytes of the initial memory.
+    pub memory_bytes: u64,
 }
 
 impl Layout {
     /// Whether the `len_bytes` at `start` lie inside the initial memory.
-    fn holds(&self, start: u64, len_bytes: u64) -> bool {
+    pub fn holds(&self, start: u64, len_bytes: u64) -> bool {
         start
             .checked_add(len_bytes)
             .is_some_and(|end| end <= self.memory_bytes)
+    }
+
+    /// Which of the ranges that are zeroed after each call has a byte of this one.
+    pub fn reserved(&self, range: ByteRange, stack: Option<ByteRange>) -> Option<Reserved> {
+        if range.overlaps(&self.argument_range()) {
+            return Some(Reserved::ArgumentBuffer);
+        }
+        let overlaps = stack.is_some_and(|stack| range.overlaps(&stack));
+        overlaps.then_some(Reserved::Stack)
     }
 
     const fn argument_range(&self) -> ByteRange {
@@ -85,33 +95,42 @@ fn exported(outline: &Outline<'_>, memory: &Memory) -> Result<(), Rejection> {
     })
 }
 
+/// The exported global of this name.
+pub(super) fn exported_global<'o>(outline: &'o Outline<'_>, name: &str) -> Option<&'o Global> {
+    let is_named =
+        |export: &&Export<'_>| export.kind == ExternalKind::Global && export.name == name;
+    let export = outline.exports.iter().find(is_named)?;
+    outline.globals.get(export.index as usize)
+}
+
 fn argument_global<'o>(outline: &'o Outline<'_>) -> Result<&'o Global, Rejection> {
-    let is_buffer = |export: &&Export<'_>| {
-        export.kind == ExternalKind::Global && export.name == ARGUMENT_BUFFER
-    };
-    let export = outline.exports.iter().find(is_buffer);
-    export
-        .and_then(|export| outline.globals.get(export.index as usize))
-        .ok_or(Rejection::ArgumentBufferMissing {
-            offset: outline.end,
-        })
+    exported_global(outline, ARGUMENT_BUFFER).ok_or(Rejection::ArgumentBufferMissing {
+        offset: outline.end,
+    })
 }
 
 fn argument_address(global: &Global, word_size: WordSize) -> Result<u64, Rejection> {
+    constant_address(global, word_size).map_err(|(expected, found)| Rejection::ArgumentBufferType {
+        offset: global.offset,
+        expected,
+        found,
+    })
+}
+
+/// The address that an immutable global holds; otherwise the type that it should have, and the one it has.
+pub(super) fn constant_address(
+    global: &Global,
+    word_size: WordSize,
+) -> Result<u64, (&'static str, String)> {
     let (expected, name) = match word_size {
         WordSize::W32 => (ValType::I32, "i32"),
         WordSize::W64 => (ValType::I64, "i64"),
     };
     let is_constant = !global.ty.mutable && global.ty.content_type == expected;
     let address = global.value.address().filter(|_| is_constant);
-    address.ok_or_else(|| Rejection::ArgumentBufferType {
-        offset: global.offset,
-        expected: name,
-        found: format!(
-            "{}{}",
-            if global.ty.mutable { "mutable " } else { "" },
-            global.ty.content_type
-        ),
+    address.ok_or_else(|| {
+        let mutable = if global.ty.mutable { "mutable " } else { "" };
+        (name, format!("{mutable}{}", global.ty.content_type))
     })
 }
 
@@ -186,12 +205,7 @@ fn data_segment(
             memory_bytes,
         });
     }
-    let range = ByteRange { start, len_bytes };
-    let reserved = if range.overlaps(&layout.argument_range()) {
-        Reserved::ArgumentBuffer
-    } else if stack.is_some_and(|stack| range.overlaps(&stack)) {
-        Reserved::Stack
-    } else {
+    let Some(reserved) = layout.reserved(ByteRange { start, len_bytes }, stack) else {
         return Ok(());
     };
     Err(Rejection::DataOverlaps {

@@ -43,6 +43,7 @@ mod facts;
 mod features;
 mod function;
 mod imports;
+mod layout;
 mod limits;
 mod memory;
 mod names;
@@ -67,6 +68,7 @@ use analysis::Checking;
 pub use effort::Effort;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};
 pub use features::features;
+pub use layout::storage_layout;
 pub use limits::CodeLimits;
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
@@ -112,6 +114,7 @@ fn prepare_checking(
     let exports = exports::check(&outline, limits)?;
     let declared = custom::read(&outline.customs)?;
     let stack = memory::stack(&declared, &layout, limits)?;
+    let storage = layout::resolve(&declared, &outline, &layout, stack)?;
     let data = memory::data(&outline, &layout, stack)?;
     table::check(&outline, limits)?;
     let mut facts = CodeFacts {
@@ -125,7 +128,7 @@ fn prepare_checking(
         has_init: exports.has_init,
         globals: rewrite::global_names(&outline),
         height_global: HEIGHT_GLOBAL.to_owned(),
-        layout: declared.layout,
+        layout: storage.map(|storage| storage.encode()),
         reentry: declared.reentry,
         table_elements: outline.table.as_ref().map_or(0, |table| table.ty.initial),
         added_imports: TOUCH_IMPORTS.len() as u32,

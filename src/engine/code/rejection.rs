@@ -1,5 +1,6 @@
 //! Why a module is not a contract. Each variant is one rule; nothing decides by a message's text.
 
+use crostata_proof::layout::LayoutProblem;
 use thiserror::Error;
 
 /// A range of memory that data segments must keep clear of, because it is zeroed after each call.
@@ -232,6 +233,46 @@ pub enum Rejection {
         offset: u64,
         name: String,
         expected: &'static str,
+    },
+    /// Its storage layout breaks a rule of layouts.
+    #[error("the storage layout, at offset {offset}, is malformed: {problem}")]
+    StorageLayout { offset: u64, problem: LayoutProblem },
+    /// Its storage layout is relative to a global that is not there.
+    #[error(
+        "the storage layout at offset {offset} is relative to the global `{name}`, which is not exported; export the address of the state under this name"
+    )]
+    StateMissing { offset: u64, name: String },
+    /// The global that its storage layout is relative to is not a constant address.
+    #[error(
+        "the global `{name}` at offset {offset}, the address of the state, has type {found}; it must be an immutable {expected}"
+    )]
+    StateType {
+        offset: u64,
+        name: String,
+        expected: &'static str,
+        found: String,
+    },
+    /// A field of its storage layout lies outside its memory.
+    #[error(
+        "the field `{name}` of the storage layout at offset {offset}, {len_bytes} bytes at {start}, ends beyond the initial memory of {memory_bytes} bytes"
+    )]
+    FieldOutOfBounds {
+        offset: u64,
+        name: String,
+        start: u64,
+        len_bytes: u64,
+        memory_bytes: u64,
+    },
+    /// A field of its storage layout lies in a range that is zeroed after each call.
+    #[error(
+        "the field `{name}` of the storage layout at offset {offset}, {len_bytes} bytes at {start}, overlaps {reserved}, which is zeroed after each call; place it elsewhere"
+    )]
+    FieldOverlaps {
+        offset: u64,
+        name: String,
+        start: u64,
+        len_bytes: u64,
+        reserved: Reserved,
     },
     /// Its shadow stack lies outside its memory.
     #[error(

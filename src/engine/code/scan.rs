@@ -17,22 +17,34 @@ use wasmparser::{
 
 /// Reads and validates `code`.
 pub(super) fn scan<'a>(code: &'a [u8], limits: &CodeLimits) -> Result<Outline<'a>, Rejection> {
-    let mut scanner = Scanner {
-        limits,
-        validator: Validator::new_with_features(features()),
-        allocations: FuncValidatorAllocations::default(),
-        loop_locals_total: 0,
-        nested_locals_total: 0,
-        mutable_globals: 0,
-        outline: Outline {
-            end: code.len() as u64,
-            ..Outline::default()
-        },
-    };
+    let mut scanner = Scanner::new(code, limits);
     let mut parser = Parser::new(0);
     parser.set_features(features());
     for payload in parser.parse_all(code) {
         scanner.payload(payload.map_err(Rejection::invalid)?)?;
+    }
+    Ok(scanner.outline)
+}
+
+/// Reads memory, globals, exports and custom sections of `code` that was found valid before.
+pub(super) fn scan_declarations<'a>(
+    code: &'a [u8],
+    limits: &CodeLimits,
+) -> Result<Outline<'a>, Rejection> {
+    let mut scanner = Scanner::new(code, limits);
+    let mut parser = Parser::new(0);
+    parser.set_features(features());
+    for payload in parser.parse_all(code) {
+        let payload = payload.map_err(Rejection::invalid)?;
+        if matches!(
+            payload,
+            Payload::MemorySection(_)
+                | Payload::GlobalSection(_)
+                | Payload::ExportSection(_)
+                | Payload::CustomSection(_)
+        ) {
+            scanner.collect(payload)?;
+        }
     }
     Ok(scanner.outline)
 }
@@ -47,7 +59,22 @@ struct Scanner<'a, 'l> {
     outline: Outline<'a>,
 }
 
-impl<'a> Scanner<'a, '_> {
+impl<'a, 'l> Scanner<'a, 'l> {
+    fn new(code: &[u8], limits: &'l CodeLimits) -> Self {
+        Self {
+            limits,
+            validator: Validator::new_with_features(features()),
+            allocations: FuncValidatorAllocations::default(),
+            loop_locals_total: 0,
+            nested_locals_total: 0,
+            mutable_globals: 0,
+            outline: Outline {
+                end: code.len() as u64,
+                ..Outline::default()
+            },
+        }
+    }
+
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), Rejection> {
         self.refuse_sections(&payload)?;
         self.refuse_counts(&payload)?;

@@ -91,7 +91,8 @@ fn a_contract_without_functions_is_accepted() {
 fn declared_sections_are_read_and_dropped() {
     let code = contract(
         r#"(@custom "crostata.stack" "\10\00\00\00\00\00\00\00\00\80\00\00\00\00\00\00")
-        (@custom "crostata.layout" "any bytes") (@custom "crostata.reentry" "\02")
+        (global (export "s") i32 (i32.const 0))
+        (@custom "crostata.layout" "\01\01s\00\00") (@custom "crostata.reentry" "\02")
         (@custom "producers" "somebody")"#,
     );
     let prepared = prepared(&code);
@@ -102,7 +103,7 @@ fn declared_sections_are_read_and_dropped() {
             len_bytes: 32_768
         })
     );
-    assert_eq!(prepared.facts.layout.as_deref(), Some(&b"any bytes"[..]));
+    assert_eq!(prepared.facts.layout.as_deref(), Some(&[1, 0, 0][..]));
     assert_eq!(prepared.facts.reentry, Reentry::Never);
     assert!(section_names(&prepared.wasm).is_empty());
 }

@@ -7,6 +7,7 @@ mod effort;
 mod execute;
 mod generated;
 mod hostile;
+mod layout;
 mod marked;
 mod reject;
 mod smith;

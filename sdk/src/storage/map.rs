@@ -1,0 +1,251 @@
+//! A map in the contract's memory whose lookups can be proven.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::boundary::nodes::{NodeId, Nodes};
+
+use super::layout::{Declared, Type};
+use super::nodes::{Shape, count, level};
+use super::tree::{self, Place, Way};
+use super::values::Stored;
+
+/// A map from keys to values of fixed size, ordered by keys.
+///
+/// As a field of a state that derives [`Storage`](macro@crate::Storage) it lets the world look up keys in it, present or absent,
+/// with a proof and without running the contract. It is a B+tree of nodes of 1 KiB: a lookup reads one for each of its levels,
+/// three for some thousands of entries and four for some hundred thousands, whatever the keys are; and no insertion ever moves more than a
+/// node per level.
+///
+/// Keys and values are [`Stored`]: a key is 325 bytes at most, with its value 504. They are kept as bytes, so there are no references into the
+/// map: [`get`](Self::get) gives a copy, [`update`](Self::update) lends one and stores it back.
+///
+/// ```
+/// use crostata_sdk::Map;
+///
+/// let mut votes: Map<u64, u32> = Map::new();
+/// votes.insert(7, 1);
+/// votes.update(&7, |count| *count += 1);
+/// assert_eq!(votes.get(&7), Some(2));
+/// assert_eq!(votes.get(&8), None);
+/// assert_eq!(votes.iter().collect::<Vec<_>>(), [(7, 2)]);
+/// ```
+#[repr(C)]
+pub struct Map<K: Stored, V: Stored> {
+    nodes: Nodes,
+    len: u64,
+    of: PhantomData<(K, V)>,
+}
+
+impl<K: Stored, V: Stored> Map<K, V> {
+    const SHAPE: Shape = Shape::new(K::TYPE.key_bytes(), size_of::<V>());
+
+    /// A map without entries, which takes up no nodes.
+    pub const fn new() -> Self {
+        // Evaluated here, so that sizes that do not fit are found where the map is made.
+        let _ = Self::SHAPE;
+        Self {
+            nodes: Nodes::new(),
+            len: 0,
+            of: PhantomData,
+        }
+    }
+
+    /// The number of entries.
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is no entry.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<V> {
+        let place = key.with_key(|key| tree::find(&self.nodes, Self::SHAPE, key))?;
+        Some(self.value(place))
+    }
+
+    /// Whether there is such a key.
+    pub fn contains_key(&self, key: &K) -> bool {
+        key.with_key(|key| tree::find(&self.nodes, Self::SHAPE, key))
+            .is_some()
+    }
+
+    /// Changes the value of a key, if there is one, and gives what `change` does.
+    pub fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        let place = key.with_key(|key| tree::find(&self.nodes, Self::SHAPE, key))?;
+        let mut value = self.value(place);
+        let result = change(&mut value);
+        self.set(place, &value);
+        Some(result)
+    }
+
+    /// Gives a key a value, and gives the one that it had.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let inserted = key.with_key(|key| tree::insert(&mut self.nodes, Self::SHAPE, key));
+        let before = match inserted.existed {
+            true => Some(self.value(inserted.place)),
+            false => {
+                self.len += 1;
+                None
+            }
+        };
+        self.set(inserted.place, &value);
+        before
+    }
+
+    /// Takes a key out, and gives the value that it had.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        let value = key.with_key(|key| tree::remove(&mut self.nodes, Self::SHAPE, key, V::read))?;
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// Takes all entries out and gives their memory back.
+    pub fn clear(&mut self) {
+        tree::clear(&mut self.nodes, Self::SHAPE);
+        self.len = 0;
+    }
+
+    /// The entry with the lowest key.
+    pub fn first(&self) -> Option<(K, V)> {
+        self.iter().next()
+    }
+
+    /// The entry with the highest key.
+    pub fn last(&self) -> Option<(K, V)> {
+        let mut leaf = self.nodes.root()?;
+        loop {
+            let node = self.nodes.node(leaf);
+            let count = count(node);
+            if level(node) == 0 {
+                let index = count.checked_sub(1)?;
+                return Some(self.entry(Place { leaf, index }));
+            }
+            leaf = Self::SHAPE.child(node, count);
+        }
+    }
+
+    /// The entries, by ascending keys.
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        let mut iter = Iter {
+            map: self,
+            way: Way::new(),
+            next: None,
+        };
+        if let Some(root) = self.nodes.root() {
+            iter.descend(root);
+        }
+        iter
+    }
+
+    fn value(&self, place: Place) -> V {
+        V::read(Self::SHAPE.value(self.nodes.node(place.leaf), place.index))
+    }
+
+    fn set(&mut self, place: Place, value: &V) {
+        let leaf = self.nodes.node_mut(place.leaf);
+        value.write(Self::SHAPE.value_mut(leaf, place.index));
+    }
+
+    fn entry(&self, place: Place) -> (K, V) {
+        let key = Self::SHAPE.key(self.nodes.node(place.leaf), place.index);
+        (K::read_key(key), self.value(place))
+    }
+}
+
+impl<K: Stored, V: Stored> Declared for Map<K, V> {
+    const TYPE: Type = {
+        let _ = Self::SHAPE;
+        Type::Map(&K::TYPE, &V::TYPE)
+    };
+}
+
+impl<K: Stored, V: Stored> Default for Map<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Stored, V: Stored> Drop for Map<K, V> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl<K: Stored + fmt::Debug, V: Stored + fmt::Debug> fmt::Debug for Map<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self).finish()
+    }
+}
+
+impl<'a, K: Stored, V: Stored> IntoIterator for &'a Map<K, V> {
+    type Item = (K, V);
+    type IntoIter = Iter<'a, K, V>;
+
+    fn into_iter(self) -> Iter<'a, K, V> {
+        self.iter()
+    }
+}
+
+/// The entries of a [`Map`], by ascending keys. It does not allocate.
+pub struct Iter<'a, K: Stored, V: Stored> {
+    map: &'a Map<K, V>,
+    way: Way,
+    next: Option<Place>,
+}
+
+impl<K: Stored, V: Stored> Iter<'_, K, V> {
+    /// Goes to the first entry below `node`.
+    fn descend(&mut self, mut node: NodeId) {
+        let nodes = &self.map.nodes;
+        while level(nodes.node(node)) > 0 {
+            self.way.push(node, 0);
+            node = Map::<K, V>::SHAPE.child(nodes.node(node), 0);
+        }
+        self.next = Some(Place {
+            leaf: node,
+            index: 0,
+        });
+    }
+
+    /// Goes to the first entry behind the leaf that was last gone to.
+    fn ascend(&mut self) {
+        self.next = None;
+        while let Some((parent, child)) = self.way.pop() {
+            let node = self.map.nodes.node(parent);
+            if child < count(node) {
+                self.way.push(parent, child + 1);
+                return self.descend(Map::<K, V>::SHAPE.child(node, child + 1));
+            }
+        }
+    }
+}
+
+impl<K: Stored, V: Stored> Iterator for Iter<'_, K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        let place = self.next?;
+        let entry = self.map.entry(place);
+        let Place { leaf, index } = place;
+        match index + 1 < count(self.map.nodes.node(leaf)) {
+            true => {
+                let index = index + 1;
+                self.next = Some(Place { leaf, index });
+            }
+            false => self.ascend(),
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+impl<K: Stored, V: Stored> Map<K, V> {
+    /// Checks that the nodes are what they should be.
+    pub fn check(&self) {
+        assert_eq!(tree::check(&self.nodes, Self::SHAPE), self.len);
+    }
+}

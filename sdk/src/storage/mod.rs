@@ -1,0 +1,79 @@
+//! The state that a contract declares, so that the world can have its values proven.
+//!
+//! ```
+//! use crostata_sdk::{Map, Storage};
+//!
+//! #[derive(Storage)]
+//! struct Token {
+//!     total_supply: u64,
+//!     balances: Map<[u8; 32], u64>,
+//!     #[storage(skip)]
+//!     names: Vec<String>,
+//! }
+//!
+//! #[crostata_sdk::contract(storage)]
+//! impl Token {
+//!     pub const fn new() -> Self {
+//!         Self { total_supply: 0, balances: Map::new(), names: Vec::new() }
+//!     }
+//!
+//!     pub fn mint(&mut self, to: [u8; 32], amount: u64) {
+//!         self.total_supply += amount;
+//!         let balance = self.balances.get(&to).unwrap_or(0);
+//!         self.balances.insert(to, balance + amount);
+//!     }
+//! }
+//!
+//! let mut token = Token::new();
+//! token.mint([7; 32], 40);
+//! token.mint([7; 32], 2);
+//! assert_eq!(token.balances.get(&[7; 32]), Some(42));
+//! ```
+//!
+//! Who knows only the root of the state verifies what `total_supply` is, or what `balances` has for a key, absence included:
+//! no code runs for that, neither to make the proof nor to check it. Fields of structs are found as `terms.fee`.
+//!
+//! What can be declared has a fixed size, [`Stored`], or is a [`Map`]. Anything else is refused when the contract is built:
+//!
+//! ```compile_fail
+//! # use crostata_sdk::Storage;
+//! #[derive(Storage)]
+//! struct Token {
+//!     names: Vec<String>, // `Vec<String>` can not be declared
+//! }
+//! ```
+//!
+//! So is a key too large for the nodes of a map, and a state that is declared without the attribute saying so:
+//!
+//! ```compile_fail
+//! let map = crostata_sdk::Map::<[u8; 326], u8>::new();
+//! ```
+//!
+//! ```compile_fail
+//! # use crostata_sdk::Storage;
+//! #[derive(Storage)]
+//! struct Token {
+//!     supply: u64,
+//! }
+//!
+//! #[crostata_sdk::contract] // wants `storage`
+//! impl Token {
+//!     pub const fn new() -> Self {
+//!         Self { supply: 0 }
+//!     }
+//! }
+//! ```
+
+mod layout;
+mod map;
+mod nodes;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+pub use layout::{Declared, Field, Type};
+#[doc(hidden)]
+pub use layout::{refuse_large, section, section_bytes};
+pub use map::{Iter, Map};
+pub use values::{KEY_BYTES_MAX, Stored};
