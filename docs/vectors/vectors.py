@@ -12,7 +12,8 @@ In vectors.json, bytes are hex; pages and memories are lists of [offset, bytes],
 In proofs.json, a proof comes with the root that it is for, the name of the state in vectors.json, and questions. A
 question is answered (`null`: there is no such contract), or refused with the reason. The questions together ask for all that
 the proof shows. Under `not_proofs` are bytes that are no proof for the root, each with the rule that it breaks; nothing else
-is wrong with them.
+is wrong with them. A value proof comes with contract, name, key if there is one, and the answer; values.py says how values
+are written.
 """
 
 import json
@@ -24,6 +25,7 @@ from hashing import EMPTY, H, KINDS, bucket, commit_id, contract_id, derive_key,
 from not_proofs import not_proofs
 from proof_vectors import proof_vectors
 from states import COLLISION, LAST_32, LAST_64, STATES, State, ident, lift, merkle_opening, page_of, pattern, tree_root
+from value_vectors import NAMED, not_values, value_vectors
 
 # Vectors
 
@@ -162,9 +164,10 @@ def render(vectors):
 
 
 def files():
-    states = {name: State(contracts) for name, contracts in STATES.items()}
+    states = {name: State(contracts) for name, contracts in (STATES | {"named": NAMED}).items()}
     vectors = hash_vectors() | tree_vectors() | digest_vectors() | state_vectors(states)
     proofs = {"proofs": proof_vectors(states), "not_proofs": not_proofs(states)}
+    proofs |= {"value_proofs": value_vectors(states["named"]), "not_value_proofs": not_values(states["named"])}
     return {"vectors.json": render(vectors), "proofs.json": render(proofs)}
 
 

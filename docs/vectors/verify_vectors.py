@@ -12,6 +12,7 @@ import sys
 import time
 
 import proofs
+import values
 
 PLACES = 30
 
@@ -39,15 +40,33 @@ def expected(question):
     return {name: question[name] for name in ("answer", "refused") if name in question}
 
 
+def answers(data, case):
+    """What a proof answers to the questions of its case."""
+    proven = proofs.verify(proofs.decode(data), bytes.fromhex(case["root"]))
+    return [answered(proven, question) for question in case["questions"]]
+
+
+def value(data, case):
+    """The same of a value proof, which has one question."""
+    root, contract, name = bytes.fromhex(case["root"]), bytes.fromhex(case["contract"]), case["name"]
+    if "key" in case:
+        return [{"answer": values.verify_key(data, root, contract, name, case["key"])}]
+    return [{"answer": values.verify_value(data, root, contract, name)}]
+
+
 def check_proof(case):
-    proven = proofs.verify(proofs.decode(bytes.fromhex(case["proof"])), bytes.fromhex(case["root"]))
-    for question in case["questions"]:
-        assert answered(proven, question) == expected(question), (case["name"], question, answered(proven, question))
+    found, wanted = answers(bytes.fromhex(case["proof"]), case), list(map(expected, case["questions"]))
+    assert found == wanted, (case["name"], found, wanted)
 
 
-def check_not_proof(case):
+def check_value(case):
+    found = value(bytes.fromhex(case["proof"]), case)
+    assert found == [expected(case)], (case["name"], found)
+
+
+def check_refused(ask, case):
     try:
-        proofs.verify(proofs.decode(bytes.fromhex(case["proof"])), bytes.fromhex(case["root"]))
+        ask(bytes.fromhex(case["proof"]), case | {"questions": []})
     except proofs.Refused as reason:
         assert str(reason) == case["rule"], (case["rule"], str(reason))
     else:
@@ -88,25 +107,24 @@ def spoiled(data, places):
     yield data + bytes(1)
 
 
-def check_mutation(case, root, data):
-    """Refused; or else it does not answer one of the questions any more, and the others as before. Whether it was refused."""
+def is_refused(ask, case, data, before):
+    """Whether changed bytes are refused; or else one of the questions has no answer any more, and the others have theirs."""
     try:
-        proven = proofs.verify(proofs.decode(data), root)
+        after = ask(data, case)
     except proofs.Refused:
         return True
-    lost = 0
-    for question in case["questions"]:
-        now = answered(proven, question)
-        lost += "answer" in question and "refused" in now
-        assert "answer" not in now or "answer" not in question or now == expected(question), (case["name"], data.hex())
+    pairs = [pair for pair in zip(before, after) if "answer" in pair[0]]
+    lost = [now for _, now in pairs if "refused" in now]
+    assert all(was == now for was, now in pairs if "answer" in now), (case["name"], data.hex())
     assert lost, (case["name"], "a second encoding", data.hex())
     return False
 
 
-def check_mutations(case, places):
+def check_mutations(ask, case, places):
     """How many were tried, and how many of them are proofs of something else."""
-    data, root = bytes.fromhex(case["proof"]), bytes.fromhex(case["root"])
-    refused = [check_mutation(case, root, other) for other in spoiled(data, places) if other != data]
+    data = bytes.fromhex(case["proof"])
+    before = ask(data, case)
+    refused = [is_refused(ask, case, other, before) for other in spoiled(data, places) if other != data]
     return len(refused), refused.count(False)
 
 
@@ -118,11 +136,15 @@ def main(arguments):
     vectors = json.loads(pathlib.Path(__file__).with_name("proofs.json").read_text())
     for case in vectors["proofs"]:
         check_proof(case)
-    for case in vectors["not_proofs"]:
-        check_not_proof(case)
-    print(f"{len(vectors['proofs'])} proofs answer as they should, {len(vectors['not_proofs'])} others are refused")
+    for case in vectors["value_proofs"]:
+        check_value(case)
+    for ask, name in (answers, "not_proofs"), (value, "not_value_proofs"):
+        for case in vectors[name]:
+            check_refused(ask, case)
+    print(", ".join(f"{len(cases)} {name}" for name, cases in vectors.items()) + ": as they should be")
     places = sys.maxsize if arguments else PLACES
-    counts = [check_mutations(case, places) for case in vectors["proofs"]]
+    kinds = (answers, vectors["proofs"]), (value, vectors["value_proofs"])
+    counts = [check_mutations(ask, case, places) for ask, cases in kinds for case in cases]
     tried, other = (sum(column) for column in zip(*counts))
     print(f"{tried} mutations: {tried - other} are refused, {other} prove something else that is so, none anything that is not")
     print(f"{time.monotonic() - begin:.0f} s")

@@ -15,7 +15,7 @@ use crostata_proof::receipt::{Outcome, ReceiptDigestBuilder};
 use crostata_proof::tree::lift;
 use crostata_proof::{
     CodeHash, CommitId, ContractRecord, DecodeError, Hash, NotShown, Owner, PageBytes, Root,
-    StateProof, TreePath, VerifyError, WordSize,
+    StateProof, TreePath, ValueProof, Verified, VerifyError, WordSize,
 };
 use serde_json::Value;
 
@@ -368,5 +368,74 @@ fn rules_of_proof(error: VerifyError) -> &'static [&'static str] {
         VerifyError::PageChunks { .. } => &["leaf", "chaining value"],
         VerifyError::Code { .. } => &["code"],
         other => panic!("{other}"),
+    }
+}
+
+/// A value as the file has it.
+fn value(case: &Value) -> crostata_proof::Value {
+    use crostata_proof::Value::{Array, Bool, Bytes, Int, Struct, Uint};
+    let (kind, content) = case.as_object().unwrap().iter().next().unwrap();
+    let named = |part: &Value| (text(&part[0]), value(&part[1]));
+    match kind.as_str() {
+        "bool" => Bool(content.as_bool().unwrap()),
+        "unsigned" => Uint(text(content).parse().unwrap()),
+        "signed" => Int(text(content).parse().unwrap()),
+        "bytes" => Bytes(bytes(content)),
+        "array" => Array(list(content).iter().map(value).collect()),
+        "struct" => Struct(list(content).iter().map(named).collect()),
+        other => panic!("{other}"),
+    }
+}
+
+/// What a value proof says to the question of its case.
+fn ask_value(case: &Value) -> Result<Option<crostata_proof::Value>, String> {
+    let (root, contract) = (
+        Root::from_bytes(bytes32(&case["root"])),
+        id(&case["contract"]),
+    );
+    let encoded = bytes(&case["proof"]);
+    let proof = ValueProof::decode(&encoded).map_err(|error| error.to_string())?;
+    assert_eq!(proof.encode(), encoded);
+    let name = text(&case["name"]);
+    let answer = match case.get("key") {
+        Some(key) => {
+            let answer = proof.verify_key(&root, &contract, &name, &value(key));
+            answer.map(Verified::into_inner)
+        }
+        None => {
+            let answer = proof.verify(&root, &contract, &name);
+            answer.map(|answer| Some(answer.into_inner()))
+        }
+    };
+    answer.map_err(|error| error.to_string())
+}
+
+#[test]
+fn value_proofs_answer() {
+    let cases = proofs();
+    let cases = list(&cases["value_proofs"]);
+    assert!(cases.len() > 10);
+    for case in cases {
+        let answer = &case["answer"];
+        let answer = (!answer.is_null()).then(|| value(answer));
+        assert_eq!(
+            ask_value(case),
+            Ok(answer),
+            "{} {}",
+            case["name"],
+            case["key"]
+        );
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_is_no_value_proof() {
+    let cases = proofs();
+    let cases = list(&cases["not_value_proofs"]);
+    assert!(cases.len() > 40);
+    for case in cases {
+        let (answer, rule) = (ask_value(case), &case["rule"]);
+        println!("{rule}: {answer:?}");
+        assert!(answer.is_err(), "{rule}: {answer:?}");
     }
 }
