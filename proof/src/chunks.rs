@@ -348,7 +348,7 @@ mod tests {
             (4096, 1..2),
             (9000, 1..2),
         ] {
-            let hash = list.hash(Kind::Code, len, &[runs.clone()]);
+            let hash = list.hash(Kind::Code, len, core::slice::from_ref(&runs));
             assert_ne!(hash, Some(right), "{len} {runs:?}");
         }
         assert_eq!(list.hash(Kind::Code, 6000, &[]), None);

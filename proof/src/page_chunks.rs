@@ -14,6 +14,7 @@ pub const PAGE_CHUNKS: usize = PAGE_BYTES / CHUNK_BYTES;
 pub struct PageChunks(u8);
 
 /// The runs of each set.
+#[allow(clippy::single_range_in_vec_init)] // a run is a range
 static RUNS: [&Runs; 1 << PAGE_CHUNKS] = [
     &[],
     &[0..1],

@@ -38,7 +38,7 @@ fn ask(encoded: &[u8], state: &State, items: &[Item]) -> Result<Vec<Answer>, Ref
 type Answer = Result<Option<Vec<u8>>, NotShown>;
 
 /// Every byte is changed, and so many are in every way.
-const PLACES: usize = 300;
+const PLACES: usize = 1_000;
 
 fn spoil_proof(state: &State, items: &[Item]) -> Tally {
     let proof = state.prove(items).encode();

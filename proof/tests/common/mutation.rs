@@ -68,7 +68,7 @@ fn compare<Answer: PartialEq + Debug, NoAnswer: Error>(
 pub fn changes(proof: &[u8], places: usize) -> impl Iterator<Item = Vec<u8>> {
     let end = proof.len();
     let stride = (end / places).max(1);
-    let is_place = move |at: &usize| *at < 64 || *at + 64 > end || at % stride == 0;
+    let is_place = move |at: &usize| *at < 64 || *at + 64 > end || at.is_multiple_of(stride);
     let at_places = (0..end).filter(is_place).flat_map(move |at| {
         let spliced_and_moved = spliced(proof, at).chain(moved(proof, at));
         flipped(proof, at).chain(spliced_and_moved)

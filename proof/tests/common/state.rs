@@ -87,11 +87,11 @@ impl Contract {
         code: Vec<u8>,
         pages: BTreeMap<u32, Box<PageBytes>>,
     ) -> Self {
-        let leaf = |(index, page): (&u32, &Box<PageBytes>)| {
+        let leaves = pages.iter().map(|(index, page)| {
             let leaf = hash::page_leaf(page);
             (u64::from(*index), (leaf != EMPTY).then_some(leaf))
-        };
-        let leaves: Vec<_> = pages.iter().map(leaf).collect();
+        });
+        let leaves: Vec<_> = leaves.collect();
         let tree = Tree::new(page_tree_height(word_size)).with(&leaves);
         let record = ContractRecord {
             word_size,
