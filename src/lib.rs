@@ -78,6 +78,7 @@ compile_error!(
     "crostata has no backend to run contracts on: enable the feature `native`, `portable`, or both"
 );
 
+mod block;
 mod engine;
 mod memory;
 mod region;
@@ -86,6 +87,10 @@ mod state;
 pub mod store;
 mod vm;
 
+pub use block::{
+    Missing, NoWitness, StepReceipt, VerifiedCalls, Verifier, WITNESS_VERSION, Witness,
+    WitnessContext, WitnessDecodeError, WitnessError,
+};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use crostata_abi::{
     ARGBUF_LEN, ArchivedContractError, ArchivedContractId, ArchivedEvent, CONTRACT_ID_BYTES,
@@ -95,7 +100,8 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{
-    CodeHash, CommitId, Root, StateProof, Value, ValueLookupError, ValuePath, ValueProof, WordSize,
+    CodeHash, CommitId, ContextDigest, Root, StateProof, Value, ValueLookupError, ValuePath,
+    ValueProof, VerifyError, WordSize,
 };
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
@@ -112,16 +118,17 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    Base, CallHook, CallReceipt, CallTree, CallTreeElem, CodeNotAllowed, ContractData,
-    ContractDataBuilder, ContractMetadata, DatumError, DebugSink, DeployReceipt, Error, Estimate,
-    Fatal, Feeder, HostQueries, PageAccesses, PricedQuery, Rejected, Reverted, Savepoint, Sealed,
-    Session, SessionData, SessionDataBuilder, Undecodable,
+    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTree, CallTreeElem, CodeNotAllowed,
+    ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink, DeployReceipt,
+    DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses, PricedQuery, Rejected,
+    Reply, Reverted, Savepoint, Sealed, Session, SessionData, SessionDataBuilder, Step,
+    Undecodable, Unrecordable,
 };
 pub use state::{
-    CheckpointError, ChunkError, Commit, CommitError, CommitRef, Cursor, ExportError,
+    CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,
     ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
-    OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError, TransferHeader,
-    VerifyProgress, VerifyReport,
+    NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError,
+    TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Export, Import, OpenVmError, ProofError,

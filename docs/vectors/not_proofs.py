@@ -111,7 +111,9 @@ def pages(states):
     zero = prove(state, [page(LARGE_32, 200)])
     zero_path = zero.contracts[0].path
     height, leaves = PAGE_TREE_HEIGHT[32], state.leaves[LARGE_32]
-    outside = Contract([(640, 0)], make_path(height, leaves, [640]), [])
+    path = make_path(height, leaves, [640])
+    outside = Contract([(640, 1)], path, [nine])
+    outside_tree = Contract([(4 ** height, 0)], path, [])
     other = 1 << (200 + 1 & 3)
     return [
         ("order of pages", "large", one(proof, pages=shown.pages[::-1])),
@@ -121,6 +123,7 @@ def pages(states):
         ("page waypoint", "large", one(zero, pages=[(200, 0b0010)], lists=[make_page(ZEROS, [1])])),
         ("page waypoint", "large", one(zero, pages=[(200, 0b0110)], lists=[make_page(ZEROS, [1, 2])])),
         ("page outside the memory", "large", replace(proof, contracts=[outside])),
+        ("page outside the memory", "large", replace(proof, contracts=[outside_tree])),
         ("EMPTY is listed", "large", one(zero, path=with_nibble(zero_path, 0, other, [EMPTY]))),
         ("cut", "large", one(proof, lists=[nine[:-1]])),
         ("left over", "large", one(proof, lists=[nine + b"\0"])),

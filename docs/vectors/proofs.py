@@ -241,7 +241,9 @@ def read_shown(reader, record):
     pages = []
     for _ in range(reader.number(4)):
         index, mask = reader.number(4), reader.number(1)
-        require(index * PAGE_BYTES < record.memory_length(), "page outside the memory")
+        # Zeros may lie behind the memory, which may grow.
+        behind = mask == 0 and index < 4 ** record.height()
+        require(behind or index * PAGE_BYTES < record.memory_length(), "page outside the memory")
         require(not pages or pages[-1].index < index, "order of pages")
         require(mask < 1 << PAGE_CHUNKS, "mask of chunks")
         pages.append(Page(index, [i for i in range(PAGE_CHUNKS) if mask >> i & 1]))

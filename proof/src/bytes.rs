@@ -112,6 +112,11 @@ bytes32! {
     CodeHash
 }
 
+bytes32! {
+    /// The digest of what calls ran under, and of the calls: protocol, session data, answers of host queries.
+    ContextDigest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

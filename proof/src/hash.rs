@@ -45,11 +45,13 @@ pub enum Kind {
     Artifact,
     /// A list of codes that may be deployed.
     AllowList,
+    /// What calls ran under, and the calls.
+    Context,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PageLeaf,
         Self::Code,
         Self::Layout,
@@ -65,6 +67,7 @@ impl Kind {
         Self::LogFrame,
         Self::Artifact,
         Self::AllowList,
+        Self::Context,
     ];
 
     /// The string that the kind's key is derived from.
@@ -85,6 +88,7 @@ impl Kind {
             Self::LogFrame => "crostata v1 log frame",
             Self::Artifact => "crostata v1 artifact",
             Self::AllowList => "crostata v1 allow list",
+            Self::Context => "crostata v1 context",
         }
     }
 
@@ -106,6 +110,7 @@ impl Kind {
             Self::LogFrame => &keys::LOG_FRAME,
             Self::Artifact => &keys::ARTIFACT,
             Self::AllowList => &keys::ALLOW_LIST,
+            Self::Context => &keys::CONTEXT,
         }
     }
 }

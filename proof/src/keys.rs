@@ -57,6 +57,8 @@ pub(crate) const ARTIFACT: Key =
     key("b950c415898df42e1cfe61ec9be94ec11684f8a59d87d7238d98fb58c752c3b4");
 pub(crate) const ALLOW_LIST: Key =
     key("89893f171cac88e372097e7aba45eb286796a276d599d2e5ce03801746b9dda4");
+pub(crate) const CONTEXT: Key =
+    key("296389f19e7314136b9757f046c3ee15c9115e75f22fa5c80d794148aaedad15");
 
 /// Keys of tree nodes: entry `b - 1` is for the bitmap `b` of the node's non-EMPTY children,
 /// whose bit `i` stands for child `i`.

@@ -7,7 +7,6 @@
 //! Nothing here reads a memory. What decodes is within the bounds below, which also bound what a value can take up.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -452,11 +451,12 @@ impl<'a> Decoder<'a> {
                 value_type: self.value_type(depth + 1)?,
             });
         }
-        let mut names = BTreeSet::new();
-        match fields.iter().find(|field| !names.insert(&field.name)) {
+        let mut names: Vec<&String> = fields.iter().map(|field| &field.name).collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
             None => Ok(fields),
-            Some(field) => {
-                let name = field.name.clone();
+            Some(pair) => {
+                let name = pair[0].clone();
                 Err(self.error(LayoutProblem::Twice { name }))
             }
         }

@@ -45,7 +45,7 @@ mod verified;
 mod waypoints;
 
 pub use builder::StateProofBuilder;
-pub use bytes::{CodeHash, CommitId, ParseHashError, Root};
+pub use bytes::{CodeHash, CommitId, ContextDigest, ParseHashError, Root};
 pub use chunks::CHUNK_BYTES;
 pub use decode_error::DecodeError;
 pub use layout::{Layout, LayoutError, SourceLayout, Type};

@@ -14,7 +14,10 @@ pub const PAGE_CHUNKS: usize = PAGE_BYTES / CHUNK_BYTES;
 pub struct PageChunks(u8);
 
 /// The runs of each set.
-#[allow(clippy::single_range_in_vec_init)] // a run is a range
+#[allow(
+    clippy::single_range_in_vec_init,
+    reason = "a run is a range, and these are lists of runs"
+)]
 static RUNS: [&Runs; 1 << PAGE_CHUNKS] = [
     &[],
     &[0..1],

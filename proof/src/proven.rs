@@ -10,6 +10,7 @@ use core::ops::Range;
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 use thiserror::Error;
 
+use crate::CHUNK_BYTES;
 use crate::climb::Climbs;
 use crate::hash::Kind;
 use crate::path::PathError;
@@ -287,6 +288,11 @@ impl ProvenState {
         !self.codes.is_empty()
     }
 
+    /// The codes of which something is shown, ascending.
+    pub fn code_hashes(&self) -> impl Iterator<Item = &CodeHash> {
+        self.codes.iter().map(|code| &code.hash)
+    }
+
     /// The contract, or `None` if there is none.
     fn find(&self, contract: &ContractId) -> Result<Option<&ProvenContract>, NotShown> {
         let unknown = NotShown::Contract {
@@ -479,6 +485,13 @@ impl ProvenPage {
     /// The page, if all of it is shown.
     pub fn bytes(&self) -> Option<&PageBytes> {
         self.0.whole()
+    }
+
+    /// One of its chunks of 1,024 bytes, if it is shown.
+    pub fn chunk(&self, chunk: usize) -> Option<&[u8]> {
+        let start = chunk.checked_mul(CHUNK_BYTES)? as u64;
+        let end = start.checked_add(CHUNK_BYTES as u64)?;
+        (end <= PAGE_LEN).then(|| self.read(start..end).ok())?
     }
 
     /// Bytes of the page, or the first chunk that is not shown.

@@ -314,7 +314,10 @@ impl Shown {
         if self.pages.last().is_some_and(|last| last.index >= page) {
             return Err(DecodeError::PageOrder { contract, page });
         }
-        if !self.record.has_page(page) {
+        // A page of zeros may lie behind the memory: who lets the memory grow needs the way from there to the root.
+        let height = tree::page_tree_height(self.record.word_size);
+        let behind = bits == 0 && tree::has_position(height, u64::from(page.0));
+        if !behind && !self.record.has_page(page) {
             return Err(DecodeError::PageOutOfRange { contract, page });
         }
         let chunks = PageChunks::from_bits(bits);

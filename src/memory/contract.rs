@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crostata_abi::{PAGE_BYTES, PageIndex, WASM_PAGE_BYTES};
 
+use super::loaded::LoadedPages;
 use super::pages::PageStates;
 use super::parked::Parked;
 use super::scopes::{Kept, Scope};
@@ -42,6 +43,8 @@ impl MemoryError {
 pub struct ContractMemory {
     /// What is mapped below; zeros where there is no image.
     pub(super) base: Option<Arc<CommittedImage>>,
+    /// The pages of a base that is not shared which were put into the region.
+    pub(super) put: LoadedPages,
     /// `None` while the memory is parked.
     pub(super) region: Option<Arc<Region>>,
     pub(super) parked: Parked,
@@ -84,6 +87,7 @@ impl ContractMemory {
             ..Parked::default()
         };
         Ok(Self {
+            put: LoadedPages::new(base.as_ref().map_or(0, |base| base.pages_alone())),
             base,
             region: None,
             parked,
@@ -151,11 +155,25 @@ impl ContractMemory {
     /// # Errors
     /// [`MemoryError`] when the page can not be had.
     pub fn copy_page(&self, page: PageIndex, bytes: &mut Page) -> Result<(), MemoryError> {
-        if let Some(base) = &self.base {
-            base.load(page.0)?;
-        }
+        self.load(page.0)?;
         if !self.peek(page.0, bytes) {
             bytes.fill(0);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a page holds its committed content.
+    pub(super) fn load(&self, page: u32) -> Result<(), MemoryError> {
+        let Some(base) = &self.base else {
+            return Ok(());
+        };
+        base.load(page)?;
+        if let Some(region) = &self.region
+            && page < base.pages_alone()
+            && !self.put.contains(page)
+        {
+            base.put(page, region)?;
+            self.put.insert(page);
         }
         Ok(())
     }
@@ -191,14 +209,14 @@ impl ContractMemory {
             return Ok(());
         }
         let size_bytes = self.parked.size_bytes;
-        let region = match &self.base {
-            Some(base) => Region::over(base.image().clone(), size_bytes),
+        let region = match self.base.as_ref().map(|base| base.image()) {
+            Some(Some(image)) => Region::over(image.clone(), size_bytes),
+            Some(None) => Region::renewed(size_bytes),
             None => Region::zeroed(size_bytes),
         };
-        let region = region.map_err(|source| self.system(source))?;
-        self.unpark(&region);
-        self.region = Some(Arc::new(region));
-        Ok(())
+        let region = Arc::new(region.map_err(|source| self.system(source))?);
+        self.region = Some(region.clone());
+        self.unpark(&region)
     }
 
     pub(super) fn system(&self, source: io::Error) -> MemoryError {

@@ -9,15 +9,17 @@ use crostata_abi::{PAGE_BYTES, PageIndex};
 
 use super::loaded::LoadedPages;
 use super::{MemoryError, PageSource};
-use crate::region::Image;
+use crate::region::{Image, Region};
 
 /// Locks for filling: threads that load different pages seldom wait for each other.
 const FILLING_LOCKS: usize = 8;
 
 /// The committed pages of one memory, as one session sees them: what is loaded is shared with all that see the same
 /// pages, and what is not is loaded from the session's own source. Another one's may be gone when that one is.
+///
+/// Where a source may have less than the memory, nothing is shared: each memory puts the pages that it needs into its own region.
 pub struct CommittedImage {
-    shared: Arc<SharedImage>,
+    shared: Option<Arc<SharedImage>>,
     source: Arc<dyn PageSource>,
 }
 
@@ -35,37 +37,52 @@ pub(super) struct SharedImage {
 impl CommittedImage {
     /// These pages, of which those that are not loaded are loaded from `source`.
     pub(super) fn new(shared: Arc<SharedImage>, source: Arc<dyn PageSource>) -> Self {
+        Self {
+            shared: Some(shared),
+            source,
+        }
+    }
+
+    /// The pages of this source, shared with nobody.
+    pub fn alone(source: Arc<dyn PageSource>) -> Self {
+        let shared = None;
         Self { shared, source }
     }
 
     /// Size of the committed memory in bytes.
     pub fn size_bytes(&self) -> u64 {
-        self.shared.image.len_bytes()
+        self.source.size_bytes()
     }
 
     /// Bytes loaded so far, by whomever. Pages of zeros count: a mapping that reads them makes them real.
     #[cfg(test)]
     pub fn loaded_bytes(&self) -> u64 {
-        self.shared.loaded_bytes()
+        self.shared
+            .as_ref()
+            .map_or(0, |shared| shared.loaded_bytes())
     }
 
     /// Whether both see the same loaded pages.
     #[cfg(test)]
     pub fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        let shared = self.shared.as_ref().zip(other.shared.as_ref());
+        shared.is_some_and(|(one, other)| Arc::ptr_eq(one, other))
     }
 
-    /// What a region maps.
-    pub(super) fn image(&self) -> &Arc<Image> {
-        &self.shared.image
+    /// What a region maps; none if nothing is shared.
+    pub(super) fn image(&self) -> Option<&Arc<Image>> {
+        self.shared.as_ref().map(|shared| &shared.image)
     }
 
-    /// Makes sure that a page holds its committed content; pages beyond the image have none.
+    /// Makes sure that a page of what is shared holds its committed content; pages beyond the image have none.
     ///
     /// # Errors
     /// [`MemoryError`] when the page can not be had; it is tried again at the next use.
     pub fn load(&self, page: u32) -> Result<(), MemoryError> {
-        self.shared.load(page, &*self.source)
+        match &self.shared {
+            Some(shared) => shared.load(page, &*self.source),
+            None => Ok(()),
+        }
     }
 
     /// Reads base bytes of a loaded page; zeros for what lies beyond the image.
@@ -73,7 +90,45 @@ impl CommittedImage {
     /// # Errors
     /// When the bytes lie across the image's end, or the system fails.
     pub fn read_base(&self, page: u32, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
-        self.shared.read_base(page, offset, bytes)
+        match &self.shared {
+            Some(shared) => shared.read_base(page, offset, bytes),
+            None => self.read_alone(page, offset, bytes),
+        }
+    }
+
+    /// Pages that are not shared.
+    pub(super) fn pages_alone(&self) -> u32 {
+        match self.shared {
+            Some(_) => 0,
+            None => u32::try_from(self.size_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Puts the bytes of a page that is not shared into a region which holds zeros there.
+    ///
+    /// # Errors
+    /// [`MemoryError::Source`] when the page can not be had.
+    pub(super) fn put(&self, page: u32, region: &Region) -> Result<(), MemoryError> {
+        self.source.read(PageIndex(page), &mut |bytes| {
+            // What the memory has at its base lies inside of it.
+            let _ = region.write(page as usize * PAGE_BYTES, bytes);
+            region.note_written(page);
+        })?;
+        Ok(())
+    }
+
+    fn read_alone(&self, page: u32, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        bytes.fill(0);
+        if page >= self.pages_alone() {
+            return Ok(());
+        }
+        let mut copy = |page: &[u8]| {
+            let known = page.get(offset..).unwrap_or(&[]);
+            let len = known.len().min(bytes.len());
+            bytes[..len].copy_from_slice(&known[..len]);
+        };
+        let read = self.source.read(PageIndex(page), &mut copy);
+        read.map_err(io::Error::other)
     }
 }
 
@@ -159,13 +214,16 @@ impl Drop for SharedImage {
 
 impl fmt::Debug for CommittedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shared.fmt(f)
+        f.debug_struct("CommittedImage")
+            .field("size_bytes", &self.size_bytes())
+            .field("shared", &self.shared)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for SharedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommittedImage")
+        f.debug_struct("SharedImage")
             .field("size_bytes", &self.image.len_bytes())
             .field("loaded_bytes", &self.loaded_bytes())
             .finish_non_exhaustive()

@@ -31,4 +31,4 @@ pub use copies::Copies;
 pub use image::CommittedImage;
 pub use images::Images;
 pub use source::{Page, PageSource, PageSourceError};
-pub use touch::{Access, SPILL_BYTES, Touch};
+pub use touch::{Access, SPILL_BYTES, Touch, spill};

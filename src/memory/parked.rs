@@ -8,6 +8,7 @@ use crostata_abi::PAGE_BYTES;
 use super::Page;
 use super::contract::{ContractMemory, MemoryError};
 use super::copies::Head;
+use super::loaded::LoadedPages;
 use super::pages::{HEAD_WRITTEN, REST_WRITTEN};
 use super::touch::SPILL_BYTES;
 use crate::region::Region;
@@ -81,8 +82,17 @@ impl ContractMemory {
     }
 
     /// Brings the copies into a region that holds the base.
-    pub(super) fn unpark(&mut self, region: &Region) {
+    ///
+    /// # Errors
+    /// [`MemoryError::Source`] when a page of the base can not be had.
+    pub(super) fn unpark(&mut self, region: &Region) -> Result<(), MemoryError> {
         let parked = std::mem::take(&mut self.parked);
+        let pages = self.base.as_ref().map_or(0, |base| base.pages_alone());
+        self.put = LoadedPages::new(pages);
+        // Nothing may be put over the copies later, and what is said to be written is looked at without a touch.
+        for page in &parked.written {
+            self.load(*page)?;
+        }
         for page in parked.written {
             region.note_written(page);
         }
@@ -93,6 +103,7 @@ impl ContractMemory {
         for (page, head) in parked.heads {
             let _ = region.write(page as usize * PAGE_BYTES, &head[..]);
         }
+        Ok(())
     }
 }
 

@@ -269,8 +269,19 @@ impl ContractMemory {
             let start = (run[0] as usize * PAGE_BYTES).min(size_bytes);
             let end = ((run[0] as usize + run.len()) * PAGE_BYTES).min(size_bytes);
             region.reset(start, end)?;
+            self.put_again(region, run)?;
         }
         Ok(())
+    }
+
+    /// Where nothing is mapped below: puts back what the base has of these pages.
+    fn put_again(&self, region: &Region, pages: &[u32]) -> std::io::Result<()> {
+        let Some(base) = &self.base else {
+            return Ok(());
+        };
+        let alone = pages.iter().filter(|page| **page < base.pages_alone());
+        let mut put = alone.map(|page| base.put(*page, region));
+        put.try_for_each(|put| put.map_err(std::io::Error::other))
     }
 
     /// Makes the head of a page what is mapped below, unless the whole page is already.

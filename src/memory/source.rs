@@ -17,6 +17,18 @@ pub trait PageSource: Send + Sync {
     /// # Errors
     /// When the page can not be had, or is not the page that the tree holds.
     fn page(&self, index: PageIndex) -> Result<Option<Box<Page>>, PageSourceError>;
+
+    /// Hands the bytes of a page over, without a copy where it can, unless it is zeros. Where only the beginning of a page is known, the
+    /// rest is taken for zeros.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    fn read(&self, index: PageIndex, read: &mut dyn FnMut(&[u8])) -> Result<(), PageSourceError> {
+        if let Some(page) = self.page(index)? {
+            read(&page[..]);
+        }
+        Ok(())
+    }
 }
 
 /// Why a committed page could not be had. The reason is that of the rank that keeps the pages.

@@ -201,13 +201,8 @@ impl ContractMemory {
     }
 
     fn load_with_spill(&self, page: u32) -> Result<(), MemoryError> {
-        if let Some(base) = &self.base {
-            base.load(page)?;
-            for next in spill(page) {
-                base.load(next)?;
-            }
-        }
-        Ok(())
+        self.load(page)?;
+        spill(page).try_for_each(|next| self.load(next))
     }
 
     fn warm(&mut self, page: u32, mark: u8) {
@@ -252,7 +247,7 @@ impl ContractMemory {
 
 /// The pages whose heads a page's mark covers. The word size of the contract is not known here: at
 /// 4 GiB both the next page and the first are taken, of which one is never reached.
-pub(super) fn spill(page: u32) -> impl Iterator<Item = u32> {
+pub fn spill(page: u32) -> impl Iterator<Item = u32> {
     let around = (page == LAST_NARROW_PAGE).then_some(0);
     page.checked_add(1).into_iter().chain(around)
 }

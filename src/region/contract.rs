@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::pool::{MARKS_BYTES, MEMORY_START, Slot};
+use super::pool::{MARKS_BYTES, MEMORY_START, Slot, Wanted};
 use super::reservation::Reservation;
 use super::{GUARD_BYTES, Image, RESERVATION_BYTES};
 
@@ -27,6 +27,8 @@ pub struct Region {
     pub(super) image_bytes: usize,
     /// Kept while it is mapped.
     pub(super) image: Option<Arc<Image>>,
+    /// The bytes that the next region may find in the slot as zeros, if this one says what was written.
+    pub(super) renewed_bytes: usize,
     /// Pages that an earlier region in this slot made private copies, of the same content.
     pub(super) private: Vec<u32>,
     /// Marks that are not zero.
@@ -44,7 +46,7 @@ impl Region {
     /// # Errors
     /// [`Exhausted`](super::pool::Exhausted) when too many regions are live, or what the system says.
     pub fn zeroed(size_bytes: usize) -> io::Result<Self> {
-        Self::make(None, size_bytes)
+        Self::make(None, size_bytes, 0)
     }
 
     /// A region of `size_bytes` bytes whose beginning maps `image` copy-on-write, and whose rest is zeros.
@@ -53,16 +55,34 @@ impl Region {
     /// [`Exhausted`](super::pool::Exhausted) when too many regions are live, or what the system says; a size
     /// below the image's is refused.
     pub fn over(image: Arc<Image>, size_bytes: usize) -> io::Result<Self> {
-        Self::make(Some(image), size_bytes)
+        Self::make(Some(image), size_bytes, 0)
     }
 
-    fn make(image: Option<Arc<Image>>, size_bytes: usize) -> io::Result<Self> {
+    /// A region of `size_bytes` zeros, made soon after one of the same size went: whoever writes to it says so
+    /// ([`note_written`](Self::note_written)), so that the system need not be asked for zeros again.
+    ///
+    /// # Errors
+    /// As [`zeroed`](Self::zeroed).
+    pub fn renewed(size_bytes: usize) -> io::Result<Self> {
+        Self::make(None, size_bytes, size_bytes)
+    }
+
+    fn make(
+        image: Option<Arc<Image>>,
+        size_bytes: usize,
+        renewed_bytes: usize,
+    ) -> io::Result<Self> {
         let image_bytes = image.as_ref().map_or(0, |image| image.len_bytes());
         let image_bytes = usize::try_from(image_bytes).map_err(io::Error::other)?;
         if size_bytes < image_bytes {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut slot = Slot::take(image.as_ref())?;
+        let wanted = match &image {
+            Some(image) => Wanted::Image(image),
+            None if renewed_bytes > 0 => Wanted::Zeros(renewed_bytes),
+            None => Wanted::Nothing,
+        };
+        let mut slot = Slot::take(wanted)?;
         let warm = slot.warm.take();
         let marks_bytes = warm.as_ref().map_or(MARKS_BYTES, |warm| warm.marks_bytes);
         let base = slot.reservation.base().wrapping_add(MEMORY_START);
@@ -70,9 +90,12 @@ impl Region {
             slot: ManuallyDrop::new(slot),
             base: AtomicPtr::new(base),
             reserved_bytes: AtomicUsize::new(RESERVATION_BYTES as usize),
-            size_bytes: AtomicUsize::new(warm.as_ref().map_or(0, |_| image_bytes)),
+            size_bytes: AtomicUsize::new(
+                warm.as_ref().map_or(0, |_| image_bytes.max(renewed_bytes)),
+            ),
             image_bytes,
             image,
+            renewed_bytes,
             private: warm.map_or_else(Vec::new, |warm| warm.private),
             marks_bytes: AtomicUsize::new(marks_bytes),
             marked: AtomicUsize::new(0),
@@ -82,6 +105,7 @@ impl Region {
         if let Err(error) = region.start(size_bytes) {
             // The slot may not hold the image: it must not come back as one that does.
             region.image = None;
+            region.renewed_bytes = 0;
             return Err(error);
         }
         Ok(region)

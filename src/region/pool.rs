@@ -40,6 +40,9 @@ pub(super) const MARKS_BYTES: usize =
 /// Where the memory begins in a slot.
 pub(super) const MEMORY_START: usize = (RESERVATION_BYTES + GUARD_BYTES) as usize;
 
+/// Of these, slots of zeros, which hold more pages of their own.
+const ZEROS_MAX: usize = 16;
+
 const SLOT_BYTES: usize = 2 * MEMORY_START;
 
 /// Every region that the process may have is in use. Other work must end first.
@@ -56,15 +59,51 @@ pub(super) struct Slot {
     _place: Place,
 }
 
-/// What is left in a slot whose region is gone: the mapping of an image, without a trace of what was written.
+/// What is left in a slot whose region is gone, without a trace of what was written.
 #[derive(Debug)]
 pub(super) struct Warm {
-    /// Not kept alive: an image that is gone is never asked for again.
-    pub image: Weak<Image>,
+    pub left: Left,
     /// Accessible marks.
     pub marks_bytes: usize,
     /// The pages, in rising order, that may be private copies of the image's.
     pub private: Vec<u32>,
+}
+
+/// What a warm slot has accessible.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// An image. Not kept alive: one that is gone is never asked for again.
+    Image(Weak<Image>),
+    /// So many bytes of zeros.
+    Zeros(usize),
+}
+
+/// What a region would like to find in its slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    Nothing,
+    Image(&'a Arc<Image>),
+    Zeros(usize),
+}
+
+impl Left {
+    fn is(&self, wanted: Wanted<'_>) -> bool {
+        match (self, wanted) {
+            (Self::Image(left), Wanted::Image(image)) => {
+                std::ptr::eq(left.as_ptr(), Arc::as_ptr(image))
+            }
+            (Self::Zeros(left), Wanted::Zeros(size_bytes)) => *left == size_bytes,
+            _ => false,
+        }
+    }
+
+    /// Whether it can be asked for.
+    fn lives(&self) -> bool {
+        match self {
+            Self::Image(image) => image.strong_count() > 0,
+            Self::Zeros(_) => true,
+        }
+    }
 }
 
 /// One of the [`REGIONS_MAX`] places, taken until it drops.
@@ -85,13 +124,13 @@ struct Idle {
 }
 
 impl Slot {
-    /// Takes a slot from the pool, one that maps `image` already if there is one, or makes one.
+    /// Takes a slot from the pool, one that has what is wanted if there is one, or makes one.
     ///
     /// # Errors
     /// [`Exhausted`] inside of an error of the kind `OutOfMemory`, or what the system says.
-    pub fn take(image: Option<&Arc<Image>>) -> io::Result<Self> {
+    pub fn take(wanted: Wanted<'_>) -> io::Result<Self> {
         let place = Place::take()?;
-        let (warm, reservation) = match idle().take(image) {
+        let (warm, reservation) = match idle().take(wanted) {
             (warm, Some(reservation)) => (warm, reservation),
             (_, None) => (None, fresh()?),
         };
@@ -110,24 +149,33 @@ impl Slot {
 }
 
 impl Idle {
-    fn take(&mut self, image: Option<&Arc<Image>>) -> (Option<Warm>, Option<Reservation>) {
-        let wanted = image.and_then(|image| {
-            let mut held = self.warm.iter();
-            held.rposition(|(warm, _)| std::ptr::eq(warm.image.as_ptr(), Arc::as_ptr(image)))
-        });
-        match wanted.and_then(|at| self.warm.remove(at)) {
+    fn take(&mut self, wanted: Wanted<'_>) -> (Option<Warm>, Option<Reservation>) {
+        let found = match wanted {
+            Wanted::Nothing => None,
+            wanted => self.warm.iter().rposition(|(warm, _)| warm.left.is(wanted)),
+        };
+        match found.and_then(|at| self.warm.remove(at)) {
             Some((warm, reservation)) => (Some(warm), Some(reservation)),
             None => (None, self.empty.pop()),
         }
+    }
+
+    /// The oldest warm slot of zeros, if there are too many.
+    fn surplus_zeros(&self) -> Option<usize> {
+        let is_zeros = |entry: &(Warm, Reservation)| matches!(entry.0.left, Left::Zeros(_));
+        let many = self.warm.iter().filter(|entry| is_zeros(entry)).count() > ZEROS_MAX;
+        many.then(|| self.warm.iter().position(is_zeros))?
     }
 
     fn put(&mut self, warm: Option<Warm>, reservation: Reservation) -> Option<Reservation> {
         match warm {
             Some(warm) => {
                 self.warm.push_back((warm, reservation));
+                if let Some(at) = self.surplus_zeros() {
+                    return self.warm.remove(at).map(|(_, slot)| slot);
+                }
                 let (oldest, _) = self.warm.front()?;
-                // An image that is gone is never asked for again.
-                let surplus = self.warm.len() > WARM_MAX || oldest.image.strong_count() == 0;
+                let surplus = self.warm.len() > WARM_MAX || !oldest.left.lives();
                 surplus
                     .then(|| self.warm.pop_front())?
                     .map(|(_, slot)| slot)

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 
+use super::answers::Replay;
 use super::contract::SessionContract;
 use super::data::SessionData;
 use super::hooks::{CallHook, DebugSink, Feeder};
 use super::queries::HostQueries;
 use super::record::Record;
+use super::recording::Recording;
 use super::runtime::Runtime;
 use crate::engine::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
 use crate::state::{ContractState, Snapshot};
@@ -29,6 +31,10 @@ pub struct Context {
     pub(super) debug: Option<Box<dyn DebugSink>>,
     pub(super) feeder: Option<Box<dyn Feeder>>,
     pub(super) record: Record,
+    /// What the session did and used, if somebody wants to know.
+    pub(super) recording: Option<Box<Recording>>,
+    /// What host queries answered, where nobody can be asked.
+    pub(super) replay: Option<Arc<Replay>>,
     /// Code of the embedder that panicked during the call.
     pub(super) panicked: Option<&'static str>,
 }
@@ -42,8 +48,19 @@ impl Context {
         }
     }
 
-    /// A contract as the session's base has it.
-    pub(super) fn base(&self, contract: &ContractId) -> Result<Option<Arc<ContractState>>, Fault> {
+    /// A contract as the session's base has it, which what happens may depend on.
+    fn base(&self, contract: &ContractId) -> Result<Option<Arc<ContractState>>, Fault> {
+        if let Some(recording) = &self.recording {
+            recording.look_up(contract);
+        }
+        self.watched(contract)
+    }
+
+    /// A contract as the session's base has it, for somebody who only watches.
+    pub(super) fn watched(
+        &self,
+        contract: &ContractId,
+    ) -> Result<Option<Arc<ContractState>>, Fault> {
         let found = self.base.get(contract);
         found.map_err(|source| Fault::from("the state can not be read", source))
     }
@@ -66,6 +83,9 @@ impl Host for Context {
         };
         let module = self.runtime.module_of(&self.base, &state)?;
         let memory = self.runtime.memory_of(&state)?;
+        if let Some(recording) = &mut self.recording {
+            recording.load(state.record.code_hash);
+        }
         let loaded = SessionContract::committed(state, module.clone());
         self.contracts.insert(*contract, loaded);
         Ok(Some(Loaded { module, memory }))
@@ -116,10 +136,17 @@ impl Host for Context {
     }
 
     fn query(&self, name: &str) -> Option<Arc<dyn HostQuery>> {
-        if self.data.excluded.contains(name) {
-            return None;
+        if let Some(replay) = &self.replay {
+            return replay.query(name);
         }
-        self.queries.get(name).cloned()
+        let query = match self.data.excluded.contains(name) {
+            true => None,
+            false => self.queries.get(name).cloned(),
+        };
+        match &self.recording {
+            Some(recording) => recording.answers.noting(name, query),
+            None => query,
+        }
     }
 
     fn datum(&self, name: &str) -> Option<&[u8]> {

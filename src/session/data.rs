@@ -24,6 +24,7 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(super) recorded: bool,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
 }
@@ -71,6 +72,27 @@ impl SessionData {
             Ok(bytes) => Ok(self.data.insert(name, bytes)),
             Err(error) => Err(DatumError::Value { name, error }),
         }
+    }
+}
+
+impl SessionData {
+    pub(super) fn set_raw(
+        &mut self,
+        name: String,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, DatumError> {
+        if name.len() > NAME_BYTES_MAX {
+            let len_bytes = name.len();
+            return Err(DatumError::Name { len_bytes });
+        }
+        if bytes.len() > ARGBUF_LEN {
+            let error = CodecError::TooLong {
+                type_name: "bytes",
+                max_bytes: ARGBUF_LEN,
+            };
+            return Err(DatumError::Value { name, error });
+        }
+        Ok(self.data.insert(name, bytes))
     }
 }
 
@@ -137,20 +159,16 @@ impl SessionDataBuilder {
         name: impl Into<String>,
         bytes: Vec<u8>,
     ) -> Result<Self, DatumError> {
-        let name = name.into();
-        if name.len() > NAME_BYTES_MAX {
-            let len_bytes = name.len();
-            return Err(DatumError::Name { len_bytes });
-        }
-        if bytes.len() > ARGBUF_LEN {
-            let error = CodecError::TooLong {
-                type_name: "bytes",
-                max_bytes: ARGBUF_LEN,
-            };
-            return Err(DatumError::Value { name, error });
-        }
-        self.0.data.insert(name, bytes);
+        self.0.set_raw(name.into(), bytes)?;
         Ok(self)
+    }
+
+    /// Records what the session does and uses, for its [`witness`](crate::Session::witness).
+    ///
+    /// Gas, events, outcomes and roots are as without. It costs a little for each contract looked up and each page touched.
+    pub fn recording(mut self) -> Self {
+        self.0.recorded = true;
+        self
     }
 
     /// Hides a host query from this session's contracts.

@@ -11,6 +11,7 @@ use super::context::Context;
 use super::contract::{ContractData, SessionContract};
 use super::error::{Error, Rejected};
 use super::receipt::{CallReceipt, DeployReceipt};
+use super::recording::DeployStep;
 use super::run::Session;
 use super::savepoint::Change;
 use crate::engine::{Call, Module};
@@ -101,6 +102,7 @@ impl Session {
         gas_limit: u64,
     ) -> Result<DeployReceipt, Error> {
         let contract = new.contract_id;
+        self.record_deploy(bytecode, new.step(gas_limit));
         let context = self.context_mut()?;
         if context.exists(&contract)? {
             return Err(Rejected::ContractExists { contract }.into());
@@ -202,6 +204,16 @@ fn owner(bytes: Vec<u8>) -> Result<Owner, Error> {
 }
 
 impl NewContract {
+    fn step(&self, gas_limit: u64) -> DeployStep {
+        DeployStep {
+            contract: self.contract_id,
+            code: self.code_hash,
+            owner: self.owner.as_bytes().to_vec(),
+            init_argument: self.argument.clone(),
+            gas_limit,
+        }
+    }
+
     fn contract(self, module: Arc<Module<Context>>, bytecode: &[u8]) -> SessionContract {
         SessionContract {
             layout_hash: hash::layout_hash(module.facts.layout.as_deref()),

@@ -5,6 +5,7 @@ use crostata_proof::hash;
 
 use super::contract::ContractData;
 use super::error::{Error, Fatal};
+use super::recording::Unrecordable;
 use super::run::Session;
 use super::savepoint::Change;
 use crate::engine::Refusal;
@@ -29,6 +30,7 @@ impl Session {
         closure: impl FnOnce(ContractId, &mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.existing(contract)?;
+        self.record(|recording| recording.unfit = Some(Unrecordable::Migration));
         let mut data = data.into();
         if data.owner.is_none() {
             let owner = self.context_mut()?.owner_of(&contract)?;

@@ -3,6 +3,7 @@
 //! A [`Session`] starts from a commit (or from nothing), runs deployments and calls, and can be committed.
 //! What this module never does: schedule, retry, or decide about commits of others.
 
+mod answers;
 mod context;
 mod contract;
 mod data;
@@ -15,11 +16,13 @@ mod observe;
 mod queries;
 mod receipt;
 mod record;
+mod recording;
 mod run;
 mod runtime;
 mod savepoint;
 mod seal;
 
+pub use answers::{Answer, Asked, Replay, Reply};
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
 pub use error::{CodeNotAllowed, Error, Fatal, Rejected, Reverted, Undecodable};
@@ -28,6 +31,7 @@ pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;
 pub use queries::{HostQueries, PricedQuery};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
+pub use recording::{CallStep, DeployStep, Recorded, Recording, Step, Unrecordable};
 pub use run::Session;
 pub use runtime::{CompiledCode, Runtime, Shared};
 pub use savepoint::Savepoint;

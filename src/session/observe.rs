@@ -8,6 +8,7 @@ use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
 use super::error::{Error, Fatal};
 use super::hooks::{CallHook, DebugSink};
+use super::recording::Unrecordable;
 use super::run::Session;
 use super::savepoint::Change;
 use crate::memory::{Access, Page};
@@ -53,7 +54,10 @@ impl Session {
         let context = runner.host();
         match (context.contracts.get(contract), runner.memory(contract)) {
             (Some(touched), Some(memory)) => Ok(Some(touched.metadata(*contract, memory))),
-            _ => Ok(context.base(contract)?.as_deref().map(committed_metadata)),
+            _ => Ok(context
+                .watched(contract)?
+                .as_deref()
+                .map(committed_metadata)),
         }
     }
 
@@ -114,7 +118,7 @@ impl Session {
             return Ok(memory.page(page)?);
         }
         let context = runner.host();
-        match context.base(&contract)? {
+        match context.watched(&contract)? {
             None => Ok(Box::new([0; PAGE_BYTES])),
             Some(state) => {
                 let store = context.runtime.commits().store().clone();
@@ -142,6 +146,26 @@ impl Session {
             return Ok(None);
         };
         let before = runner.host_mut().data.set(name.clone(), value)?;
+        self.record_datum(&name);
+        self.note_datum(name, before.clone());
+        Ok(before)
+    }
+
+    /// Sets the bytes of a session datum and gives those it had before.
+    ///
+    /// # Errors
+    /// [`DatumError`] for a name or value that no contract could read.
+    pub fn set_meta_raw(
+        &mut self,
+        name: impl Into<String>,
+        bytes: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, DatumError> {
+        let name = name.into();
+        let Some(runner) = &mut self.runner else {
+            return Ok(None);
+        };
+        let before = runner.host_mut().data.set_raw(name.clone(), bytes)?;
+        self.record_datum(&name);
         self.note_datum(name, before.clone());
         Ok(before)
     }
@@ -149,6 +173,7 @@ impl Session {
     /// Removes a session datum and gives the bytes it had.
     pub fn remove_meta(&mut self, name: &str) -> Option<Vec<u8>> {
         let before = self.runner.as_mut()?.host_mut().data.data.remove(name);
+        self.record_datum(name);
         self.note_datum(name.to_owned(), before.clone());
         before
     }
@@ -159,6 +184,7 @@ impl Session {
 
     /// Lets `hook` decide about every call from here on. Its answers are input of the session.
     pub fn set_call_hook(&mut self, hook: impl CallHook + 'static) {
+        self.record(|recording| recording.unfit = Some(Unrecordable::CallHook));
         if let Some(runner) = &mut self.runner {
             runner.host_mut().hook = Some(Box::new(hook));
         }

@@ -9,6 +9,7 @@ use crostata_abi::typed::{Decode, Encode, decode, encode};
 use crostata_proof::{CodeHash, CommitId};
 use tempfile::TempDir;
 
+use super::answers::Replay;
 use super::context::Context;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
@@ -16,6 +17,7 @@ use super::hooks::Feeder;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
+use super::recording::{Recorded, Recording, record_touches};
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, ErrorKind, Fault, Refusal, Runner};
@@ -36,6 +38,8 @@ pub struct Session {
     /// Whether that was its deadline.
     timed_out: bool,
     pub(super) journal: Journal,
+    /// What was recorded until the session's base became another.
+    pub(super) recorded: Option<Box<Recorded<Recording>>>,
     /// The directory of an ephemeral VM, which must outlive the session.
     pub(super) directory: Option<Arc<TempDir>>,
 }
@@ -72,6 +76,7 @@ impl Session {
     ) -> Self {
         let engine = runtime.engine().clone();
         let deadline = data.interrupted_after;
+        let recording = data.recorded.then(|| Recording::new(data.data.clone()));
         let context = Context {
             runtime,
             base: snapshot,
@@ -82,6 +87,8 @@ impl Session {
             debug: None,
             feeder: None,
             record: Record::default(),
+            recording: recording.map(Box::new),
+            replay: None,
             panicked: None,
         };
         let runner = Runner::new(engine, context);
@@ -96,6 +103,7 @@ impl Session {
             poisoned: false,
             timed_out: false,
             journal: Journal::default(),
+            recorded: None,
             directory: None,
         }
     }
@@ -103,6 +111,14 @@ impl Session {
     /// The same session, keeping a temporary directory alive as long as it lives.
     pub(crate) fn keeping(mut self, directory: Arc<TempDir>) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// The same session, whose host queries are answered as they were when they were recorded.
+    pub(crate) fn answered_by(mut self, replay: Arc<Replay>) -> Self {
+        if let Some(runner) = &mut self.runner {
+            runner.host_mut().replay = Some(replay);
+        }
         self
     }
 
@@ -137,13 +153,15 @@ impl Session {
         argument: impl AsRef<[u8]>,
         gas_limit: u64,
     ) -> Result<CallReceipt<Vec<u8>>, Error> {
-        self.run(Call {
+        let call = Call {
             contract,
             function,
             argument: argument.as_ref(),
             limit_gas: gas_limit,
             init: false,
-        })
+        };
+        self.record_call(&call);
+        self.run(call)
     }
 
     /// Calls a function that may feed: what it feeds goes to `feeder` while it runs.
@@ -225,6 +243,7 @@ impl Session {
             return Err(self.unusable());
         };
         let (mut runner, outcome) = runner.call(call);
+        record_touches(&mut runner);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
         let runtime = runner.host().runtime.clone();
@@ -249,9 +268,9 @@ impl Session {
 
     /// Turns a missing contract into its rejection.
     pub(super) fn existing(&mut self, contract: ContractId) -> Result<(), Error> {
-        match self.context_mut()?.exists(&contract)? {
-            true => Ok(()),
-            false => Err(Refusal::NoContract { contract }.into()),
+        match self.contract_metadata(&contract)? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::NoContract { contract }.into()),
         }
     }
 }

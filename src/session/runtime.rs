@@ -9,10 +9,10 @@ use super::context::Context;
 use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
 use crate::engine::code::{PreparedCode, Rejection};
 use crate::engine::{
-    Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Module, ModuleError,
-    Modules, Protocol,
+    Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Fingerprint, Module,
+    ModuleError, Modules, Protocol,
 };
-use crate::memory::{ContractMemory, Images};
+use crate::memory::{CommittedImage, ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
 /// Codes of which it is remembered that they keep to the rules for deployment.
@@ -22,6 +22,7 @@ const ACCEPTED_MAX: usize = 4_096;
 pub struct Runtime {
     engine: Arc<Engine<Context>>,
     protocol_text: Arc<str>,
+    fingerprint: Fingerprint,
     modules: Modules<Context>,
     accepted: Mutex<Accepted>,
     shared: Arc<Shared>,
@@ -99,6 +100,7 @@ impl Runtime {
         Self {
             modules: Modules::new(artifacts, shared.backend, engine.clone()),
             engine,
+            fingerprint: Fingerprint::of_text(protocol_text.as_bytes()),
             protocol_text,
             accepted: Mutex::default(),
             shared,
@@ -127,6 +129,11 @@ impl Runtime {
     /// The canonical text of the protocol.
     pub fn protocol_text(&self) -> &Arc<str> {
         &self.protocol_text
+    }
+
+    /// The fingerprint of the protocol.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// The commits.
@@ -268,8 +275,11 @@ impl Runtime {
         };
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
         let pages = CommittedPages::new(self.shared.commits.store().clone(), state.clone());
-        let key = (state.record.page_root, size_bytes);
-        let image = self.shared.images.get(key, Arc::new(pages));
+        let (pages, images) = (Arc::new(pages), &self.shared.images);
+        let image = match state.pages.is_part() {
+            true => Ok(Arc::new(CommittedImage::alone(pages))),
+            false => images.get((state.record.page_root, size_bytes), pages),
+        };
         let image = image.map_err(failed)?;
         ContractMemory::over(image).map_err(failed)
     }

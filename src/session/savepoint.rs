@@ -93,6 +93,12 @@ impl Session {
     /// # Errors
     /// [`Error::Fatal`] if the session is unusable.
     pub fn savepoint(&mut self) -> Result<Savepoint, Error> {
+        let savepoint = self.take_savepoint()?;
+        self.record_savepoint(savepoint);
+        Ok(savepoint)
+    }
+
+    fn take_savepoint(&mut self) -> Result<Savepoint, Error> {
         self.runner_mut()?.savepoint();
         let savepoint = Savepoint::unique();
         self.journal.open.push(Open {
@@ -119,6 +125,7 @@ impl Session {
             self.undo_changes();
         }
         self.runner_mut()?.settle();
+        self.record_rollback(savepoint);
         Ok(())
     }
 
@@ -135,6 +142,7 @@ impl Session {
         if self.journal.open.is_empty() {
             self.journal.changes.clear();
         }
+        self.record_release(savepoint);
         Ok(())
     }
 
@@ -150,7 +158,7 @@ impl Session {
     /// [`end_hold`](Self::end_hold).
     pub(super) fn hold(&mut self) -> Result<Hold, Error> {
         let before = self.journal.held;
-        let savepoint = self.savepoint()?;
+        let savepoint = self.take_savepoint()?;
         self.journal.held = self.journal.open.len();
         Ok(Hold { savepoint, before })
     }

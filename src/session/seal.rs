@@ -7,6 +7,7 @@ use crostata_proof::{CodeHash, CommitId, Root};
 use tempfile::TempDir;
 
 use super::error::{Error, Fatal};
+use super::recording::Recorded;
 use super::run::Session;
 use super::runtime::Runtime;
 use crate::state::{Commit, CommitError, CommitRef, Commits, SealedState, Snapshot};
@@ -123,7 +124,8 @@ impl Session {
     /// # Errors
     /// As [`seal`](Self::seal).
     pub fn seal_with_tag(&mut self, tag: [u8; 32]) -> Result<Sealed, CommitError> {
-        let sealed = self.seal_state(tag)?;
+        let (sealed, recorded) = self.seal_state(tag)?;
+        self.end_recording(recorded);
         self.follow(sealed.id(), sealed.state.snapshot().clone())?;
         Ok(sealed)
     }
@@ -148,22 +150,26 @@ impl Session {
         let draft = self.draft().map_err(to_commit_error)?;
         let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
         let commits = runtime.commits();
+        let recorded = self.ended_recording(&draft).map_err(to_commit_error)?;
         let (commit, snapshot) = commits.commit(self.base, &draft, &code, tag, protocol)?;
+        self.end_recording(recorded);
         self.follow(commit.id, snapshot)?;
         Ok(commit)
     }
 
-    fn seal_state(&mut self, tag: [u8; 32]) -> Result<Sealed, CommitError> {
+    fn seal_state(&mut self, tag: [u8; 32]) -> Result<(Sealed, Option<Recorded<()>>), CommitError> {
         let runtime = self.ready()?;
         let draft = self.draft().map_err(to_commit_error)?;
         let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
         let commits = runtime.commits().clone();
+        let recorded = self.ended_recording(&draft).map_err(to_commit_error)?;
         let state = commits.seal(self.base, &draft, &code, tag, protocol)?;
-        Ok(Sealed {
+        let sealed = Sealed {
             state,
             commits,
             _directory: self.directory.clone(),
-        })
+        };
+        Ok((sealed, recorded))
     }
 
     /// The runtime, if what the session holds can become a state now.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crostata_abi::PAGE_BYTES;
+use crostata_proof::ProvenState;
 
 use super::entry::CommitEntry;
 use super::pages::ReadPageError;
@@ -22,6 +23,33 @@ pub enum Spot {
     Written(Place),
     /// In a batch.
     Fresh(Arc<Batch>, Item),
+    /// In a witness.
+    Witnessed(Witnessed),
+}
+
+/// A page that a witness shows, all of it or the first chunk. It was checked with the witness.
+#[derive(Clone)]
+pub struct Witnessed {
+    /// What the witness shows.
+    pub proven: Arc<ProvenState>,
+    /// Which of its positions.
+    pub position: usize,
+    /// Which contract there.
+    pub member: usize,
+    /// Which of its pages.
+    pub page: usize,
+}
+
+impl Witnessed {
+    /// The bytes that are known, from the first on.
+    pub fn bytes(&self) -> &[u8] {
+        let member = &self.proven.positions()[self.position].members()[self.member];
+        let page = member
+            .shown()
+            .and_then(|shown| shown.pages().get(self.page));
+        let page = page.and_then(|page| page.bytes().map(|all| &all[..]).or_else(|| page.chunk(0)));
+        page.unwrap_or(&[])
+    }
 }
 
 /// Something in a batch.
@@ -44,6 +72,7 @@ impl Clone for Spot {
                 Some(place) => Self::Written(place),
                 None => Self::Fresh(batch.clone(), *item),
             },
+            Self::Witnessed(page) => Self::Witnessed(page.clone()),
         }
     }
 }
@@ -54,6 +83,7 @@ impl fmt::Debug for Spot {
             Self::Stored(place) => write!(f, "Stored({place:?})"),
             Self::Written(place) => write!(f, "Written({place:?})"),
             Self::Fresh(_, item) => write!(f, "Fresh({item:?})"),
+            Self::Witnessed(_) => f.write_str("Witnessed"),
         }
     }
 }
@@ -202,6 +232,15 @@ impl Spot {
         match self {
             Self::Stored(place) | Self::Written(place) => Some(*place),
             Self::Fresh(batch, item) => batch.place(*item),
+            Self::Witnessed(_) => None,
+        }
+    }
+
+    /// What a witness shows of the page, from the first byte on, if it is in one.
+    pub fn witnessed(&self) -> Option<&[u8]> {
+        match self {
+            Self::Witnessed(page) => Some(page.bytes()),
+            _ => None,
         }
     }
 

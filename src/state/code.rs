@@ -20,6 +20,18 @@ pub struct StoredCode {
     pub spot: Spot,
 }
 
+/// Where a code comes from that a witness leaves out.
+pub trait CodeSource: Send + Sync {
+    /// The code with this hash, if it is known. Whoever asks checks that it is this code.
+    fn code(&self, code: &CodeHash) -> Option<Vec<u8>>;
+}
+
+impl<F: Fn(&CodeHash) -> Option<Vec<u8>> + Send + Sync> CodeSource for F {
+    fn code(&self, code: &CodeHash) -> Option<Vec<u8>> {
+        self(code)
+    }
+}
+
 /// The codes at one position of the tree, sorted by hash. One, unless hashes collide.
 #[derive(Debug, Clone, Default)]
 pub struct CodeBucket(Vec<StoredCode>);

@@ -134,6 +134,11 @@ impl Commits {
         &self.store
     }
 
+    /// The state without contracts.
+    pub fn empty(&self) -> Snapshot {
+        Snapshot::empty(self.nodes.clone())
+    }
+
     /// The nodes of their trees.
     pub(super) fn nodes(&self) -> &Arc<Nodes> {
         &self.nodes

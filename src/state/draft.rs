@@ -86,6 +86,17 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
+    /// The pages that changed of contracts that the base has.
+    pub fn changed_pages(&self) -> Vec<(ContractId, PageIndex)> {
+        let kept = self.changes.iter().filter(|change| !change.fresh);
+        let pages = kept.filter_map(|change| {
+            let record = ContractRecord::decode(&change.record).ok()?;
+            let pages = change.pages.iter();
+            Some(pages.map(move |(page, _)| (record.contract, *page)))
+        });
+        pages.flatten().collect()
+    }
+
     /// The content of the pages that are new, each content once, as the blobs of `entry` are.
     ///
     /// # Errors
@@ -189,7 +200,10 @@ fn changed_leaves(
         }
         Ok(changed)
     };
-    let dirty = memory.dirty_pages();
+    let mut dirty = memory.dirty_pages();
+    if base.is_part() {
+        dirty = whole_pages(base, memory, dirty)?;
+    }
     let batches: Result<Vec<Vec<_>>, DraftError> = match dirty.len() < PARALLEL_PAGES_MIN {
         true => dirty.chunks(BATCH).map(changed).collect(),
         false => {
@@ -199,6 +213,30 @@ fn changed_leaves(
         }
     };
     Ok(batches?.concat())
+}
+
+/// The pages among these that can be hashed. Those of which a witness shows only the head can not: the spill rule alone
+/// reached them, and they must be as they were.
+fn whole_pages(
+    base: &Tree<Spot>,
+    memory: &ContractMemory,
+    pages: Vec<PageIndex>,
+) -> Result<Vec<PageIndex>, DraftError> {
+    let mut whole = Vec::with_capacity(pages.len());
+    let mut bytes = [0; PAGE_BYTES];
+    for page in pages {
+        let position = u64::from(page.0);
+        match base.get(position)? {
+            Some((_, spot)) if spot.witnessed().is_some_and(|head| head.len() < PAGE_BYTES) => {
+                memory.copy_page(page, &mut bytes)?;
+                if !spot.witnessed().is_some_and(|head| bytes.starts_with(head)) {
+                    return Err(base.lacks(position).into());
+                }
+            }
+            _ => whole.push(page),
+        }
+    }
+    Ok(whole)
 }
 
 /// The leaves of a batch of pages, which are copied into the buffer.

@@ -29,9 +29,11 @@ mod tests;
 mod transfer;
 mod tree;
 mod verify;
+mod witness;
 
 pub use chain::StateError;
 pub use checkpoint::CheckpointError;
+pub use code::CodeSource;
 pub use commits::{CommitError, Commits};
 pub use config::LogConfig;
 pub use draft::{ContractDraft, Draft, DraftError};
@@ -45,5 +47,6 @@ pub use transfer::{
     ACCEPTED_BYTES_MAX, ChunkError, Cursor, ExportError, ExportedChunk, HeaderError, ImportError,
     ImportHandle, TransferHeader, Walk,
 };
-pub use tree::NodeError;
+pub use tree::{NodeError, NotWitnessed};
 pub use verify::{Finding, Problem, VerifyProgress, VerifyReport};
+pub use witness::Parts;

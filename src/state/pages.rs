@@ -68,6 +68,13 @@ fn hex(bytes: &Hash) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+impl ReadPageError {
+    fn of(self, page: PageIndex) -> PageSourceError {
+        let reason = Box::new(self);
+        PageSourceError { page, reason }
+    }
+}
+
 impl CommittedPages {
     /// The committed pages of this contract.
     pub fn new(store: Arc<Store>, contract: Arc<ContractState>) -> Self {
@@ -97,6 +104,11 @@ impl CommittedPages {
 /// # Errors
 /// [`ReadPageError`] when the store can not give it, or gives another.
 pub fn read_page(store: &Store, leaf: Hash, spot: &Spot) -> Result<Box<Page>, ReadPageError> {
+    if let Some(bytes) = spot.witnessed() {
+        let mut page = Box::new([0; PAGE_BYTES]);
+        page[..bytes.len()].copy_from_slice(bytes);
+        return Ok(page);
+    }
     let page = spot.read_page(store)?;
     if hash::page_leaf(&page) == leaf {
         return Ok(page);
@@ -127,9 +139,22 @@ impl PageSource for CommittedPages {
     }
 
     fn page(&self, page: PageIndex) -> Result<Option<Box<Page>>, PageSourceError> {
-        self.find(page).map_err(|reason| PageSourceError {
-            page,
-            reason: Box::new(reason),
-        })
+        self.find(page).map_err(|reason| reason.of(page))
+    }
+
+    fn read(&self, page: PageIndex, read: &mut dyn FnMut(&[u8])) -> Result<(), PageSourceError> {
+        let found = self.contract.pages.get(u64::from(page.0));
+        let found = found.map_err(|reason| ReadPageError::from(reason).of(page))?;
+        let Some((leaf, spot)) = found else {
+            return Ok(());
+        };
+        match spot.witnessed() {
+            Some(bytes) => read(bytes),
+            None => {
+                let bytes = read_page(&self.store, leaf, &spot);
+                read(&bytes.map_err(|reason| reason.of(page))?[..]);
+            }
+        }
+        Ok(())
     }
 }

@@ -196,7 +196,7 @@ impl Moving {
         let found = state.find_code(&hash)?;
         let place = found.and_then(|code| match code.spot {
             Spot::Stored(place) => Some(place),
-            Spot::Written(_) | Spot::Fresh(..) => None,
+            Spot::Written(_) | Spot::Fresh(..) | Spot::Witnessed(_) => None,
         });
         let is_new = self.code.iter().all(|(known, _)| *known != hash);
         if is_new && place.is_some_and(|place| place.segment() == segment) {

@@ -7,7 +7,7 @@ use crostata_proof::tree::CONTRACT_TREE_HEIGHT;
 use crostata_proof::{CodeHash, ContractRecord, Hash, Root, hash};
 
 use super::batch::Spot;
-use super::code::{self, CODE_TREE_HEIGHT, CodeBucket, StoredCode};
+use super::code::{self, CODE_TREE_HEIGHT, CodeBucket, CodeSource, StoredCode};
 use super::nodes::Nodes;
 use super::pages::{ReadPageError, read_code};
 use super::tree::{Change, NodeError, Tree};
@@ -27,6 +27,16 @@ impl ContractState {
     /// The state of a contract whose record names the root of `pages`.
     pub fn new(record: ContractRecord, pages: Tree<Spot>) -> Self {
         let record_hash = record.hash();
+        Self {
+            record,
+            pages,
+            record_hash,
+        }
+    }
+
+    /// The same for who knows the record's hash.
+    pub fn hashed(record: ContractRecord, pages: Tree<Spot>, record_hash: Hash) -> Self {
+        debug_assert_eq!(record.hash(), record_hash);
         Self {
             record,
             pages,
@@ -100,6 +110,8 @@ pub struct Snapshot {
     /// What the snapshot names in the log stays readable while it lives.
     _lease: Lease,
     origin: Origin,
+    /// Who may have the code, if this is a part of a state, whose tree of code is empty.
+    supplied: Option<Arc<dyn CodeSource>>,
 }
 
 /// What a snapshot was made from by commits in the log: a checkpoint's state, or one that was sealed and then written.
@@ -181,6 +193,7 @@ impl Snapshot {
             _lease: nodes.store().lease(),
             origin: Origin::default(),
             nodes,
+            supplied: None,
         }
     }
 
@@ -192,6 +205,7 @@ impl Snapshot {
             _lease: nodes.store().lease(),
             origin: Origin::default(),
             nodes,
+            supplied: None,
         }
     }
 
@@ -228,6 +242,14 @@ impl Snapshot {
         }
     }
 
+    /// The same state with its code from elsewhere.
+    pub(super) fn supplied_by(self, codes: Arc<dyn CodeSource>) -> Self {
+        Self {
+            supplied: Some(codes),
+            ..self
+        }
+    }
+
     /// The nodes of the trees.
     pub fn nodes(&self) -> &Arc<Nodes> {
         &self.nodes
@@ -246,10 +268,16 @@ impl Snapshot {
     /// # Errors
     /// [`ReadPageError`] when it can not be had.
     pub fn code(&self, hash: &CodeHash) -> Result<Vec<u8>, ReadPageError> {
-        let Some(code) = self.find_code(hash)? else {
-            return Err(ReadPageError::MissingCode { code: *hash });
-        };
-        read_code(self.nodes.store(), &code)
+        match self.find_code(hash)? {
+            Some(code) => read_code(self.nodes.store(), &code),
+            None => self.supplied(hash),
+        }
+    }
+
+    fn supplied(&self, code: &CodeHash) -> Result<Vec<u8>, ReadPageError> {
+        let bytes = self.supplied.as_ref().and_then(|source| source.code(code));
+        let bytes = bytes.filter(|bytes| hash::code_hash(bytes) == *code);
+        bytes.ok_or(ReadPageError::MissingCode { code: *code })
     }
 
     /// Where a code of the state is.

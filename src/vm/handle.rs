@@ -212,6 +212,17 @@ impl VM {
         self.first().engine().protocol().differences(text)
     }
 
+    /// What sessions run with, by protocol.
+    pub(crate) fn runtimes_by_protocol(&self) -> impl Iterator<Item = (Fingerprint, Arc<Runtime>)> {
+        let runtimes = self.runtimes.iter();
+        runtimes.map(|runtime| (runtime.fingerprint(), runtime.clone()))
+    }
+
+    /// The state without contracts.
+    pub(crate) fn empty_state(&self) -> Snapshot {
+        self.commits.empty()
+    }
+
     fn first(&self) -> &Arc<Runtime> {
         // `open` puts at least one protocol into the list.
         &self.runtimes[0]

@@ -197,7 +197,12 @@ impl Accounts {
     }
 
     fn add(&mut self, to: Account, amount: u64) {
-        if amount > 0 && self.balances.update(&to, |balance| *balance += amount).is_none() {
+        if amount > 0
+            && self
+                .balances
+                .update(&to, |balance| *balance += amount)
+                .is_none()
+        {
             self.balances.insert(to, amount);
         }
     }

@@ -69,6 +69,12 @@ fn memory(wasm_pages: u64) -> ContractMemory {
     ContractMemory::over(image(&Committed::new(wasm_pages))).unwrap()
 }
 
+/// The same over pages that are shared with nobody.
+fn memory_alone(wasm_pages: u64) -> ContractMemory {
+    let committed = Arc::new(Committed::new(wasm_pages));
+    ContractMemory::over(Arc::new(CommittedImage::alone(committed))).unwrap()
+}
+
 /// What a contract does: a check at the address, then the store.
 fn store(memory: &mut ContractMemory, copies: &mut Copies, address: u64, bytes: &[u8]) -> Touch {
     assert!(bytes.len() <= SPILL_BYTES);

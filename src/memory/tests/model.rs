@@ -241,10 +241,10 @@ struct Both {
 }
 
 impl Both {
-    fn new() -> Self {
+    fn over(memory: ContractMemory) -> Self {
         Self {
             model: Model::new(),
-            memory: memory(BASE_WASM_PAGES),
+            memory,
             copies: Copies::default(),
         }
     }
@@ -401,8 +401,14 @@ impl Both {
 
 proptest! {
     #[test]
-    fn a_memory_is_plain_bytes(operations in prop::collection::vec(operation(), 1..400)) {
-        let mut both = Both::new();
+    fn a_memory_is_plain_bytes(
+        operations in prop::collection::vec(operation(), 1..400),
+        alone in any::<bool>(),
+    ) {
+        let mut both = Both::over(match alone {
+            true => memory_alone(BASE_WASM_PAGES),
+            false => memory(BASE_WASM_PAGES),
+        });
         for operation in operations {
             both.apply(operation);
         }

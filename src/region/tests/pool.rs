@@ -64,6 +64,53 @@ fn sessions_that_wrote_much_leave_nothing() {
     }
 }
 
+/// A region that said what it wrote leaves zeros for the next one of its size, grown and marked as it may have been.
+#[test]
+fn renewed_regions_are_zeros_again() {
+    let found = (0..100).any(|round| {
+        let region = Region::renewed(2 * WASM_PAGE).unwrap();
+        let used = region.base();
+        for page in [1, 7, 31] {
+            region.note_written(page);
+            write(&region, page as usize * PAGE, &[9; PAGE]);
+        }
+        region.resize(3 * WASM_PAGE).unwrap();
+        region.note_written(40);
+        write(&region, 40 * PAGE, &[9]);
+        region.set_mark(7, 2);
+        drop(region);
+        let size = WASM_PAGE * (2 - usize::from(round % 4 == 0));
+        let region = Region::renewed(size).unwrap();
+        let mut bytes = vec![1; size];
+        assert!(region.read(0, &mut bytes));
+        assert!(bytes.iter().all(|byte| *byte == 0));
+        assert_eq!((region.size_bytes(), region.mark(7)), (size, 0));
+        assert!(!region.write(size, &[1]));
+        region.resize(3 * WASM_PAGE).unwrap();
+        assert_eq!(byte(&region, 40 * PAGE), 0);
+        round % 4 != 0 && region.base() == used
+    });
+    assert!(found);
+}
+
+/// Slots with many pages of their own are given back to the system, and so are too many slots.
+#[test]
+fn much_that_was_renewed_goes() {
+    for _ in 0..2 {
+        let regions: Vec<_> = (0..20)
+            .map(|_| Region::renewed(3_000 * PAGE).unwrap())
+            .collect();
+        for (number, region) in regions.iter().enumerate() {
+            let pages = if number % 5 == 0 { 2_100 } else { 20 };
+            for page in 0..pages {
+                assert_eq!(byte(region, page * PAGE), 0);
+                region.note_written(page as u32);
+                write(region, page * PAGE, &[7]);
+            }
+        }
+    }
+}
+
 #[test]
 fn zeroed_regions_are_zeros_again() {
     for round in 0..50 {

@@ -30,6 +30,9 @@ impl<L: Clone + Send + Sync> Tree<L> {
     /// [`NodeError`] when a node on the way can not be had.
     pub fn with(&self, changes: &[Change<L>]) -> Result<Self, NodeError> {
         let changes = in_order(changes);
+        if let Some(part) = self.changed_part(&changes)? {
+            return Ok(part);
+        }
         debug_assert!(changes.iter().all(|c| has_position(self.height, c.0)));
         let top = self.apply(self.top.clone(), &changes)?;
         let root = top.as_ref().map_or(EMPTY, |top| top.lifted(self.height));
@@ -38,6 +41,7 @@ impl<L: Clone + Send + Sync> Tree<L> {
             top,
             root,
             source: self.source.clone(),
+            part: None,
         })
     }
 

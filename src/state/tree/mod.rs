@@ -10,6 +10,8 @@
 //! nothing. Nodes that a [`NodeSource`] keeps are had from it when they are first needed and checked against the
 //! hash that the node above them holds.
 //!
+//! Of a state that a witness shows there is a [part](Tree::part): positions with their leaves, and the hashes beside them.
+//!
 //! It never knows what its leaves mean. Recursion is as deep as the tree is high at most. A property test holds
 //! roots and paths equal to those of `dusk_merkle::Tree` over the same leaves.
 
@@ -18,6 +20,7 @@ mod fold;
 mod leaves;
 mod load;
 mod node;
+mod part;
 mod path;
 mod replaced;
 mod save;
@@ -34,11 +37,13 @@ use crostata_proof::{EMPTY, Hash};
 
 pub use self::change::Change;
 pub use self::node::{Children, Link, Node};
+pub use self::part::{NotWitnessed, PartLeaf, PartOf};
 pub use self::replaced::Gone;
 pub use self::save::Keeper;
 pub use self::visit::Visitor;
 
 use self::node::{Entry, contains, slot};
+use self::part::{NOWHERE, Part};
 use crate::store::Place;
 
 /// Where a node source keeps a node.
@@ -80,6 +85,9 @@ pub enum NodeError {
         /// Where it is.
         place: NodePlace,
     },
+    /// The state is the part that a witness shows, and this is not in it.
+    #[error("the witness does not have it")]
+    NotWitnessed(#[source] NotWitnessed),
 }
 
 /// A Merkle tree over `4^height` positions, most of them empty.
@@ -88,6 +96,8 @@ pub struct Tree<L> {
     top: Option<Entry<L>>,
     root: Hash,
     source: Arc<dyn NodeSource<L>>,
+    /// All that is known, if it is not the whole tree.
+    part: Option<Arc<Part<L>>>,
 }
 
 impl<L: Clone> Clone for Tree<L> {
@@ -97,6 +107,7 @@ impl<L: Clone> Clone for Tree<L> {
             top: self.top.clone(),
             root: self.root,
             source: self.source.clone(),
+            part: self.part.clone(),
         }
     }
 }
@@ -119,6 +130,7 @@ impl<L: Clone> Tree<L> {
             top: None,
             root: EMPTY,
             source,
+            part: None,
         }
     }
 
@@ -145,6 +157,7 @@ impl<L: Clone> Tree<L> {
             top,
             root,
             source,
+            part: None,
         })
     }
 
@@ -169,6 +182,9 @@ impl<L: Clone> Tree<L> {
     /// # Errors
     /// [`NodeError`] when a node on the way can not be had.
     pub fn get(&self, position: u64) -> Result<Option<(Hash, L)>, NodeError> {
+        if let Some(part) = &self.part {
+            return part.get(position);
+        }
         let Some(top) = &self.top else {
             return Ok(None);
         };
@@ -200,11 +216,11 @@ impl<L: Clone> Tree<L> {
             Link::Node(node) => return Ok(node.clone()),
             Link::Stored { place, .. } => *place,
             // INVARIANT: who calls has looked at leaves already; no source keeps a node at this place.
-            Link::Leaf { .. } => NodePlace {
-                at: u64::MAX,
-                len_bytes: 0,
-            },
+            Link::Leaf { .. } => NOWHERE,
         };
+        if let Some(part) = &self.part {
+            return Err(part.lacks(link.position()));
+        }
         let node = self.source.node(place, self.height);
         let node = node.map_err(|reason| NodeError::Unreadable { place, reason })?;
         let there = contains(node.level(), node.position(), link.position());

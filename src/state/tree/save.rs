@@ -44,6 +44,7 @@ impl<L: Clone> Tree<L> {
             top: self.top.as_ref().map(save).transpose()?,
             root: self.root,
             source,
+            part: self.part.clone(),
         })
     }
 }

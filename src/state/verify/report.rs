@@ -136,8 +136,12 @@ fn of_read(error: &ReadError) -> Option<(String, u64)> {
 }
 
 fn of_node(error: &NodeError, store: &Store) -> Option<(String, u64)> {
-    let (NodeError::Unreadable { place, .. } | NodeError::Mismatch { place }) = error;
-    Some(store.file_of(Place::from_u64(place.at)))
+    match error {
+        NodeError::Unreadable { place, .. } | NodeError::Mismatch { place } => {
+            Some(store.file_of(Place::from_u64(place.at)))
+        }
+        NodeError::NotWitnessed(_) => None,
+    }
 }
 
 fn of_content(error: &ReadPageError, store: &Store) -> Option<(String, u64)> {
