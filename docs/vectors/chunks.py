@@ -11,6 +11,7 @@ from blake3 import blake3
 
 CHUNK_BYTES = 1024
 BLOCK_BYTES = 64
+HALF_BYTES = 512
 CHUNK_START, CHUNK_END, PARENT, ROOT, KEYED_HASH = 1, 2, 4, 8, 16
 
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A)
@@ -55,10 +56,10 @@ def compress(chaining_value, block, counter, flags):
     return pack("<8I", *(v[i] ^ v[i + 8] for i in range(8)))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def chunk_value(key, number, data, whole):
     """Chaining value of a chunk, or the hash if it is the whole input."""
-    blocks = [data[at:at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)] or [b""]
+    blocks = blocks_of(data)
     value = key
     for at, block in enumerate(blocks):
         flags = KEYED_HASH
@@ -68,13 +69,17 @@ def chunk_value(key, number, data, whole):
     return value
 
 
-def middle_value(key, number, data):
-    """Chaining value behind the first eight blocks of a chunk that has more."""
+@lru_cache(maxsize=8192)
+def half_value(key, number, half):
+    """Chaining value behind the first eight blocks of a chunk of sixteen."""
     value = key
-    for at in range(8):
-        block = data[at * BLOCK_BYTES:(at + 1) * BLOCK_BYTES]
+    for at, block in enumerate(blocks_of(half)):
         value = compress(value, block, number, KEYED_HASH | (CHUNK_START if at == 0 else 0))
     return value
+
+
+def blocks_of(data):
+    return [data[at:at + BLOCK_BYTES] for at in range(0, len(data), BLOCK_BYTES)] or [b""]
 
 
 def parent_value(key, left, right, whole):

@@ -7,9 +7,9 @@ from blake3 import blake3
 EMPTY = bytes(32)
 PAGE_BYTES = 4096
 CONTRACT_TREE_HEIGHT = 31
-# Heights at which a tree has waypoints, by its own.
-WAYPOINTS = {31: (9, 18, 27), 10: (5,), 15: (5, 10)}
 PAGE_TREE_HEIGHT = {32: 10, 64: 15}
+# By the height of a tree, those of its waypoints.
+WAYPOINT_HEIGHTS = {31: (9, 18, 27), 10: (5,), 15: (5, 10)}
 
 KINDS = [
     "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",

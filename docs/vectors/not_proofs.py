@@ -8,8 +8,8 @@ from dataclasses import replace
 from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, bucket, derive_key, position
 from chunks import CHUNK_BYTES, make_list, subtree_value
 from proof_vectors import LARGE_32, LARGE_64, NO_CODE, NOBODY, SIXTEEN, Code, Contract, Proof
-from proof_vectors import code, make_path, memory, page, prove, record
-from states import COLLISION, encode_record, contract, ident, tree_root
+from proof_vectors import code, make_page, make_path, memory, page, prove, record
+from states import COLLISION, State, contract, encode_record, ident, page_of, tree_root
 
 ZEROS = bytes(PAGE_BYTES)
 
@@ -50,13 +50,6 @@ def with_nibble(path, at, bits, siblings):
     return replace(path, nibbles=nibbles, siblings=path.siblings[:below] + siblings + path.siblings[below:])
 
 
-def spoiled(path, at):
-    """The path with another waypoint."""
-    waypoints = list(path.waypoints)
-    waypoints[at] = bytes([waypoints[at][0] ^ 1]) + waypoints[at][1:]
-    return replace(path, waypoints=waypoints)
-
-
 def contract_trees(states):
     proof = prove(states["mixed"], [record(COLLISION[0]), record(ident(2)), record(NOBODY)])
     first, second, third = proof.positions
@@ -71,8 +64,7 @@ def contract_trees(states):
     other = 1 << (position(ident(2)) + 1 & 3)
     single_leaf = states["mixed"].tree[position(ident(2))]
     padded = bytearray(single.encode())
-    hashes = single.path.siblings + single.path.waypoints
-    padded[len(single.encode()) - 8 - 32 * len(hashes) - 1] |= 0x10
+    padded[len(single.encode()) - 8 - 32 * len(single.path.siblings + single.path.waypoints) - 1] |= 0x10
     high = [(at | 1 << 62, members) for at, members in single.positions]
     twice = replace(proof, positions=[first, first, second, third])
     if any(mark[:1] == b"\1" for mark in first[1]):
@@ -84,16 +76,25 @@ def contract_trees(states):
         ("order of contracts", "mixed", having(members[::-1])),
         ("order of contracts", "mixed", having(members[:1] * 2 + members[1:])),
         ("mark of a contract", "mixed", having([b"\2" + member[1:] for member in members])),
-        ("root", "mixed", having([member for member in members if member[:1] == b"\1"])),
-        ("root", "mixed", having(members + [b"\0" + b"\xff" * 64])),
-        ("root", "mixed", replace(proof, positions=invented)),
+        ("waypoint", "mixed", having([member for member in members if member[:1] == b"\1"])),
+        ("waypoint", "mixed", having(members + [b"\0" + b"\xff" * 64])),
+        ("waypoint", "mixed", replace(proof, positions=invented)),
         ("EMPTY is listed", "mixed", replace(single, path=with_nibble(single.path, 0, other, [EMPTY]))),
         ("child on the path is listed", "mixed", replace(single, path=with_nibble(single.path, 0, own_nibble, [single_leaf]))),
         ("padding of a path", "mixed", bytes(padded)),
-        ("waypoint", "mixed", replace(single, path=spoiled(single.path, 0))),
-        ("waypoint", "mixed", replace(single, path=spoiled(single.path, 2))),
-        ("waypoint", "mixed", replace(proof, path=spoiled(proof.path, -1))),
-    ]
+    ] + [("waypoint", "mixed", replace(proof, path=path)) for path in other_waypoints(proof.path)]
+
+
+def other_waypoints(path):
+    """The path with one waypoint changed, each in turn; then with two exchanged."""
+    for at, waypoint in enumerate(path.waypoints):
+        changed = bytes([waypoint[0] ^ 1]) + waypoint[1:]
+        yield replace(path, waypoints=path.waypoints[:at] + [changed] + path.waypoints[at + 1:])
+        if waypoint != EMPTY:
+            yield replace(path, waypoints=path.waypoints[:at] + [EMPTY] + path.waypoints[at + 1:])
+    for at, (one, next) in enumerate(zip(path.waypoints, path.waypoints[1:])):
+        if one != next:
+            yield replace(path, waypoints=path.waypoints[:at] + [next, one] + path.waypoints[at + 2:])
 
 
 def one(proof, **changes):
@@ -113,20 +114,20 @@ def pages(states):
     path = make_path(height, leaves, [640])
     outside = Contract([(640, 1)], path, [nine])
     outside_tree = Contract([(4 ** height, 0)], path, [])
-    partly = make_list(derive_key("crostata v1 page leaf"), ZEROS, [1])
     other = 1 << (200 + 1 & 3)
     return [
         ("order of pages", "large", one(proof, pages=shown.pages[::-1])),
         ("order of pages", "large", one(proof, pages=shown.pages[:1] + shown.pages, lists=[nine, nine])),
         ("mask of chunks", "large", one(proof, pages=[(9, 0x1F), (200, 0)])),
-        ("page of zeros written out", "large", one(zero, pages=[(200, 0xF)], lists=[EMPTY + ZEROS])),
-        ("page root", "large", one(zero, pages=[(200, 0b0010)], lists=[EMPTY + EMPTY + partly])),
+        ("page of zeros written out", "large", one(zero, pages=[(200, 0xF)], lists=[make_page(ZEROS, range(4))])),
+        ("page waypoint", "large", one(zero, pages=[(200, 0b0010)], lists=[make_page(ZEROS, [1])])),
+        ("page waypoint", "large", one(zero, pages=[(200, 0b0110)], lists=[make_page(ZEROS, [1, 2])])),
         ("page outside the memory", "large", replace(proof, contracts=[outside])),
         ("page outside the memory", "large", replace(proof, contracts=[outside_tree])),
         ("EMPTY is listed", "large", one(zero, path=with_nibble(zero_path, 0, other, [EMPTY]))),
         ("cut", "large", one(proof, lists=[nine[:-1]])),
         ("left over", "large", one(proof, lists=[nine + b"\0"])),
-    ]
+    ] + [("page waypoint", "large", one(proof, path=path)) for path in other_waypoints(shown.path)]
 
 
 def codes(states):
@@ -174,27 +175,43 @@ def claims(states):
     byte = prove(large, [memory(LARGE_32, 20 * PAGE_BYTES + 1500, 1)])
     (shown,) = byte.contracts
     (listed,) = shown.lists
+    other_leaf = H("page leaf", page_of((0, b"other")))
+    of_forged = prove(forged(large), [memory(LARGE_32, 20 * PAGE_BYTES + 1500, 1)])
     changed = listed[:-1] + bytes([listed[-1] ^ 1])
     lone = prove(states["mixed"], [memory(COLLISION[0], 4 * PAGE_BYTES, 1)])
     code_proof = prove(large, [code(LARGE_32, 0, 1)])
     (long,) = code_proof.codes
-    said = [listed[:at] + bytes([listed[at] ^ 1]) + listed[at + 1:] for at in (0, 32)]
     absent = make_path(CONTRACT_TREE_HEIGHT, small.tree, [position(ident(1))])
     return [
-        ("root", "small", Proof([(position(ident(1)), [])], absent, [], [])),
+        ("waypoint", "small", Proof([(position(ident(1)), [])], absent, [], [])),
+        ("root", "small", prove(states["empty"], [record(ident(1))])),
         ("root", "empty", prove(small, [record(ident(1))])),
         ("root", "large", prove(states["mixed"], [record(ident(2))])),
-        ("page root", "large", one(byte, lists=[changed])),
-        ("leaf of a page", "large", one(byte, lists=[said[0]])),
-        ("middle of a chunk", "large", one(byte, lists=[said[1]])),
-        ("waypoint", "large", one(byte, path=spoiled(shown.path, 0))),
-        ("page root", "mixed", one(lone, pages=[(5, 1)])),
-        ("page root", "mixed", one(lone, pages=[(8, 1)])),
-        ("page root", "large", one(byte, pages=[(at, mask << 1) for at, mask in shown.pages])),
-        ("page root", "large", one(byte, pages=[(20, 0)], lists=[])),
+        ("leaf", "large", one(byte, lists=[changed])),
+        ("page waypoint", "mixed", one(lone, pages=[(5, 1)])),
+        ("page waypoint", "mixed", one(lone, pages=[(8, 1)])),
+        ("leaf", "large", one(byte, pages=[(at, mask << 1) for at, mask in shown.pages])),
+        ("page waypoint", "large", one(byte, pages=[(20, 0)], lists=[])),
+        ("leaf", "large", one(byte, lists=[other_leaf + listed[32:]])),
+        ("leaf", "large", one(byte, lists=[bytes(32) + listed[32:]])),
+        ("page waypoint", "large", one(byte, lists=[make_page(page_of((1500, b"forged")), [1])])),
+        ("chaining value", "large", one(byte, lists=[listed[:32] + bytes(32) + listed[64:]])),
+        ("chaining value", "large", one(byte, lists=[listed[:32] + listed[:32] + listed[64:]])),
+        # Of a state where one byte is another: all of it fits but the record in which its page root is.
+        ("root", "large", of_forged),
+        ("page root", "large", replace(byte, contracts=of_forged.contracts)),
         ("code", "large", replace(code_proof, codes=[replace(long, list=long.list[:-1] + b"\0")])),
         ("code", "large", replace(code_proof, codes=[replace(long, runs=[[1, 1]])])),
     ]
+
+
+def forged(state):
+    """The state with another byte in one page."""
+    contract = state.contracts[LARGE_32]
+    page = bytearray(contract["pages"][20])
+    page[1500] ^= 1
+    pages = contract["pages"] | {20: bytes(page)}
+    return State([*(state.contracts | {LARGE_32: contract | {"pages": pages}}).values()])
 
 
 def records():

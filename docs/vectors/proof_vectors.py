@@ -5,9 +5,9 @@ It shares hashes and chunk lists with the verifier in proofs.py, and nothing els
 
 from dataclasses import dataclass, field
 
-from chunks import CHUNK_BYTES, make_list, middle_value
-from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINTS
-from hashing import derive_key, page_leaf, position, u32, u64
+from chunks import CHUNK_BYTES, HALF_BYTES, half_value, make_list
+from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINT_HEIGHTS
+from hashing import derive_key, position, u32, u64
 from states import COLLISION, LAST_32, LAST_64, ident, tree_levels
 
 PAGE_CHUNKS = PAGE_BYTES // CHUNK_BYTES
@@ -85,7 +85,7 @@ class Path:
 
 @dataclass
 class Contract:
-    """Behind a record: its pages as (number, mask), their path, and their chunk lists."""
+    """Behind a record: its pages as (number, mask), their path, and of each its leaf and chunks."""
 
     pages: list
     path: Path
@@ -134,8 +134,8 @@ def make_path(height, leaves, positions):
             path.nibbles.append(sum(1 << i for i in listed))
             path.siblings += [levels[level][4 * parent + i] for i in listed]
         way = parents
-    for at in WAYPOINTS.get(height, ()):
-        path.waypoints += [levels[at].get(number, EMPTY) for number in sorted({p >> 2 * at for p in positions})]
+        if level + 1 in WAYPOINT_HEIGHTS[height]:
+            path.waypoints += [levels[level + 1].get(parent, EMPTY) for parent in parents]
     return path
 
 
@@ -150,17 +150,16 @@ def make_contract(state, contract, pages):
     zero = {index for index in pages if not any(contents.get(index, b""))}
     marks = [(index, 0 if index in zero else sum(1 << chunk for chunk in pages[index])) for index in order]
     path = make_path(PAGE_TREE_HEIGHT[word_size], state.leaves[contract], pages)
-    key = derive_key("crostata v1 page leaf")
-    return Contract(marks, path, [show(key, contents[index], pages[index]) for index in order if index not in zero])
+    return Contract(marks, path, [make_page(contents[index], pages[index]) for index in order if index not in zero])
 
 
-def show(key, content, chunks):
-    """Behind the path: leaf, middle of a lone chunk, chunk list."""
-    middle = b""
-    if len(chunks) == 1:
-        (number,) = chunks
-        middle = middle_value(key, number, content[number * CHUNK_BYTES:(number + 1) * CHUNK_BYTES])
-    return page_leaf(content) + middle + make_list(key, content, chunks)
+def make_page(page, chunks):
+    key, leaf = derive_key("crostata v1 page leaf"), H("page leaf", page)
+    if len(chunks) > 1:
+        return leaf + make_list(key, page, chunks)
+    (chunk,) = chunks
+    half = page[chunk * CHUNK_BYTES:][:HALF_BYTES]
+    return leaf + half_value(key, chunk, half) + make_list(key, page, chunks)
 
 
 def runs_of(numbers):

@@ -13,8 +13,9 @@ Never recurses deeper, and takes no more memory, than the length of the input al
 
 from dataclasses import dataclass
 
-from chunks import CHUNK_BYTES, chunk_count, chunk_value, left_chunks, middle_value, parent_value
-from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINTS, bucket, derive_key, node, position
+from chunks import CHUNK_BYTES, HALF_BYTES, chunk_count, chunk_value, half_value, left_chunks, parent_value
+from hashing import CONTRACT_TREE_HEIGHT, EMPTY, H, PAGE_BYTES, PAGE_TREE_HEIGHT, WAYPOINT_HEIGHTS
+from hashing import bucket, derive_key, node, position
 
 NO_CONTRACT = "no contract"  # the proof shows that there is none
 CONTRACT_NOT_SHOWN = "contract not shown"
@@ -78,18 +79,27 @@ class Page:
     index: int
     shown: list  # numbers of chunks; none of a page of zeros
     leaf: bytes = EMPTY
-    middle: bytes = None  # of a single chunk that is shown
+    half: bytes = None  # chaining value behind the first eight blocks of the only chunk
     list: ChunkList = None
+
+    def check(self):
+        """Whether what is shown is what the page says."""
+        if not self.shown:
+            return
+        require(self.list.hash("page leaf") == self.leaf, "leaf")
+        if self.half is not None:
+            (number,) = self.shown
+            half = half_value(derive_key("crostata v1 page leaf"), number, self.list.chunks[number][:HALF_BYTES])
+            require(half == self.half, "chaining value")
 
 
 @dataclass
 class Path:
-    """The siblings of several positions: per level, by the parent's number, its four children, None if on the way;
-    and the waypoints: by height, and by number there."""
+    """The siblings of several positions: per level, by the parent's number, its four children, None if on the way."""
 
     height: int
     levels: list
-    waypoints: dict
+    waypoints: dict  # by height: hashes by number
 
 
 @dataclass
@@ -205,7 +215,7 @@ def read_path(reader, height, positions):
     for (level, parent), nibble in zip(parents, nibbles):
         own = [4 * parent + i in on_way[level] for i in range(4)]
         levels[level][parent] = [read_child(reader, own[i], nibble >> i & 1) for i in range(4)]
-    waypoints = {at: {number: reader.take(32) for number in ways[at]} for at in WAYPOINTS[height]}
+    waypoints = {at: {number: reader.take(32) for number in ways[at]} for at in WAYPOINT_HEIGHTS[height]}
     return Path(height, levels, waypoints)
 
 
@@ -241,7 +251,7 @@ def read_shown(reader, record):
     for page in pages:
         if page.shown:
             page.leaf = reader.take(32)
-            page.middle = reader.take(32) if len(page.shown) == 1 else None
+            page.half = reader.take(32) if len(page.shown) == 1 else None
             page.list = read_list(reader, PAGE_BYTES, page.shown)
             written_out = len(page.shown) == PAGE_CHUNKS and not any(map(any, page.list.chunks.values()))
             require(not written_out, "page of zeros written out")
@@ -322,46 +332,32 @@ class ListWalk:
         return parent_value(self.key, left, right, whole)
 
 
-def fold(path, leaves):
-    """The root over these leaves, by position, and whether the way passes the waypoints."""
-    hashes, passed = leaves, {}
-    for level, parents in enumerate(path.levels):
+def fold(path, leaves, waypoint):
+    """The root over these leaves, by position; `waypoint` is the reason if a waypoint is another."""
+    hashes = leaves
+    for height, parents in enumerate(path.levels, 1):
         above = {}
         for parent, children in parents.items():
             filled = [hashes[4 * parent + i] if child is None else child for i, child in enumerate(children)]
             above[parent] = node(filled)
         hashes = above
-        passed[level + 1] = above
-    return hashes[0], all(passed[at] == said for at, said in path.waypoints.items())
+        require(path.waypoints.get(height, hashes) == hashes, waypoint)
+    return hashes[0]
 
 
 def member_hash(member):
     return member.hash() if isinstance(member, Record) else member
 
 
-def check_fold(path, leaves, root, what):
-    found, passes = fold(path, leaves)
-    require(found == root, what)
-    require(passes, "waypoint")
-
-
-def check_page(page, leaf):
-    require(page.leaf == leaf, "leaf of a page")
-    if page.middle is not None:
-        ((number, data),) = page.list.chunks.items()
-        middle = middle_value(derive_key("crostata v1 page leaf"), number, data)
-        require(page.middle == middle, "middle of a chunk")
-
-
 def verify(proof, root):
     leaves = {at: bucket([(id, member_hash(member)) for id, member in members]) for at, members in proof.positions}
-    check_fold(proof.path, leaves, root, "root")
+    require(fold(proof.path, leaves, "waypoint") == root, "root")
     for shown in proof.shown:
         if shown.pages:
-            leaves = {page.index: page.list.hash("page leaf") if page.list else EMPTY for page in shown.pages}
-            check_fold(shown.path, leaves, shown.record.page_root, "page root")
             for page in shown.pages:
-                check_page(page, leaves[page.index])
+                page.check()
+            leaves = {page.index: page.leaf for page in shown.pages}
+            require(fold(shown.path, leaves, "page waypoint") == shown.record.page_root, "page root")
     for code in proof.codes:
         require(code.list.hash("code") == code.hash, "code")
     return Proven(proof)

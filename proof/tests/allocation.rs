@@ -91,16 +91,15 @@ fn numbers<const LEN: usize>(numbers: [u32; LEN]) -> Vec<u8> {
         .collect()
 }
 
-/// Nibbles of zero for the way of all positions from 0 to an end, and waypoints.
+/// The way of all positions from 0 to an end: no siblings, and EMPTY waypoints.
 fn path(height: u32, positions: u64) -> Vec<u8> {
-    let numbers = |height: u32| positions.div_ceil(1 << (2 * height));
-    let parents: u64 = (1..=height).map(numbers).sum();
+    let nodes = |height: u32| positions.div_ceil(1 << (2 * height));
+    let parents: u64 = (1..=height).map(nodes).sum();
     let spacing = if height == 31 { 9 } else { 5 };
-    let waypoints: u64 = (spacing..height)
-        .step_by(spacing as usize)
-        .map(numbers)
-        .sum();
-    vec![0; (parents.div_ceil(2) + 32 * waypoints) as usize]
+    let waypoints = (1..height)
+        .filter(|height| height % spacing == 0)
+        .map(nodes);
+    vec![0; (parents.div_ceil(2) + 32 * waypoints.sum::<u64>()) as usize]
 }
 
 fn record(word_size: WordSize, memory_wasm_pages: u64, code_len_bytes: u64) -> ContractRecord {
@@ -217,6 +216,6 @@ fn lies_in_proofs() {
         Item::Record(ContractId::from_bytes([4; 32])),
     ];
     let proof = state.prove(&items).encode();
-    let decoded = changes(&proof, usize::MAX).filter(|changed| use_up(changed));
+    let decoded = changes(&proof, 100).filter(|changed| use_up(changed));
     assert!(decoded.count() > 1000);
 }

@@ -1,11 +1,17 @@
 //! P7 and the one encoding of a proof: whatever is done to its bytes, it is a typed error, or does not answer what was asked any more.
 
+#![allow(clippy::unwrap_used)] // a malformed vectors file is a failed test
+
 mod common;
 
 use common::mutation::{Tally, spoil};
 use common::sample::{FIRST, NOBODY, SECOND, contract, everything, sample};
 use common::state::{COLLIDING, Item, State};
-use crostata_proof::{DecodeError, NotShown, StateProof, VerifyError, WordSize};
+use crostata_proof::{
+    ContractId, DecodeError, NotShown, Root, StateProof, Value, ValueProof, ValueProofError,
+    VerifyError, WordSize,
+};
+use serde_json::Value as Json;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -31,10 +37,12 @@ fn ask(encoded: &[u8], state: &State, items: &[Item]) -> Result<Vec<Answer>, Ref
 
 type Answer = Result<Option<Vec<u8>>, NotShown>;
 
-/// Every byte is changed in every way.
+/// Every byte is changed, and so many are in every way.
+const PLACES: usize = 1_000;
+
 fn spoil_proof(state: &State, items: &[Item]) -> Tally {
     let proof = state.prove(items).encode();
-    spoil(&proof, usize::MAX, |bytes| ask(bytes, state, items))
+    spoil(&proof, PLACES, |bytes| ask(bytes, state, items))
 }
 
 fn spoil_sample(items: &[Item]) -> Tally {
@@ -100,4 +108,52 @@ fn many_at_once() {
     ];
     let tally = spoil_sample(&items);
     assert!(tally.refused > 10_000, "{tally:?}");
+}
+
+#[derive(Debug, Error)]
+enum RefusedValue {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Verify(#[from] ValueProofError),
+}
+
+/// The value proofs of the vectors: fields of all types, and lookups of keys that are bytes.
+#[test]
+fn values() {
+    let cases: Json = serde_json::from_str(include_str!("../../docs/vectors/proofs.json")).unwrap();
+    let cases = cases["value_proofs"].as_array().unwrap();
+    let keyed = |case: &&Json| case["key"].get("bytes").is_some();
+    let fields = cases.iter().filter(|case| case.get("key").is_none());
+    let lookups = cases.iter().filter(keyed);
+    for case in fields.chain(lookups) {
+        let tally = spoil(&bytes(&case["proof"]), 20, |bytes| ask_value(bytes, case));
+        assert!(tally.refused > 5_000 && tally.others == 0, "{tally:?}");
+    }
+}
+
+/// The one answer: the whole proof is refused, or it is there.
+fn ask_value(encoded: &[u8], case: &Json) -> Result<Vec<AnswerOfValue>, RefusedValue> {
+    let root = Root::from_bytes(bytes(&case["root"]).try_into().unwrap());
+    let contract = ContractId::from_bytes(bytes(&case["contract"]).try_into().unwrap());
+    let proof = ValueProof::decode(encoded)?;
+    assert_eq!(proof.encode(), encoded, "a second encoding is decoded");
+    let name = case["name"].as_str().unwrap();
+    let Some(key) = case.get("key") else {
+        let value = proof.verify(&root, &contract, name)?;
+        return Ok(vec![Ok(Some(value.into_inner()))]);
+    };
+    let key = Value::Bytes(bytes(&key["bytes"]));
+    let value = proof.verify_key(&root, &contract, name, &key)?;
+    Ok(vec![Ok(value.into_inner())])
+}
+
+type AnswerOfValue = Result<Option<Value>, NotShown>;
+
+fn bytes(value: &Json) -> Vec<u8> {
+    let digits = value.as_str().unwrap().as_bytes().chunks(2);
+    let pairs = digits.map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
 }

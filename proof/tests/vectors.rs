@@ -363,9 +363,9 @@ fn rules_of_encoding(error: DecodeError) -> &'static [&'static str] {
 fn rules_of_proof(error: VerifyError) -> &'static [&'static str] {
     match error {
         VerifyError::Root { .. } => &["root"],
-        VerifyError::Waypoint => &["root", "waypoint"],
-        VerifyError::PageRoot { .. } => &["page root", "waypoint"],
-        VerifyError::PageChunks { .. } => &["page root", "leaf of a page", "middle of a chunk"],
+        VerifyError::Waypoint => &["waypoint"],
+        VerifyError::PageRoot { .. } => &["page root", "page waypoint"],
+        VerifyError::PageChunks { .. } => &["leaf", "chaining value"],
         VerifyError::Code { .. } => &["code"],
         other => panic!("{other}"),
     }

@@ -2,7 +2,7 @@
 //! anything, gives typed errors or answers.
 #![no_main]
 
-use crostata_proof::{ContractId, ProvenState, Root, StateProof, VerifyError};
+use crostata_proof::{ContractId, ProvenState, Root, StateProof, ValueProof, VerifyError};
 use libfuzzer_sys::fuzz_target;
 
 /// Of each contract listed: its record, and its memory and code at both ends and where something is shown.
@@ -37,6 +37,10 @@ fn ask_everything(proven: &ProvenState) {
 }
 
 fuzz_target!(|data: &[u8]| {
+    if let Ok(proof) = ValueProof::decode(data) {
+        assert_eq!(proof.encode(), data);
+        return;
+    }
     let Ok(proof) = StateProof::decode(data) else {
         return;
     };

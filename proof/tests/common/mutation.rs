@@ -12,7 +12,7 @@ pub struct Tally {
     pub others: usize,
 }
 
-/// Changes `proof` at every place of the first and last bytes, and at about so many places between.
+/// Changes every byte of `proof`, and in many ways the first and last bytes and those at about so many places between.
 ///
 /// `ask` decodes and verifies, and asks all that the proof shows. Whatever the change, that is a typed error, or at least one
 /// question is, and no question gets another answer. So no other bytes answer the same.
@@ -64,18 +64,34 @@ fn compare<Answer: PartialEq + Debug, NoAnswer: Error>(
     );
 }
 
-/// All changes of a proof.
+/// The changes of a proof: some at every byte, all at some.
 pub fn changes(proof: &[u8], places: usize) -> impl Iterator<Item = Vec<u8>> {
     let end = proof.len();
     let stride = (end / places).max(1);
     let is_place = move |at: &usize| *at < 64 || *at + 64 > end || at.is_multiple_of(stride);
-    let at_places = (0..end).filter(is_place);
-    let at_places = at_places.flat_map(move |at| {
-        flipped(proof, at)
-            .chain(spliced(proof, at))
-            .chain(moved(proof, at))
+    let at_places = (0..end).filter(is_place).flat_map(move |at| {
+        let spliced_and_moved = spliced(proof, at).chain(moved(proof, at));
+        flipped(proof, at).chain(spliced_and_moved)
     });
-    at_places.chain(whole(proof))
+    let at_bytes = (0..end).flat_map(move |at| at_byte(proof, at));
+    at_bytes.chain(at_places).chain(whole(proof))
+}
+
+/// One byte changed, dropped, put in, doubled, and exchanged with the next.
+fn at_byte(proof: &[u8], at: usize) -> [Vec<u8>; 5] {
+    let (before, byte, behind) = (&proof[..at], proof[at], &proof[at + 1..]);
+    let with = |middle: &[u8], behind: &[u8]| [before, middle, behind].concat();
+    let (next, rest) = match behind {
+        [next, rest @ ..] => (&[*next, byte][..], rest),
+        [] => (&[byte][..], behind),
+    };
+    [
+        with(&[byte ^ 1 << (at % 8)], behind),
+        with(&[], behind),
+        with(&[!byte, byte], behind),
+        with(&[byte, byte], behind),
+        with(next, rest),
+    ]
 }
 
 /// Each bit of one byte, and all of them, changed.
