@@ -4,8 +4,8 @@
 //! of different parts of a proof go through them side by side. The crate `blake3` offers that for whole blocks only, and most
 //! nodes have one child: half a block. Tests hold the results equal to `blake3`'s.
 
-/// Inputs that go side by side.
-pub(crate) const LANES: usize = 8;
+/// Inputs that go side by side: one where there are no vectors to put them into.
+pub(crate) const LANES: usize = if cfg!(feature = "simd") { 8 } else { 1 };
 
 pub(crate) const CHUNK_START: u32 = 1;
 pub(crate) const CHUNK_END: u32 = 1 << 1;

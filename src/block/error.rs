@@ -68,6 +68,16 @@ pub enum WitnessError {
         /// The protocol of the witness.
         protocol: Fingerprint,
     },
+    /// Its steps may spend more than the verifier was limited to.
+    #[error(
+        "the steps of the witness may spend {gas} gas, and the verifier is limited to {gas_max}"
+    )]
+    TooMuchGas {
+        /// The sum of their limits.
+        gas: u64,
+        /// The verifier's limit.
+        gas_max: u64,
+    },
     /// What it has of the state is not part of the state with the root given.
     #[error("the witness is of another state: {0}")]
     State(#[from] VerifyError),

@@ -27,6 +27,7 @@ pub struct Verifier {
     /// What the parts of states that witnesses show are made from.
     empty: Snapshot,
     supplied: Option<Arc<dyn CodeSource>>,
+    gas_max: u64,
     _vm: VM,
 }
 
@@ -90,6 +91,7 @@ impl Verifier {
             runtimes: vm.runtimes_by_protocol().collect(),
             empty: vm.empty_state(),
             supplied: None,
+            gas_max: u64::MAX,
             _vm: vm,
         })
     }
@@ -101,6 +103,15 @@ impl Verifier {
             supplied: Some(Arc::new(codes)),
             ..self
         }
+    }
+
+    /// The same verifier, which refuses witnesses whose steps may spend more gas than this, all together.
+    ///
+    /// A witness brings its own gas limits, and gas is time: whoever takes witnesses from strangers sets this to what a block may
+    /// spend. Without it nothing is refused.
+    #[must_use]
+    pub fn limited_to(self, gas_max: u64) -> Self {
+        Self { gas_max, ..self }
     }
 
     /// Does what the witness says over what it shows of the state with the root `root_before`.
@@ -116,6 +127,10 @@ impl Verifier {
         witness: Witness,
     ) -> Result<VerifiedCalls, WitnessError> {
         let (context, state, codes) = witness.into_parts();
+        let (gas, gas_max) = (gas_of(&context.steps), self.gas_max);
+        if gas > gas_max {
+            return Err(WitnessError::TooMuchGas { gas, gas_max });
+        }
         let protocol = context.protocol;
         let runtime = self.runtimes.get(&protocol);
         let runtime = runtime.ok_or(WitnessError::UnknownProtocol { protocol })?;
@@ -143,6 +158,16 @@ impl Verifier {
             context,
         })
     }
+}
+
+/// The most that these steps can spend.
+fn gas_of(steps: &[Step]) -> u64 {
+    let limits = steps.iter().map(|step| match step {
+        Step::Call(call) => call.gas_limit,
+        Step::Deploy(deploy) => deploy.gas_limit,
+        _ => 0,
+    });
+    limits.fold(0, u64::saturating_add)
 }
 
 /// The session that the witness is run in.

@@ -420,3 +420,21 @@ fn bytes_that_are_none_are_told() {
         WitnessDecodeError::Order { at: 60 }
     );
 }
+
+/// P6, P7: a witness brings its own gas limits; a verifier that is limited refuses before it runs anything.
+#[test]
+fn verifiers_may_be_limited() {
+    let Scene {
+        commit, witness, ..
+    } = scene();
+    let gas = 4 * LIMIT;
+    let limited = |gas_max: u64| verifier(BACKENDS[0]).limited_to(gas_max);
+    let verified = limited(gas).verify_call(&commit.root, witness.clone());
+    assert_eq!(verified.unwrap().receipts.len(), 5);
+    let refused = limited(gas - 1).verify_call(&commit.root, witness);
+    let gas_max = gas - 1;
+    assert!(matches!(
+        refused,
+        Err(WitnessError::TooMuchGas { gas: found, gas_max: max }) if found == gas && max == gas_max
+    ));
+}

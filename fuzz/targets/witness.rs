@@ -1,0 +1,125 @@
+//! P1, P7: bytes that are a witness are its only encoding, and a witness that was changed shows what the session came to, or says under another context
+//! what it shows, or is an error.
+#![no_main]
+
+use std::cell::RefCell;
+
+use crostata::ContractData;
+use crostata::{Backend, Config, Root, SessionData, Verifier, Witness, WitnessError};
+use crostata_fuzz::{CELLS, call, ephemeral, id};
+use libfuzzer_sys::fuzz_target;
+
+/// Gas of a call, and of all calls that a changed witness may make.
+const GAS: u64 = 20_000_000;
+
+/// A witness, the root before, and what it comes to.
+struct Recorded {
+    bytes: Vec<u8>,
+    before: Root,
+    after: Root,
+    context: [u8; 32],
+}
+
+struct Scene {
+    verifier: Verifier,
+    recorded: Vec<Recorded>,
+}
+
+/// Calls as function and numbers.
+const SESSIONS: [&[(u8, &str, [u32; 2])]; 4] = [
+    &[(1, "load", [8, 0])],
+    &[(1, "store", [4_096, 7]), (2, "store_then_fail", [0, 1])],
+    &[
+        (1, "grow", [2, 0]),
+        (1, "store", [200_000, 9]),
+        (2, "size", [0, 0]),
+    ],
+    &[
+        (3, "load", [0, 0]),
+        (2, "store", [65_534, 1]),
+        (1, "load", [u32::MAX, 0]),
+    ],
+];
+
+impl Scene {
+    fn new() -> Self {
+        let vm = ephemeral(Backend::Native);
+        let mut session = vm.session(SessionData::builder()).unwrap();
+        for number in 1..=2 {
+            let data = ContractData::builder().contract_id(id(number));
+            session.deploy(CELLS, data, GAS).unwrap();
+        }
+        let base = session.commit().unwrap();
+        let recorded = SESSIONS.map(|calls| {
+            let data = SessionData::builder().base(base).recording();
+            let mut session = vm.session(data).unwrap();
+            for (number, function, numbers) in calls {
+                let argument: Vec<u8> = numbers
+                    .iter()
+                    .flat_map(|number| number.to_le_bytes())
+                    .collect();
+                call(&mut session, id(*number), function, &argument, GAS);
+            }
+            let witness = session.witness().unwrap();
+            Recorded {
+                bytes: witness.encode(),
+                before: base.root,
+                after: session.root().unwrap(),
+                context: witness.context().digest().to_bytes(),
+            }
+        });
+        let verifier = Verifier::new(Config::default()).unwrap();
+        Self {
+            verifier: verifier.limited_to(3 * GAS),
+            recorded: recorded.into(),
+        }
+    }
+
+    fn run(&self, data: &[u8]) {
+        if let Ok(witness) = Witness::decode(data) {
+            assert_eq!(witness.encode(), data);
+        }
+        let Some((chosen, changes)) = data.split_first() else {
+            return;
+        };
+        let recorded = &self.recorded[usize::from(*chosen) % self.recorded.len()];
+        let bytes = changed(recorded.bytes.clone(), changes);
+        let Ok(witness) = Witness::decode(&bytes) else {
+            return;
+        };
+        assert_eq!(witness.encode(), bytes);
+        match self.verifier.verify_call(&recorded.before, witness) {
+            Ok(verified) if verified.context_digest.to_bytes() == recorded.context => {
+                assert_eq!(verified.root_after, recorded.after);
+                assert_eq!(bytes, recorded.bytes);
+            }
+            Err(WitnessError::Fatal(error)) => panic!("{error}"),
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// The bytes with some of them changed, taken out, or put in, as four bytes each say.
+fn changed(mut bytes: Vec<u8>, changes: &[u8]) -> Vec<u8> {
+    let (changes, _) = changes.as_chunks::<4>();
+    for [low, high, what, value] in changes {
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % bytes.len().max(1);
+        match what % 4 {
+            0 | 1 => bytes[at] ^= value | 1,
+            2 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, *value),
+        }
+        if bytes.is_empty() {
+            return bytes;
+        }
+    }
+    bytes
+}
+
+thread_local! {
+    static SCENE: RefCell<Scene> = RefCell::new(Scene::new());
+}
+
+fuzz_target!(|data: &[u8]| {
+    SCENE.with_borrow(|scene| scene.run(data));
+});
