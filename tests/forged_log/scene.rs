@@ -10,8 +10,6 @@ use crostata::{
     SessionData, VM,
 };
 
-use crate::common::proofs::shown_page;
-
 /// Gas for each call.
 const GAS: u64 = 1_000_000;
 
@@ -188,7 +186,8 @@ fn use_commit(vm: &VM, commit: Commit, executes: bool) -> Result<(), Box<dyn Std
                 commit,
                 &[ProofItem::page(contract(number), PageIndex(page))],
             )?;
-            shown_page(&opening, &commit.root, &contract(number), PageIndex(page))?;
+            let state = opening.verify(&commit.root)?;
+            let _ = state.page(&contract(number), PageIndex(page))?;
         }
     }
     let export = vm.export(commit)?;

@@ -181,12 +181,12 @@ mod tests {
 
     #[test]
     fn fields_are_declared_unless_they_are_skipped() {
-        let item = "struct S { r#type: u8, #[storage(skip)] hidden: String }";
+        let item = "struct S { r#type: u8, #[storage(skip)] scratch: String }";
         let code = declared(&syn::parse_str(item).unwrap())
             .unwrap()
             .to_string();
         assert!(code.contains("name : \"type\""), "{code}");
-        assert!(!code.contains("hidden"), "{code}");
+        assert!(!code.contains("scratch"), "{code}");
     }
 
     #[test]
