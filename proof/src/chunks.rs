@@ -11,11 +11,10 @@ use core::ops::Range;
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
-use crate::Hash;
 use crate::climb::Climbs;
 use crate::hash::{self, Kind};
-use crate::page_chunks::PageChunks;
 use crate::read::{Cut, Reader};
+use crate::{EMPTY, Hash};
 
 /// Bytes of a chunk.
 pub const CHUNK_BYTES: usize = 1024;
@@ -149,18 +148,9 @@ impl ChunkList {
         hash.filter(|_| folding.values.is_empty() && folding.bytes.is_empty())
     }
 
-    /// The leaf of a page of which this one chunk is shown, whose chaining value was computed elsewhere.
-    pub fn page_leaf(&self, chunk: PageChunks, value: &Hash) -> Option<Hash> {
-        let [first, second] = <&[Hash; 2]>::try_from(&*self.values).ok()?;
-        let mode = Mode::KeyedHash(Kind::PageLeaf.key());
-        let pair = |left: &Hash, right: &Hash| merge_subtrees_non_root(left, right, mode);
-        let (left, right) = match chunk.lone()? {
-            0 => (pair(value, first), *second),
-            1 => (pair(first, value), *second),
-            2 => (*first, pair(value, second)),
-            _ => (*first, pair(second, value)),
-        };
-        Some(*merge_subtrees_root(&left, &right, mode).as_bytes())
+    /// The chaining values of what is not shown, if they are two: as of a page of which one chunk is shown.
+    pub fn pair(&self) -> Option<[Hash; 2]> {
+        self.values.as_slice().try_into().ok()
     }
 
     /// Where the bytes of a chunk that is shown begin among all that are.
@@ -229,13 +219,13 @@ fn value_of(kind: Kind, offset: u64, bytes: &[u8]) -> Hash {
     hasher.finalize_non_root()
 }
 
-/// The chaining value behind the first half of a chunk of a page, which all begin with the key.
+/// The chaining value behind the first half of a chunk of a page.
 pub(crate) fn middle_of(chunk: u32, bytes: &[u8]) -> Hash {
     let mut climbs = Climbs::new();
-    let half = climbs.first_half(chunk, bytes);
+    let chunk = climbs.chunk(chunk, bytes, &EMPTY, [EMPTY; 2]);
     // Without ways there is nothing that could fail.
     let _ = climbs.run();
-    climbs.value(half)
+    climbs.found_middle(chunk)
 }
 
 /// A list on its way to a hash: what has not been used yet.

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::chunks::CHUNK_BYTES;
-use crate::compress::{BlockKind, CHUNK_END, CHUNK_START, LANES, Lanes, ROOT};
+use crate::compress::{BlockKind, CHUNK_END, CHUNK_START, LANES, Lanes, PARENT, ROOT};
 use crate::hash::Kind;
 use crate::path::PathError;
 use crate::paths::{Family, Levels};
@@ -22,7 +22,7 @@ pub(crate) struct Climbs<'a> {
     nodes: Vec<(u64, Hash)>,
     /// What these nodes are hashed from.
     families: Vec<Family>,
-    halves: Vec<Half<'a>>,
+    chunks: Vec<Chunk<'a>>,
     ready: Vec<Job>,
 }
 
@@ -36,11 +36,17 @@ struct Part<'a> {
     pending: usize,
 }
 
-/// Half a chunk of a page.
-struct Half<'a> {
-    start: &'a Hash,
+/// A chunk of a page, and the way from it to the page's leaf.
+struct Chunk<'a> {
+    number: u32,
     bytes: &'a [u8],
-    value: Hash,
+    /// What is said of the chaining value behind its first half, and what it is.
+    middle: &'a Hash,
+    found_middle: Hash,
+    /// The chaining values beside the way: of the chunk's neighbour, and of the other two.
+    beside: [Hash; 2],
+    /// The two values that are hashed next, and at last the leaf.
+    pair: [Hash; 2],
 }
 
 /// Something that is being hashed.
@@ -60,7 +66,11 @@ struct Job {
 enum Owner {
     /// A part, and which node.
     Part(usize, usize),
-    Half(usize),
+    FirstHalf(usize),
+    SecondHalf(usize),
+    /// The parent of the chunk and its neighbour, and the one above.
+    Parent(usize),
+    Leaf(usize),
 }
 
 impl<'a> Climbs<'a> {
@@ -70,7 +80,7 @@ impl<'a> Climbs<'a> {
             parts: Vec::with_capacity(LANES),
             nodes: Vec::with_capacity(LANES),
             families: Vec::with_capacity(LANES),
-            halves: Vec::with_capacity(LANES),
+            chunks: Vec::with_capacity(1),
             ready: Vec::with_capacity(LANES),
         }
     }
@@ -92,39 +102,40 @@ impl<'a> Climbs<'a> {
         self.parts.len() - 1
     }
 
-    /// Adds the first half of a chunk of a page, by its number in it; the chaining value behind it has this number.
-    pub fn first_half(&mut self, number: u32, chunk: &'a [u8]) -> usize {
-        let bytes = &chunk[..HALF_BYTES.min(chunk.len())];
-        self.half(number, Kind::PageLeaf.key(), bytes, CHUNK_START, 0)
-    }
-
-    /// Adds the second half of a chunk, over the chaining value behind the first one.
-    pub fn second_half(&mut self, number: u32, middle: &'a Hash, chunk: &'a [u8]) -> usize {
-        let bytes = &chunk[HALF_BYTES.min(chunk.len())..];
-        self.half(number, middle, bytes, 0, CHUNK_END)
-    }
-
-    fn half(
+    /// Adds the only chunk of a page that is shown, by its number in it: the chaining value behind its first half that the proof says, and the
+    /// values beside the way to the leaf, of the first chunks first. What comes out has this number.
+    pub fn chunk(
         &mut self,
-        counter: u32,
-        start_value: &'a Hash,
+        number: u32,
         bytes: &'a [u8],
-        start: u32,
-        end: u32,
+        middle: &'a Hash,
+        values: [Hash; 2],
     ) -> usize {
-        self.ready.push(Job {
-            owner: Owner::Half(self.halves.len()),
+        let chunk = self.chunks.len();
+        self.chunks.push(Chunk {
+            number,
+            bytes,
+            middle,
+            found_middle: EMPTY,
+            beside: match number {
+                0 | 1 => values,
+                _ => [values[1], values[0]],
+            },
+            pair: [EMPTY; 2],
+        });
+        let (counter, done_bytes) = (number, 0);
+        let half = |owner, start, end| Job {
+            owner,
             counter,
             start,
             end,
-            done_bytes: 0,
-        });
-        self.halves.push(Half {
-            start: start_value,
-            bytes,
-            value: EMPTY,
-        });
-        self.halves.len() - 1
+            done_bytes,
+        };
+        self.ready
+            .push(half(Owner::FirstHalf(chunk), CHUNK_START, 0));
+        self.ready
+            .push(half(Owner::SecondHalf(chunk), 0, CHUNK_END));
+        chunk
     }
 
     /// Hashes everything.
@@ -180,7 +191,8 @@ impl<'a> Climbs<'a> {
     fn begin(&self, lanes: &mut Lanes, lane: usize, job: Job) {
         let start = match job.owner {
             Owner::Part(_, node) => self.families[node].key(),
-            Owner::Half(half) => self.halves[half].start,
+            Owner::SecondHalf(chunk) => self.chunks[chunk].middle,
+            Owner::FirstHalf(_) | Owner::Parent(_) | Owner::Leaf(_) => Kind::PageLeaf.key(),
         };
         lanes.begin(lane, start);
     }
@@ -188,13 +200,24 @@ impl<'a> Climbs<'a> {
     fn bytes(&self, owner: Owner) -> &[u8] {
         match owner {
             Owner::Part(_, node) => self.families[node].bytes(),
-            Owner::Half(half) => self.halves[half].bytes,
+            Owner::FirstHalf(chunk) => self.chunks[chunk].half(0),
+            Owner::SecondHalf(chunk) => self.chunks[chunk].half(1),
+            Owner::Parent(chunk) | Owner::Leaf(chunk) => self.chunks[chunk].pair.as_flattened(),
         }
     }
 
     fn deliver(&mut self, owner: Owner, hash: Hash) -> Result<(), PathError> {
         match owner {
-            Owner::Half(half) => self.halves[half].value = hash,
+            Owner::FirstHalf(chunk) => self.chunks[chunk].found_middle = hash,
+            Owner::SecondHalf(chunk) => {
+                self.chunks[chunk].join(hash);
+                self.ready.push(Job::of_parent(Owner::Parent(chunk), 0));
+            }
+            Owner::Parent(chunk) => {
+                self.chunks[chunk].join_above(hash);
+                self.ready.push(Job::of_parent(Owner::Leaf(chunk), ROOT));
+            }
+            Owner::Leaf(chunk) => self.chunks[chunk].pair = [hash; 2],
             Owner::Part(part, node) => {
                 self.nodes[node].1 = hash;
                 let part_of = &mut self.parts[part];
@@ -244,13 +267,52 @@ impl<'a> Climbs<'a> {
         &self.nodes[part.start..part.start + part.count]
     }
 
-    /// The chaining value behind half a chunk.
-    pub fn value(&self, half: usize) -> Hash {
-        self.halves[half].value
+    /// The leaf of the page that a chunk belongs to; none if its first half does not lead to what the proof says.
+    pub fn leaf(&self, chunk: usize) -> Option<Hash> {
+        let chunk = &self.chunks[chunk];
+        (chunk.found_middle == *chunk.middle).then_some(chunk.pair[0])
+    }
+
+    /// The chaining value behind the first half of a chunk.
+    pub fn found_middle(&self, chunk: usize) -> Hash {
+        self.chunks[chunk].found_middle
+    }
+}
+
+impl Chunk<'_> {
+    fn half(&self, which: usize) -> &[u8] {
+        let (first, second) = self.bytes.split_at(HALF_BYTES.min(self.bytes.len()));
+        [first, second][which]
+    }
+
+    /// Pairs the chunk's own value with its neighbour's.
+    fn join(&mut self, own: Hash) {
+        self.pair = match self.number & 1 {
+            0 => [own, self.beside[0]],
+            _ => [self.beside[0], own],
+        };
+    }
+
+    /// Pairs what is above both with the other half of the page.
+    fn join_above(&mut self, own: Hash) {
+        self.pair = match self.number & 2 {
+            0 => [own, self.beside[1]],
+            _ => [self.beside[1], own],
+        };
     }
 }
 
 impl Job {
+    const fn of_parent(owner: Owner, end: u32) -> Self {
+        Self {
+            owner,
+            counter: 0,
+            start: PARENT,
+            end,
+            done_bytes: 0,
+        }
+    }
+
     const fn of_node(part: usize, node: usize) -> Self {
         Self {
             owner: Owner::Part(part, node),

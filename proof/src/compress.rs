@@ -9,6 +9,7 @@ pub(crate) const LANES: usize = if cfg!(feature = "simd") { 8 } else { 1 };
 
 pub(crate) const CHUNK_START: u32 = 1;
 pub(crate) const CHUNK_END: u32 = 1 << 1;
+pub(crate) const PARENT: u32 = 1 << 2;
 pub(crate) const ROOT: u32 = 1 << 3;
 pub(crate) const KEYED_HASH: u32 = 1 << 4;
 
@@ -35,25 +36,190 @@ const SCHEDULE: [[usize; 16]; 7] = {
     schedule
 };
 
-/// A word of each lane.
-type Words<const N: usize> = [u32; N];
+/// Words, of one lane or of all, and what is done with them.
+trait Arithmetic: Copy {
+    type Words: Copy;
 
-/// What goes into a compression, of `N` inputs.
-#[derive(Clone)]
-struct State<const N: usize> {
-    /// Chaining value before, and after.
-    value: [Words<N>; 8],
-    block: [Words<N>; 16],
-    counter: Words<N>,
-    len_bytes: Words<N>,
-    flags: Words<N>,
+    fn of(self, word: u32) -> Self::Words;
+    fn sum(self, one: Self::Words, other: Self::Words) -> Self::Words;
+    fn xor(self, one: Self::Words, other: Self::Words) -> Self::Words;
+    /// Turned right by so many bits; `REST` are the others of 32.
+    fn turned<const BITS: i32, const REST: i32>(self, words: Self::Words) -> Self::Words;
 }
+
+/// A block, and what it is compressed with.
+struct Input<W> {
+    /// The chaining value.
+    value: [W; 8],
+    block: [W; 16],
+    counter: W,
+    len_bytes: W,
+    flags: W,
+}
+
+#[inline(always)]
+fn compressed<A: Arithmetic>(with: A, input: &Input<A::Words>) -> [A::Words; 8] {
+    let [v0, v1, v2, v3, v4, v5, v6, v7] = input.value;
+    let [i0, i1, i2, i3] = INITIAL;
+    let (i0, i1, i2, i3) = (with.of(i0), with.of(i1), with.of(i2), with.of(i3));
+    let (counter, len_bytes, flags) = (input.counter, input.len_bytes, input.flags);
+    let mut state = [
+        v0,
+        v1,
+        v2,
+        v3,
+        v4,
+        v5,
+        v6,
+        v7,
+        i0,
+        i1,
+        i2,
+        i3,
+        counter,
+        with.of(0),
+        len_bytes,
+        flags,
+    ];
+    rounds(with, &mut state, &input.block);
+    let mut value = input.value;
+    for (at, words) in value.iter_mut().enumerate() {
+        *words = with.xor(state[at], state[at + 8]);
+    }
+    value
+}
+
+/// Written out, so that words stay in registers.
+#[cfg(feature = "simd")]
+#[inline(always)]
+fn rounds<A: Arithmetic>(with: A, state: &mut [A::Words; 16], block: &[A::Words; 16]) {
+    round(with, state, block, &SCHEDULE[0]);
+    round(with, state, block, &SCHEDULE[1]);
+    round(with, state, block, &SCHEDULE[2]);
+    round(with, state, block, &SCHEDULE[3]);
+    round(with, state, block, &SCHEDULE[4]);
+    round(with, state, block, &SCHEDULE[5]);
+    round(with, state, block, &SCHEDULE[6]);
+}
+
+#[cfg(not(feature = "simd"))]
+fn rounds<A: Arithmetic>(with: A, state: &mut [A::Words; 16], block: &[A::Words; 16]) {
+    for order in &SCHEDULE {
+        round(with, state, block, order);
+    }
+}
+
+#[inline(always)]
+fn round<A: Arithmetic>(
+    with: A,
+    state: &mut [A::Words; 16],
+    block: &[A::Words; 16],
+    order: &[usize; 16],
+) {
+    // Columns.
+    mix(with, state, [0, 4, 8, 12], block[order[0]], block[order[1]]);
+    mix(with, state, [1, 5, 9, 13], block[order[2]], block[order[3]]);
+    mix(
+        with,
+        state,
+        [2, 6, 10, 14],
+        block[order[4]],
+        block[order[5]],
+    );
+    mix(
+        with,
+        state,
+        [3, 7, 11, 15],
+        block[order[6]],
+        block[order[7]],
+    );
+    // Diagonals.
+    mix(
+        with,
+        state,
+        [0, 5, 10, 15],
+        block[order[8]],
+        block[order[9]],
+    );
+    mix(
+        with,
+        state,
+        [1, 6, 11, 12],
+        block[order[10]],
+        block[order[11]],
+    );
+    mix(
+        with,
+        state,
+        [2, 7, 8, 13],
+        block[order[12]],
+        block[order[13]],
+    );
+    mix(
+        with,
+        state,
+        [3, 4, 9, 14],
+        block[order[14]],
+        block[order[15]],
+    );
+}
+
+/// The quarter round `G`.
+#[inline(always)]
+fn mix<A: Arithmetic>(
+    with: A,
+    state: &mut [A::Words; 16],
+    places: [usize; 4],
+    x: A::Words,
+    y: A::Words,
+) {
+    let [a, b, c, d] = places;
+    state[a] = with.sum(with.sum(state[a], state[b]), x);
+    state[d] = with.turned::<16, 16>(with.xor(state[d], state[a]));
+    state[c] = with.sum(state[c], state[d]);
+    state[b] = with.turned::<12, 20>(with.xor(state[b], state[c]));
+    state[a] = with.sum(with.sum(state[a], state[b]), y);
+    state[d] = with.turned::<8, 24>(with.xor(state[d], state[a]));
+    state[c] = with.sum(state[c], state[d]);
+    state[b] = with.turned::<7, 25>(with.xor(state[b], state[c]));
+}
+
+/// One lane.
+#[derive(Clone, Copy)]
+struct Alone;
+
+impl Arithmetic for Alone {
+    type Words = u32;
+
+    #[inline(always)]
+    fn of(self, word: u32) -> u32 {
+        word
+    }
+
+    #[inline(always)]
+    fn sum(self, one: u32, other: u32) -> u32 {
+        one.wrapping_add(other)
+    }
+
+    #[inline(always)]
+    fn xor(self, one: u32, other: u32) -> u32 {
+        one ^ other
+    }
+
+    #[inline(always)]
+    fn turned<const BITS: i32, const REST: i32>(self, words: u32) -> u32 {
+        words.rotate_right(BITS as u32)
+    }
+}
+
+/// A word of each lane.
+type Row = [u32; LANES];
 
 /// Blocks of up to [`LANES`] inputs, and what comes out.
 pub(crate) struct Lanes {
-    state: State<LANES>,
+    input: Input<Row>,
     #[cfg(feature = "simd")]
-    arch: pulp::Arch,
+    vectors: vectors::Vectors,
 }
 
 /// What a block is, besides its bytes.
@@ -64,112 +230,34 @@ pub(crate) struct BlockKind {
     pub flags: u32,
 }
 
-impl<const N: usize> State<N> {
-    const fn new() -> Self {
-        Self {
-            value: [[0; N]; 8],
-            block: [[0; N]; 16],
-            counter: [0; N],
-            len_bytes: [0; N],
-            flags: [0; N],
-        }
-    }
-
-    #[inline(always)]
-    fn compress(&mut self) {
-        let mut state = [[0; N]; 16];
-        state[..8].copy_from_slice(&self.value);
-        for (word, initial) in state[8..12].iter_mut().zip(INITIAL) {
-            *word = [initial; N];
-        }
-        state[12] = self.counter;
-        state[14] = self.len_bytes;
-        state[15] = self.flags;
-        for order in &SCHEDULE {
-            round(&mut state, &self.block, order);
-        }
-        for (at, value) in self.value.iter_mut().enumerate() {
-            for lane in 0..N {
-                value[lane] = state[at][lane] ^ state[at + 8][lane];
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn round<const N: usize>(state: &mut [Words<N>; 16], block: &[Words<N>; 16], order: &[usize; 16]) {
-    const COLUMNS_AND_DIAGONALS: [[usize; 4]; 8] = [
-        [0, 4, 8, 12],
-        [1, 5, 9, 13],
-        [2, 6, 10, 14],
-        [3, 7, 11, 15],
-        [0, 5, 10, 15],
-        [1, 6, 11, 12],
-        [2, 7, 8, 13],
-        [3, 4, 9, 14],
-    ];
-    for (at, places) in COLUMNS_AND_DIAGONALS.iter().enumerate() {
-        let (x, y) = (&block[order[2 * at]], &block[order[2 * at + 1]]);
-        mix(state, places, x, y);
-    }
-}
-
-/// The quarter round `G`.
-#[inline(always)]
-fn mix<const N: usize>(
-    state: &mut [Words<N>; 16],
-    places: &[usize; 4],
-    x: &Words<N>,
-    y: &Words<N>,
-) {
-    let [a, b, c, d] = *places;
-    state[a] = sum(sum(state[a], state[b]), *x);
-    state[d] = turned(state[d], state[a], 16);
-    state[c] = sum(state[c], state[d]);
-    state[b] = turned(state[b], state[c], 12);
-    state[a] = sum(sum(state[a], state[b]), *y);
-    state[d] = turned(state[d], state[a], 8);
-    state[c] = sum(state[c], state[d]);
-    state[b] = turned(state[b], state[c], 7);
-}
-
-#[inline(always)]
-fn sum<const N: usize>(mut one: Words<N>, other: Words<N>) -> Words<N> {
-    for lane in 0..N {
-        one[lane] = one[lane].wrapping_add(other[lane]);
-    }
-    one
-}
-
-#[inline(always)]
-fn turned<const N: usize>(mut one: Words<N>, other: Words<N>, bits: u32) -> Words<N> {
-    for lane in 0..N {
-        one[lane] = (one[lane] ^ other[lane]).rotate_right(bits);
-    }
-    one
-}
-
 impl Lanes {
     pub fn new() -> Self {
+        const ROW: Row = [0; LANES];
         Self {
-            state: State::new(),
+            input: Input {
+                value: [ROW; 8],
+                block: [ROW; 16],
+                counter: ROW,
+                len_bytes: ROW,
+                flags: ROW,
+            },
             #[cfg(feature = "simd")]
-            arch: pulp::Arch::new(),
+            vectors: vectors::Vectors::new(),
         }
     }
 
-    /// Begins an input in a lane: with a key.
+    /// Begins an input in a lane: with a key, or a chaining value.
     pub fn begin(&mut self, lane: usize, key: &[u8; 32]) {
         let (words, _) = key.as_chunks::<4>();
-        for (value, word) in self.state.value.iter_mut().zip(words) {
-            value[lane] = u32::from_le_bytes(*word);
+        for (row, word) in self.input.value.iter_mut().zip(words) {
+            row[lane] = u32::from_le_bytes(*word);
         }
     }
 
     /// Goes on in another lane with the input of one.
     pub fn copy(&mut self, from: usize, to: usize) {
-        for value in &mut self.state.value {
-            value[to] = value[from];
+        for row in &mut self.input.value {
+            row[to] = row[from];
         }
     }
 
@@ -188,77 +276,161 @@ impl Lanes {
                 self.put_words(lane, &whole);
             }
         }
-        self.state.len_bytes[lane] = block.len() as u32;
-        self.state.counter[lane] = kind.counter;
-        self.state.flags[lane] = kind.flags | KEYED_HASH;
+        self.input.len_bytes[lane] = block.len() as u32;
+        self.input.counter[lane] = kind.counter;
+        self.input.flags[lane] = kind.flags | KEYED_HASH;
     }
 
     #[inline(always)]
     fn put_words(&mut self, lane: usize, block: &[u8; 64]) {
         let (words, _) = block.as_chunks::<4>();
-        for (place, word) in self.state.block.iter_mut().zip(words) {
-            place[lane] = u32::from_le_bytes(*word);
+        for (row, word) in self.input.block.iter_mut().zip(words) {
+            row[lane] = u32::from_le_bytes(*word);
         }
     }
 
     /// Compresses the blocks in the first `count` lanes.
     pub fn compress(&mut self, count: usize) {
         #[cfg(feature = "simd")]
-        if count >= vector_lanes_min(self.arch) {
-            return self.arch.dispatch(Vectorised(&mut self.state));
+        if count > 1 && self.vectors.compress(&mut self.input) {
+            return;
         }
         for lane in 0..count.min(LANES) {
-            self.compress_alone(lane);
-        }
-    }
-
-    fn compress_alone(&mut self, lane: usize) {
-        let of = |words: &Words<LANES>| [words[lane]];
-        let mut alone = State {
-            value: core::array::from_fn(|at| of(&self.state.value[at])),
-            block: core::array::from_fn(|at| of(&self.state.block[at])),
-            counter: of(&self.state.counter),
-            len_bytes: of(&self.state.len_bytes),
-            flags: of(&self.state.flags),
-        };
-        alone.compress();
-        for (value, [word]) in self.state.value.iter_mut().zip(alone.value) {
-            value[lane] = word;
+            let alone = self.input.lane(lane);
+            let value = compressed(Alone, &alone);
+            for (row, word) in self.input.value.iter_mut().zip(value) {
+                row[lane] = word;
+            }
         }
     }
 
     /// What came out of a lane.
     pub fn value(&self, lane: usize) -> [u8; 32] {
         let mut bytes = [[0; 4]; 8];
-        for (bytes, value) in bytes.iter_mut().zip(&self.state.value) {
-            *bytes = value[lane].to_le_bytes();
+        for (bytes, row) in bytes.iter_mut().zip(&self.input.value) {
+            *bytes = row[lane].to_le_bytes();
         }
         *bytes.as_flattened().first_chunk().unwrap_or(&[0; 32])
     }
 }
 
-/// From how many lanes on a vector unit is faster than one after the other: measured, with AVX-512 and with AVX2.
-#[cfg(feature = "simd")]
-fn vector_lanes_min(arch: pulp::Arch) -> usize {
-    match arch {
-        #[cfg(target_arch = "x86_64")]
-        pulp::Arch::V4(_) => 2,
-        #[cfg(target_arch = "x86_64")]
-        pulp::Arch::V3(_) => 5,
-        _ => usize::MAX,
+impl Input<Row> {
+    fn lane(&self, lane: usize) -> Input<u32> {
+        Input {
+            value: self.value.map(|row| row[lane]),
+            block: self.block.map(|row| row[lane]),
+            counter: self.counter[lane],
+            len_bytes: self.len_bytes[lane],
+            flags: self.flags[lane],
+        }
     }
 }
 
-#[cfg(feature = "simd")]
-struct Vectorised<'a>(&'a mut State<LANES>);
+#[cfg(all(feature = "simd", target_arch = "x86_64"))]
+mod vectors {
+    //! All lanes in vectors of 256 bits, where the processor has them.
 
-#[cfg(feature = "simd")]
-impl pulp::WithSimd for Vectorised<'_> {
-    type Output = ();
+    use pulp::x86::V3;
+    use pulp::{Arch, Simd, WithSimd, u32x8};
+
+    use super::{Arithmetic, Input, Row, compressed};
+
+    pub struct Vectors(Arch);
+
+    impl Vectors {
+        pub fn new() -> Self {
+            Self(Arch::new())
+        }
+
+        /// Compresses all lanes. `false` if there are no vectors for them.
+        pub fn compress(&self, input: &mut Input<Row>) -> bool {
+            let vectors = match self.0 {
+                // The same operations; compiled for this, rotations are one instruction.
+                Arch::V4(vectors) => *vectors,
+                Arch::V3(vectors) => vectors,
+                _ => return false,
+            };
+            self.0.dispatch(AllLanes(vectors, input));
+            true
+        }
+    }
+
+    struct AllLanes<'a>(V3, &'a mut Input<Row>);
+
+    impl WithSimd for AllLanes<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            let Self(vectors, input) = self;
+            let all = Input {
+                value: vectors_of(&input.value),
+                block: vectors_of(&input.block),
+                counter: pulp::cast(input.counter),
+                len_bytes: pulp::cast(input.len_bytes),
+                flags: pulp::cast(input.flags),
+            };
+            let value = compressed(vectors, &all);
+            for (row, words) in input.value.iter_mut().zip(value) {
+                *row = pulp::cast(words);
+            }
+        }
+    }
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        self.0.compress();
+    fn vectors_of<const ROWS: usize>(rows: &[Row; ROWS]) -> [u32x8; ROWS] {
+        let mut vectors = [u32x8(0, 0, 0, 0, 0, 0, 0, 0); ROWS];
+        for (vector, row) in vectors.iter_mut().zip(rows) {
+            *vector = pulp::cast(*row);
+        }
+        vectors
+    }
+
+    impl Arithmetic for V3 {
+        type Words = u32x8;
+
+        #[inline(always)]
+        fn of(self, word: u32) -> u32x8 {
+            self.splat_u32x8(word)
+        }
+
+        #[inline(always)]
+        fn sum(self, one: u32x8, other: u32x8) -> u32x8 {
+            self.wrapping_add_u32x8(one, other)
+        }
+
+        #[inline(always)]
+        fn xor(self, one: u32x8, other: u32x8) -> u32x8 {
+            self.xor_u32x8(one, other)
+        }
+
+        #[inline(always)]
+        fn turned<const BITS: i32, const REST: i32>(self, words: u32x8) -> u32x8 {
+            let (right, left) = (
+                self.shr_const_u32x8::<BITS>(words),
+                self.shl_const_u32x8::<REST>(words),
+            );
+            self.or_u32x8(right, left)
+        }
+    }
+}
+
+#[cfg(all(feature = "simd", not(target_arch = "x86_64")))]
+mod vectors {
+    //! No vectors are used on this processor.
+
+    use super::{Input, Row};
+
+    pub struct Vectors;
+
+    impl Vectors {
+        pub fn new() -> Self {
+            Self
+        }
+
+        pub fn compress(&self, _: &mut Input<Row>) -> bool {
+            false
+        }
     }
 }
 

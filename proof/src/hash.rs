@@ -226,13 +226,16 @@ pub fn bucket(entries: &[(ContractId, Hash)]) -> Hash {
 }
 
 /// [`bucket`] of entries that do not lie side by side.
-pub(crate) fn bucket_of<'a>(entries: impl Iterator<Item = (&'a ContractId, &'a Hash)>) -> Hash {
-    let mut hasher = hasher(Kind::Bucket);
-    let mut entries = entries.peekable();
-    if entries.peek().is_none() {
+pub(crate) fn bucket_of<'a>(mut entries: impl Iterator<Item = (&'a ContractId, &'a Hash)>) -> Hash {
+    let Some(first) = entries.next() else {
         return EMPTY;
-    }
-    for (contract, record) in entries {
+    };
+    let Some(second) = entries.next() else {
+        // Nearly always.
+        return keyed(Kind::Bucket, [*first.0.as_bytes(), *first.1].as_flattened());
+    };
+    let mut hasher = hasher(Kind::Bucket);
+    for (contract, record) in [first, second].into_iter().chain(entries) {
         hasher.update(contract.as_bytes()).update(record);
     }
     hasher.finalize()

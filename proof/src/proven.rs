@@ -516,8 +516,8 @@ struct Checks<'a> {
     climbs: Climbs<'a>,
     /// Contracts with the ways from their pages.
     memories: Vec<(&'a ContractRecord, Vec<Leg<'a>>)>,
-    /// Pages of which one chunk is shown, with its halves.
-    pages: Vec<(&'a ContractRecord, &'a Page, [usize; 2])>,
+    /// Pages of which one chunk is shown, with it.
+    pages: Vec<(&'a ContractRecord, &'a Page, usize)>,
 }
 
 /// Checks that pages, records and positions lead to the root.
@@ -570,10 +570,12 @@ impl<'a> Checks<'a> {
         match page.chunks.lone() {
             _ if page.chunks.is_none() => Ok(()),
             Some(number) => {
-                let chunk = page.list.bytes();
-                let first = self.climbs.first_half(number, chunk);
-                let second = self.climbs.second_half(number, &page.middle, chunk);
-                self.pages.push((record, page, [first, second]));
+                let (bytes, values) = (page.list.bytes(), page.list.pair());
+                let Some(values) = values else {
+                    return check_leaf(record, page, None);
+                };
+                let chunk = self.climbs.chunk(number, bytes, &page.middle, values);
+                self.pages.push((record, page, chunk));
                 Ok(())
             }
             None => {
@@ -585,12 +587,8 @@ impl<'a> Checks<'a> {
 
     /// Compares what came out with what the proof says.
     fn finish(&self) -> Result<(), VerifyError> {
-        for (record, page, [first, second]) in &self.pages {
-            let is_joined = self.climbs.value(*first) == page.middle;
-            let leaf = page
-                .list
-                .page_leaf(page.chunks, &self.climbs.value(*second));
-            check_leaf(record, page, leaf.filter(|_| is_joined))?;
+        for (record, page, chunk) in &self.pages {
+            check_leaf(record, page, self.climbs.leaf(*chunk))?;
         }
         for (record, legs) in &self.memories {
             match arrived(legs, &self.climbs)? {
