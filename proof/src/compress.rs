@@ -342,6 +342,15 @@ mod vectors {
             Self(Arch::new())
         }
 
+        /// Every kind that this processor has, and none.
+        #[cfg(test)]
+        pub fn kinds() -> alloc::vec::Vec<Self> {
+            let wide = V3::try_new().map(Arch::V3);
+            let wider = pulp::x86::V4::try_new().map(Arch::V4);
+            let kinds = [Some(Arch::Scalar), wide, wider].into_iter().flatten();
+            kinds.map(Self).collect()
+        }
+
         /// Compresses all lanes. `false` if there are no vectors for them.
         pub fn compress(&self, input: &mut Input<Row>) -> bool {
             let vectors = match self.0 {
@@ -437,6 +446,26 @@ mod vectors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// P1: every kind of vectors computes what `blake3` computes.
+    #[cfg(all(feature = "simd", target_arch = "x86_64"))]
+    #[test]
+    fn all_vectors_are_blake3() {
+        for vectors in vectors::Vectors::kinds() {
+            let mut lanes = Lanes::new();
+            lanes.vectors = vectors;
+            for lane in 0..LANES {
+                lanes.begin(lane, &[lane as u8; 32]);
+                let flags = CHUNK_START | CHUNK_END | ROOT;
+                lanes.put(lane, &[7; 48], BlockKind { counter: 0, flags });
+            }
+            lanes.compress(LANES);
+            for lane in 0..LANES {
+                let hash = blake3::keyed_hash(&[lane as u8; 32], &[7; 48]);
+                assert_eq!(lanes.value(lane), *hash.as_bytes(), "lane {lane}");
+            }
+        }
+    }
 
     /// P1: every lane computes what `blake3` computes, however many go side by side.
     #[test]
