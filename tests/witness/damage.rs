@@ -427,7 +427,7 @@ fn verifiers_may_be_limited() {
     let Scene {
         commit, witness, ..
     } = scene();
-    let gas = 4 * LIMIT;
+    let gas = 5 * LIMIT;
     let limited = |gas_max: u64| verifier(BACKENDS[0]).limited_to(gas_max);
     let verified = limited(gas).verify_call(&commit.root, witness.clone());
     assert_eq!(verified.unwrap().receipts.len(), 5);
