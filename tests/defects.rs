@@ -732,6 +732,54 @@ fn use_committed_contracts(contracts: u64) {
     }
 }
 
+/// Set for the process that runs with little address space.
+const LITTLE_SPACE: &str = "CROSTATA_TEST_LITTLE_SPACE";
+
+/// P7: a process whose address space runs out, for whatever reason, gets an error, and goes on when there is room again.
+///
+/// The test runs itself again in a process that may have 100 GB of it: a dozen memories.
+#[test]
+#[cfg(target_os = "linux")]
+fn address_space_that_runs_out_is_an_error() {
+    if std::env::var_os(LITTLE_SPACE).is_some() {
+        return use_more_memories_than_fit();
+    }
+    let limited = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -v 100000000 && exec timeout 120 \"$0\" \"$@\"",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "address_space_that_runs_out_is_an_error"])
+        .env(LITTLE_SPACE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&limited.stdout);
+    assert!(limited.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// Enters contracts until there is no room for the memory of another one.
+fn use_more_memories_than_fit() {
+    const CONTRACTS: u64 = 30;
+    let vm = VM::ephemeral().unwrap();
+    let mut commit = None;
+    for number in 0..CONTRACTS {
+        let mut session = commit.map_or_else(|| fresh(&vm), |commit| over(&vm, commit));
+        let cells = deploy_cells(&mut session, number);
+        store(&mut session, cells, 0, number as u32 + 1);
+        commit = Some(session.commit().unwrap());
+    }
+    let mut session = over(&vm, commit.unwrap());
+    let mut calls =
+        (0..CONTRACTS).map(|number| session.call_raw(id(number), "load", words(&[0]), LIMIT));
+    let refused = calls.find_map(Result::err).expect("not all fit");
+    assert!(matches!(refused, Error::Fatal(_)), "{refused}");
+    drop(session);
+    let mut session = over(&vm, commit.unwrap());
+    assert_eq!(load(&mut session, id(3), 0), 4);
+}
+
 /// Errors say which contract, which function, what and where: for panics, traps and failures below.
 #[test]
 fn errors_say_where_they_come_from() {

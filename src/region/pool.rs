@@ -130,7 +130,9 @@ impl Slot {
     /// [`Exhausted`] inside of an error of the kind `OutOfMemory`, or what the system says.
     pub fn take(wanted: Wanted<'_>) -> io::Result<Self> {
         let place = Place::take()?;
-        let (warm, reservation) = match idle().take(wanted) {
+        // Not within the match: a fresh one may need all idle ones, under the same lock.
+        let found = idle().take(wanted);
+        let (warm, reservation) = match found {
             (warm, Some(reservation)) => (warm, reservation),
             (_, None) => (None, fresh()?),
         };
