@@ -160,7 +160,9 @@ impl Runtime {
                 rejection,
             })
         };
-        let prepared = match self.lock_accepted().known.contains(&code_hash) {
+        // Not within the match: code is judged without the lock.
+        let is_known = self.lock_accepted().known.contains(&code_hash);
+        let prepared = match is_known {
             true => None,
             false => Some(self.engine.prepare(code).map_err(rejected)?),
         };
