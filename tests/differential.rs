@@ -31,7 +31,7 @@ mod operators;
 mod oracle;
 #[path = "common/proofs.rs"]
 mod proofs;
-#[path = "differential/random.rs"]
+#[path = "common/random.rs"]
 mod random;
 #[path = "differential/shrink.rs"]
 mod shrink;

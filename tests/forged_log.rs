@@ -9,6 +9,8 @@ mod common;
 
 #[path = "forged_log/forge.rs"]
 mod forge;
+#[path = "common/random.rs"]
+mod random;
 #[path = "forged_log/scene.rs"]
 mod scene;
 
@@ -17,24 +19,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{CELLS, code};
 use forge::Log;
+use random::Random;
 use scene::{Outcome, branches, importing, open_and_use};
 
 const LOGS: u64 = 1_000;
 
 /// Memory that the test may use; it takes a tenth of that.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end.max(1)
-    }
-}
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -50,7 +41,7 @@ fn peak_memory_bytes() -> u64 {
 
 /// Tells one to three lies in a log.
 fn forged(log: &Log, seed: u64) -> Log {
-    let mut random = Random(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
+    let mut random = Random::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
     let mut log = log.clone();
     for _ in 0..1 + random.below(3) {
         log.lie(&mut |end| random.below(end));

@@ -26,6 +26,8 @@ mod model;
 mod mover;
 #[path = "common/proofs.rs"]
 mod proofs;
+#[path = "common/random.rs"]
+mod random;
 #[path = "memory_model/world.rs"]
 mod world;
 

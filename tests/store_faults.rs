@@ -16,5 +16,7 @@ mod directed;
 mod model;
 #[path = "store_faults/process.rs"]
 mod process;
+#[path = "common/random.rs"]
+mod random;
 #[path = "store_faults/seeded.rs"]
 mod seeded;

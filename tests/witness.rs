@@ -10,6 +10,8 @@ mod fixtures;
 mod blocks;
 #[path = "witness/damage.rs"]
 mod damage;
+#[path = "common/random.rs"]
+mod random;
 #[path = "witness/scenes.rs"]
 mod scenes;
 #[path = "witness/world.rs"]

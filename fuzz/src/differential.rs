@@ -9,7 +9,7 @@ pub mod generate;
 pub mod module;
 #[path = "../../tests/differential/operators.rs"]
 pub mod operators;
-#[path = "../../tests/differential/random.rs"]
+#[path = "../../tests/common/random.rs"]
 pub mod random;
 #[path = "../../tests/differential/statements.rs"]
 pub mod statements;

@@ -199,25 +199,19 @@ impl<H: Host> Runner<H> {
         outcome
     }
 
-    /// What a call by the host costs at least, whatever contract it is for.
-    fn least_gas(&self, call: &Call<'_>) -> u64 {
-        let schedule = &self.engine.protocol().schedule;
-        schedule
-            .import_byte
-            .saturating_mul(call.argument.len() as u64)
-            .saturating_add(schedule.lookup_base)
-            .saturating_add(schedule.instance_base)
-    }
-
-    /// What it costs before its first instruction. A contract that does not exist is refused later.
+    /// What a call by the host costs before its first instruction. A contract that does not exist is refused later, and one
+    /// that could not be paid for is not looked for.
     fn start_gas(&self, call: &Call<'_>) -> Result<u64, Fault> {
-        let least_gas = self.least_gas(call);
+        let schedule = &self.engine.protocol().schedule;
+        let argument_bytes = call.argument.len() as u64;
+        let argument = schedule.import_byte.saturating_mul(argument_bytes);
+        let found = argument.saturating_add(schedule.lookup_base);
+        let least_gas = found.saturating_add(schedule.instance_price(0));
         if call.limit_gas <= least_gas {
             return Ok(least_gas);
         }
         let code_bytes = self.host().code_len(&call.contract)?.unwrap_or(0);
-        let code = self.engine.protocol().schedule.instance_byte;
-        Ok(least_gas.saturating_add(code.saturating_mul(code_bytes)))
+        Ok(found.saturating_add(schedule.instance_price(code_bytes)))
     }
 
     fn top_frame(&mut self, call: Call<'_>) -> CallOutcome {

@@ -45,7 +45,7 @@ impl Plan {
 
 /// The case of a seed.
 pub fn case(seed: u64) -> Case {
-    let mut random = Random::new(seed);
+    let mut random = Random::spread(seed);
     let plan = Plan::new(&mut random);
     let smith = if plan.of_smith {
         smith(&mut random, &plan)

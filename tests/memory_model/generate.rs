@@ -1,6 +1,7 @@
 //! Random operations, from a seed: the same seed gives the same operations on every machine.
 
 use super::mover::{Address, Around, BUFFER, BUFFER_END, CELLS, NUMBERS, Nested, SCRATCH, Step};
+use super::random::Random;
 use crate::fixtures::{Narrow, Wide, Width};
 
 /// Calls nest no deeper.
@@ -67,40 +68,6 @@ impl Shape {
             (true, Narrow) => 1 << 16,
             (true, Wide) => 1 << 26,
         }
-    }
-}
-
-/// A stream of random numbers (splitmix64).
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// The stream of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
-    }
-
-    /// Whether something happens that does so `percent` times in a hundred.
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    /// One of several.
-    pub fn among<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
     }
 }
 

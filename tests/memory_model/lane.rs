@@ -6,8 +6,9 @@ use crostata::{
     VM,
 };
 
-use super::generate::{Random, Shape};
+use super::generate::Shape;
 use super::mover::{Step, id, mover, script};
+use super::random::Random;
 use crate::fixtures::{WIDTHS, Width};
 use crate::proofs::shown_page;
 

@@ -6,40 +6,22 @@ use crostata::store::files::{Fault, MemoryFiles, Unsynced};
 
 use crate::model::Writes;
 use crate::process::{Disk, Step, Told, check_and_go_on, run};
+use crate::random::Random;
 
 const HISTORIES: u64 = 150;
 const PAGES: [u32; 8] = [0, 1, 2, 3, 15, 33, 40, 47];
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_of<T: Copy>(&mut self, things: &[T]) -> T {
-        things[self.below(things.len() as u64) as usize]
-    }
-
     fn writes(&mut self) -> Vec<Writes> {
         let contract = 1 + self.below(3);
-        let pages = (0..1 + self.below(3)).map(|_| (self.one_of(&PAGES), self.below(4) as u32));
+        let pages = (0..1 + self.below(3)).map(|_| (self.among(&PAGES), self.below(4) as u32));
         let pages = pages.collect();
         vec![Writes { contract, pages }]
     }
 
     fn step(&mut self) -> Step {
         let any = self.next() >> 1;
-        let number = self.one_of(&[u64::MAX, u64::MAX, any]);
+        let number = self.among(&[u64::MAX, u64::MAX, any]);
         match self.below(18) {
             0..6 => Step::Commit(number, self.writes()),
             6 => Step::Seal(number, self.writes()),
@@ -48,7 +30,7 @@ impl Random {
             12 => Step::Delete(number),
             13 => Step::Checkpoint,
             14 | 15 => Step::Hold(number),
-            16 => Step::Peek(any, 1 + self.below(3), self.one_of(&PAGES)),
+            16 => Step::Peek(any, 1 + self.below(3), self.among(&PAGES)),
             _ => Step::Release(number),
         }
     }
@@ -58,7 +40,7 @@ impl Random {
         let any = self.next() >> 1;
         match self.below(12) {
             0 | 1 => Step::Hold(u64::MAX),
-            2..5 => Step::Peek(any, 1 + self.below(3), self.one_of(&PAGES)),
+            2..5 => Step::Peek(any, 1 + self.below(3), self.among(&PAGES)),
             5 | 6 => Step::End(any),
             7 => Step::Finalise(u64::MAX),
             8 => Step::Checkpoint,
@@ -77,7 +59,7 @@ impl Random {
 
 /// Whether the disk failed.
 fn history(seed: u64) -> u64 {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut told = Told::nothing();
     let mut files = MemoryFiles::new();
     let mut faults = 0;
@@ -90,7 +72,7 @@ fn history(seed: u64) -> u64 {
             Fault::NoSpace,
             Fault::Short,
         ];
-        let fault = random.one_of(&faults_to_choose);
+        let fault = random.among(&faults_to_choose);
         let disk = Disk::failing(&files, random.below(60), fault);
         run(&disk, &steps, &mut told);
         faults += u64::from(disk.has_failed());
@@ -123,7 +105,7 @@ fn random_histories_lose_nothing_that_was_acknowledged() {
 #[test]
 fn sessions_outlive_what_they_are_based_on() {
     for seed in 0..20 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let disk = Disk::sound(&MemoryFiles::new());
         let mut told = Told::nothing();
         for _ in 0..2 {

@@ -9,6 +9,7 @@ use crate::fixtures::actor::{
     Call, Grow, Keep, Panic, Recurse, See, Spin, Step, Trap, Try, TryWith, Write, cell, script,
 };
 use crate::fixtures::{BACKENDS, LIMIT, WIDTHS, id, probe, use_argument};
+use crate::random::Random;
 
 /// Names that the probe finds in its memory.
 const NAMES: [&str; 6] = ["double", "dear", "none", "height", "name", "echo"];
@@ -30,16 +31,7 @@ enum Operation {
     Within(Box<Operation>, bool),
 }
 
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
+impl Random {
     /// In the cells, at the ends of pages, where accesses spill, or behind the memory unless it grew.
     fn address(&mut self) -> u32 {
         match self.below(8) {
@@ -214,7 +206,7 @@ fn random_blocks_follow_from_their_witnesses() {
         };
         let commits = seed % 3 > 0;
         let mut base = block(&vm, None, commits, deploys, &verifiers);
-        let mut numbers = Numbers(seed);
+        let mut numbers = Random::new(seed);
         for _ in 0..8 {
             let count = 1 + numbers.below(6);
             let operations: Vec<_> = (0..count).map(|_| numbers.operation()).collect();

@@ -286,7 +286,7 @@ impl Counter {
 }
 
 /// Whether an operator computes or converts floats.
-const fn is_float(operator: &Operator<'_>) -> bool {
+pub(super) const fn is_float(operator: &Operator<'_>) -> bool {
     matches!(
         operator,
         Operator::F32Abs

@@ -6,6 +6,7 @@
 //! [`AFTER_CALL`], so that a deep recursion can not spend much on its way back.
 
 use super::access::Access;
+use super::effort::is_float;
 use wasmparser::Operator;
 
 /// What may be spent between two looks, about in gas: the weights are those of this file, whatever the schedule says.
@@ -149,41 +150,17 @@ fn weight(operator: &Operator<'_>) -> u32 {
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => 22,
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => 22,
         O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => 48,
-        operator if of_floats(operator) => 16,
+        operator if is_float(operator) || compares_floats(operator) => 16,
         _ => 1,
     }
 }
 
-/// Arithmetic of floats, comparisons and conversions.
-const fn of_floats(operator: &Operator<'_>) -> bool {
+/// Comparisons of floats, which take as long as their arithmetic.
+const fn compares_floats(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
         operator,
-        O::F32Abs
-            | O::F32Neg
-            | O::F32Ceil
-            | O::F32Floor
-            | O::F32Trunc
-            | O::F32Nearest
-            | O::F32Add
-            | O::F32Sub
-            | O::F32Mul
-            | O::F32Min
-            | O::F32Max
-            | O::F32Copysign
-            | O::F64Abs
-            | O::F64Neg
-            | O::F64Ceil
-            | O::F64Floor
-            | O::F64Trunc
-            | O::F64Nearest
-            | O::F64Add
-            | O::F64Sub
-            | O::F64Mul
-            | O::F64Min
-            | O::F64Max
-            | O::F64Copysign
-            | O::F32Eq
+        O::F32Eq
             | O::F32Ne
             | O::F32Lt
             | O::F32Gt
@@ -195,32 +172,6 @@ const fn of_floats(operator: &Operator<'_>) -> bool {
             | O::F64Gt
             | O::F64Le
             | O::F64Ge
-            | O::F32DemoteF64
-            | O::F64PromoteF32
-            | O::I32TruncF32S
-            | O::I32TruncF32U
-            | O::I32TruncF64S
-            | O::I32TruncF64U
-            | O::I64TruncF32S
-            | O::I64TruncF32U
-            | O::I64TruncF64S
-            | O::I64TruncF64U
-            | O::I32TruncSatF32S
-            | O::I32TruncSatF32U
-            | O::I32TruncSatF64S
-            | O::I32TruncSatF64U
-            | O::I64TruncSatF32S
-            | O::I64TruncSatF32U
-            | O::I64TruncSatF64S
-            | O::I64TruncSatF64U
-            | O::F32ConvertI32S
-            | O::F32ConvertI32U
-            | O::F32ConvertI64S
-            | O::F32ConvertI64U
-            | O::F64ConvertI32S
-            | O::F64ConvertI32U
-            | O::F64ConvertI64S
-            | O::F64ConvertI64U
     )
 }
 

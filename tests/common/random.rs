@@ -1,4 +1,5 @@
-//! A stream of random numbers: the same seed gives the same contracts and calls on every machine.
+//! A stream of random numbers: the same seed gives the same ones on every machine.
+#![allow(dead_code)]
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
@@ -7,6 +8,11 @@ pub struct Random(u64);
 impl Random {
     /// The stream of a seed.
     pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The stream of a seed whose neighbours' streams do not overlap with it soon.
+    pub fn spread(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xd134_2543_de82_ef95))
     }
 
@@ -31,6 +37,11 @@ impl Random {
     /// Whether something happens that does so once in `times`.
     pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
+    }
+
+    /// Whether something happens that does so `percent` times in a hundred.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
     }
 
     /// One of several.
