@@ -111,9 +111,9 @@ pub use crostata_proof::{
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
-    CallLimits, CompileError, CompileWork, EngineError, ErrorKind, Failure, Fault, Fingerprint,
-    FrameStart, HostQuery, Inspection, OperatorPrices, PriceTooHigh, Protocol, ProtocolTextError,
-    QueryError, Refusal, Schedule,
+    CallLimits, CodePosition, CompileError, CompileWork, EngineError, ErrorKind, Failure, Fault,
+    Fingerprint, FrameStart, GasSplit, HostQuery, Inspection, OperatorPrices, PriceTooHigh,
+    Protocol, ProtocolTextError, QueryError, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
 #[doc(hidden)]
@@ -123,11 +123,12 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTree, CallTreeElem, CodeNotAllowed,
-    ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink, DeployReceipt,
-    DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses, PricedQuery, Rejected,
-    Reply, Reverted, Savepoint, Sealed, Session, SessionData, SessionDataBuilder, Step,
-    Undecodable, Unrecordable,
+    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem,
+    CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
+    DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses,
+    PricedQuery, Rejected, Reply, Reverted, Savepoint, Sealed, Session, SessionData,
+    SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep,
+    TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
 };
 pub use state::{
     CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,

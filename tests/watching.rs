@@ -1,5 +1,6 @@
 //! P8: watching changes no gas, event, outcome or root. A random workload runs with nobody watching, and with everybody: debug sink,
-//! call hook that refuses nothing, feeders that listen, page accesses, call trees, estimates, proofs and deadlines that do not pass,
+//! call hook that refuses nothing, feeders that listen, traces, page accesses, call trees, estimates, proofs, places of failures and deadlines
+//! that do not pass,
 //! at random moments, on both backends, with and without backtraces.
 //!
 //! `CROSTATA_WATCHING_SEED` and `CROSTATA_WATCHING_CASES` replay a case, or try others.

@@ -10,10 +10,10 @@ use crostata_proof::{CodeHash, ContextDigest, PageChunks, ProvenState, ReceiptDi
 use super::context::WitnessContext;
 use super::error::{Missing, WitnessError};
 use super::witness::Witness;
-use crate::engine::Fingerprint;
+use crate::engine::{EngineError, Fault, Fingerprint};
 use crate::session::{
-    CallReceipt, CallStep, ContractData, DatumError, DeployReceipt, DeployStep, Error, Feeder,
-    Replay, Runtime, Savepoint, Session, SessionData, Step,
+    CallReceipt, CallStep, CallTrace, ContractData, DatumError, DeployReceipt, DeployStep, Error,
+    Feeder, Replay, Runtime, Savepoint, Session, SessionData, Step,
 };
 use crate::state::{CodeSource, Parts, Snapshot};
 use crate::store::files::MemoryFiles;
@@ -28,6 +28,7 @@ pub struct Verifier {
     empty: Snapshot,
     supplied: Option<Arc<dyn CodeSource>>,
     gas_max: u64,
+    watched: bool,
     _vm: VM,
 }
 
@@ -42,6 +43,8 @@ pub struct VerifiedCalls {
     pub root_after: Root,
     /// What came of each call and deployment, in order.
     pub receipts: Vec<StepReceipt>,
+    /// What each of them did, if the verifier [watches](Verifier::watched): none where nothing started.
+    pub traces: Vec<Option<CallTrace>>,
     /// What they ran under.
     pub context: WitnessContext,
     /// The digest of the context.
@@ -92,6 +95,7 @@ impl Verifier {
             empty: vm.empty_state(),
             supplied: None,
             gas_max: u64::MAX,
+            watched: false,
             _vm: vm,
         })
     }
@@ -101,6 +105,16 @@ impl Verifier {
     pub fn supplied_by(self, codes: impl CodeSource + 'static) -> Self {
         Self {
             supplied: Some(Arc::new(codes)),
+            ..self
+        }
+    }
+
+    /// The same verifier, which watches what the calls do ([`VerifiedCalls::traces`]), and has failures tell their places in the
+    /// code. Results are the same.
+    #[must_use]
+    pub fn watched(self) -> Self {
+        Self {
+            watched: true,
             ..self
         }
     }
@@ -134,6 +148,10 @@ impl Verifier {
         let protocol = context.protocol;
         let runtime = self.runtimes.get(&protocol);
         let runtime = runtime.ok_or(WitnessError::UnknownProtocol { protocol })?;
+        let runtime = match self.watched {
+            true => runtime.located().map_err(not_started)?,
+            false => runtime.clone(),
+        };
         let proven = Arc::new(state.verify(root_before)?.into_inner());
         let codes = Arc::new(Codes {
             held: codes,
@@ -143,21 +161,32 @@ impl Verifier {
         let snapshot = snapshot.map_err(|contract| WitnessError::NoRecord { contract })?;
         let replay = Replay::new(context.answers.clone());
         let mut run = Run {
-            session: session(runtime.clone(), snapshot, &context, replay.clone())?,
+            session: session(runtime, snapshot, &context, replay.clone())?,
             codes,
             replay,
             savepoints: Vec::new(),
+            traces: Vec::new(),
         };
+        if self.watched {
+            run.session.watch();
+        }
         let receipts = run.steps(&context.steps)?;
         let root_after = run.finish(&proven)?;
+        let traces = run.traces;
         Ok(VerifiedCalls {
             root_before: *root_before,
             root_after,
             receipts,
+            traces,
             context_digest: context.digest(),
             context,
         })
     }
+}
+
+fn not_started(error: EngineError) -> WitnessError {
+    let fault = Fault::from("no engine for watching", error);
+    WitnessError::Fatal(fault.into())
 }
 
 /// The most that these steps can spend.
@@ -205,6 +234,8 @@ struct Run {
     replay: Arc<Replay>,
     /// Those that are open.
     savepoints: Vec<Savepoint>,
+    /// What each call and deployment did.
+    traces: Vec<Option<CallTrace>>,
 }
 
 /// A feeder for what nobody listens to.
@@ -219,8 +250,14 @@ impl Run {
         let mut receipts = Vec::new();
         for (at, step) in steps.iter().enumerate() {
             match step {
-                Step::Call(call) => receipts.push(StepReceipt::Call(self.call(call)?)),
-                Step::Deploy(deploy) => receipts.push(StepReceipt::Deploy(self.deploy(deploy)?)),
+                Step::Call(call) => {
+                    receipts.push(StepReceipt::Call(self.call(call)?));
+                    self.traces.push(self.session.take_trace());
+                }
+                Step::Deploy(deploy) => {
+                    receipts.push(StepReceipt::Deploy(self.deploy(deploy)?));
+                    self.traces.push(self.session.take_trace());
+                }
                 Step::Datum { name, bytes } => self.set_datum(name, bytes.as_ref())?,
                 Step::Savepoint => {
                     let taken = self.session.savepoint();

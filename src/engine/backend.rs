@@ -16,18 +16,18 @@
 //! | drop an instance | `Runner::name` with no place, `Runner::settle` | a failed `deploy`, `Session::rollback` |
 //! | memory view | `Runner::memory`: size, reads, pages | `Session::memory_len`, `memory_pages` |
 //! | call | `Runner::call`, with gas | `Session::call` and its like |
-//! | call with a timeout | the same on an engine of [`Engine::interruptible`] | `SessionDataBuilder::interrupted_after`, `VM::tick` |
+//! | call with a timeout | the same on an engine of [`Engine::aided`] | `SessionDataBuilder::interrupted_after`, `VM::tick` |
 //! | errors | `ErrorKind`: one list, each variant of each error has one | `Error::kind` and its like |
 //!
 //! Calling conventions need no variants: callable functions have one type, and host functions never wait.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
-use super::code::{self, CodeFacts, DataSegment, PreparedCode, Rejection};
+use super::code::{self, CodeFacts, DataSegment, OffsetMap, PreparedCode, Rejection};
 use super::costs::{self, PriceTooHigh};
 use super::host::Host;
 use super::imports;
@@ -95,6 +95,7 @@ pub struct Engine<H: Host> {
     failed: AtomicBool,
     /// Ticks so far, for an engine whose calls have deadlines.
     ticks: Option<AtomicU64>,
+    aids: Aids,
 }
 
 /// A contract's code, compiled, with what the host must know of it.
@@ -104,6 +105,24 @@ pub struct Module<H: Host> {
     /// Initial memory contents, applied once at deploy.
     pub data: Vec<DataSegment>,
     pub(super) instance: InstancePre<State<H>>,
+    /// Where the rewritten operators were in the deployed code, once a failure in a located engine asked for it.
+    pub(super) offsets: OnceLock<Option<OffsetMap>>,
+}
+
+impl<H: Host> Module<H> {
+    /// What the compiler made.
+    pub(super) fn compiled(&self) -> &wasmtime::Module {
+        self.instance.module()
+    }
+}
+
+/// What an engine does besides, for who asks for it. Results and gas are the same; its code is its own, apart from that of others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Aids {
+    /// Calls can have deadlines, in ticks that somebody else counts out: for queries. Its code is a little slower.
+    pub interruptible: bool,
+    /// Failures tell their places in the code. Artifacts are larger, and failures take longer: for authors.
+    pub located: bool,
 }
 
 /// Why an engine could not be made.
@@ -142,22 +161,17 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`EngineError`] when a price is out of range or the machine is not supported.
     pub fn new(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
-        Self::start(backend, protocol, false)
+        Self::aided(backend, protocol, Aids::default())
     }
 
-    /// An engine whose calls can have deadlines, in ticks that somebody else counts out: for queries. Results, gas and outcomes of
-    /// calls that end in time are those of [`new`](Self::new); its code is its own, and a little slower.
+    /// An engine with these aids. Results, gas and outcomes of calls that end in time are those of [`new`](Self::new).
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn interruptible(backend: Backend, protocol: Arc<Protocol>) -> Result<Self, EngineError> {
-        Self::start(backend, protocol, true)
-    }
-
-    fn start(
+    pub fn aided(
         backend: Backend,
         protocol: Arc<Protocol>,
-        interruptible: bool,
+        aids: Aids,
     ) -> Result<Self, EngineError> {
         if !Backend::BUILT.contains(&backend) {
             return Err(EngineError::NotBuilt { backend });
@@ -166,7 +180,8 @@ impl<H: Host> Engine<H> {
         // With RUST_BACKTRACE set, each trap of a contract would take the time of a backtrace of the host, five times its own.
         wasmtime::error::disable_backtrace();
         let mut config = config(backend, &protocol)?;
-        config.epoch_interruption(interruptible);
+        config.epoch_interruption(aids.interruptible);
+        config.generate_address_map(aids.located);
         let wasmtime = wasmtime::Engine::new(&config).map_err(start_error)?;
         let mut narrow = Linker::new(&wasmtime);
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;
@@ -178,7 +193,8 @@ impl<H: Host> Engine<H> {
             wide,
             protocol,
             failed: AtomicBool::new(false),
-            ticks: interruptible.then(AtomicU64::default),
+            ticks: aids.interruptible.then(AtomicU64::default),
+            aids,
         })
     }
 
@@ -205,6 +221,11 @@ impl<H: Host> Engine<H> {
         self.ticks
             .as_ref()
             .map(|ticks| ticks.load(Ordering::Relaxed))
+    }
+
+    /// What it does besides.
+    pub fn aids(&self) -> Aids {
+        self.aids
     }
 
     /// The protocol that this engine runs.
@@ -252,6 +273,7 @@ impl<H: Host> Engine<H> {
             facts,
             data,
             instance,
+            offsets: OnceLock::new(),
         })
     }
 

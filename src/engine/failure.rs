@@ -11,6 +11,7 @@ use super::frame::{Request, height};
 use super::host::Host;
 use super::kind::ErrorKind;
 use super::outcome::{Failure, Fault};
+use super::position::positions;
 use super::state::State;
 use crostata_proof::receipt::Outcome;
 
@@ -21,6 +22,7 @@ pub fn failure(request: &Request<'_>, code: Outcome) -> Failure {
         function: request.function.to_owned(),
         message: Vec::new(),
         backtrace: Vec::new(),
+        positions: Vec::new(),
     }
 }
 
@@ -36,9 +38,10 @@ pub fn classify<H: Host>(
             Fault::new("the host has no memory for a contract to grow").of_kind(ErrorKind::Memory)
         );
     }
-    let backtrace = match wants_backtrace(store.data_mut()) {
-        true => backtrace(&error),
-        false => Vec::new(),
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let (backtrace, positions) = match trace.filter(|_| wants_backtrace(store.data_mut())) {
+        Some(trace) => (backtrace(trace), positions(store, trace)),
+        None => (Vec::new(), Vec::new()),
     };
     let (code, message) = match error.downcast::<Abort>() {
         Ok(abort) => abort.into_failure()?,
@@ -53,6 +56,7 @@ pub fn classify<H: Host>(
     Ok(Failure {
         message,
         backtrace,
+        positions,
         ..failure(request, code)
     })
 }
@@ -113,10 +117,7 @@ fn wants_backtrace<H: Host>(state: &mut State<H>) -> bool {
 /// Bytes of a function's name that a backtrace shows.
 const NAME_BYTES_MAX: usize = 128;
 
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
-    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
+fn backtrace(trace: &WasmBacktrace) -> Vec<String> {
     trace
         .frames()
         .iter()

@@ -10,6 +10,7 @@ use super::failure::{classify, failure};
 use super::host::{FrameEnd, FrameStart, Host};
 use super::outcome::{Failure, Fault, Refusal};
 use super::protocol::Schedule;
+use super::split::{Purpose, Taken};
 use super::state::{Frame, State, open_scope, revert_scope};
 use super::touch::touch;
 use crate::memory::Access;
@@ -140,7 +141,8 @@ fn admit<H: Host>(
     })
 }
 
-fn start<'a, H: Host>(state: &State<H>, request: &Request<'a>) -> FrameStart<'a> {
+/// What the host is told of a frame.
+pub fn start<'a, H: Host>(state: &State<H>, request: &Request<'a>) -> FrameStart<'a> {
     FrameStart {
         contract: request.contract,
         function: request.function,
@@ -164,6 +166,7 @@ pub fn run<H: Host>(
     store.data_mut().frames.push(Frame {
         place,
         limit_gas: request.limit_gas,
+        taken: Taken::default(),
     });
     let outer_height = height(&mut store, place)?;
     set_height(&mut store, place, prepared.height)?;
@@ -198,6 +201,7 @@ fn execute<H: Host>(
         return Ok(failed(request, Outcome::OutOfGas));
     };
     set_fuel(store, gas)?;
+    take(store, Purpose::Host, request.start_gas);
     if let Err(abort) = pass_argument(store, place, request.argument) {
         let (code, _) = abort.into_failure()?;
         return Ok(failed(request, code));
@@ -281,18 +285,26 @@ fn failed(request: &Request<'_>, code: Outcome) -> End {
 
 /// Pops the frame: keeps its effects for the scope around it to undo, or undoes them.
 fn settle<H: Host>(store: &mut StoreContextMut<'_, State<H>>, end: &End) -> Result<(), Fault> {
-    if store.data_mut().frames.pop().is_none() {
+    let Some(frame) = store.data_mut().frames.pop() else {
         return Err(Fault::new("a frame ended that never started"));
-    }
+    };
     match &end.result {
         Ok(_) => store.data_mut().release(),
         Err(_) => revert_scope(&mut *store)?,
     }
     store.data_mut().host.ended(&FrameEnd {
         spent_gas: end.spent_gas,
-        failure: end.result.as_ref().err(),
+        gas: frame.taken.split(end.spent_gas),
+        result: end.result.as_deref(),
     });
     Ok(())
+}
+
+/// Notes what the host took from the running frame.
+pub fn take<H: Host>(store: &mut StoreContextMut<'_, State<H>>, purpose: Purpose, gas: u64) {
+    if let Some(frame) = store.data_mut().frames.last_mut() {
+        frame.taken.add(purpose, gas);
+    }
 }
 
 /// Gas left to the running frame.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crostata_abi::ContractId;
+use crostata_abi::{ContractId, PageIndex};
+use crostata_proof::CodeHash;
 
-use super::outcome::{Failure, Fault};
+use super::outcome::{Failure, Fault, Refusal};
+use super::split::GasSplit;
 use super::{Module, QueryError};
-use crate::memory::ContractMemory;
+use crate::memory::{Access, ContractMemory};
 
 /// A contract that a session touches for the first time.
 pub struct Loaded<H: Host> {
@@ -36,8 +38,23 @@ pub struct FrameStart<'a> {
 pub struct FrameEnd<'a> {
     /// Gas that the frame and its callees spent.
     pub spent_gas: u64,
-    /// Why it failed, if it did: its events, and those of its callees, are then reverted.
-    pub failure: Option<&'a Failure>,
+    /// What that went to.
+    pub gas: GasSplit,
+    /// The result's bytes, or why it failed: its events, and those of its callees, are then reverted.
+    pub result: Result<&'a [u8], &'a Failure>,
+}
+
+/// An answer of the outside world to the running contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The query's name.
+    pub name: &'a str,
+    /// The argument's bytes.
+    pub argument: &'a [u8],
+    /// What the query charged on top of the schedule's price.
+    pub price_gas: u64,
+    /// The answer's bytes, or why there is none.
+    pub answer: Result<&'a [u8], &'a QueryError>,
 }
 
 /// The session's side of a running call.
@@ -87,6 +104,33 @@ pub trait Host: Sized + Send + 'static {
 
     /// The running contract has a debug message. Never changes anything.
     fn debug(&mut self, contract: ContractId, message: &[u8]);
+
+    /// Whether somebody wants to hear of what the functions below tell. It is told to nobody else.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// A call that the running contract asked for does not start.
+    fn refused(&mut self, _: &FrameStart<'_>, _: &Refusal) {}
+
+    /// A host query was answered.
+    fn answered(&mut self, _: &Answered<'_>) {}
+
+    /// The running contract read the session datum of this name.
+    fn read_datum(&mut self, _: &str) {}
+
+    /// The running frame touches pages for the first time in the call, or writes them for the first time.
+    fn touched(&mut self, _: &[PageIndex], _: Access) {}
+
+    /// The hash of a contract's code. Asked only by engines that keep address maps, like [`code`](Self::code).
+    fn code_hash(&self, _: &ContractId) -> Option<CodeHash> {
+        None
+    }
+
+    /// A contract's code as it was deployed, if it can be had.
+    fn code(&self, _: &ContractId) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// A query that contracts can put to the host.

@@ -13,8 +13,9 @@ use wasmtime::{AsContextMut, Caller, Linker, WasmTy};
 use super::abort::Abort;
 use super::contracts::Place;
 use super::frame::{self, Request, fuel, set_fuel};
-use super::host::Host;
+use super::host::{Answered, Host};
 use super::outcome::{Fault, Refusal};
+use super::split::Purpose;
 use super::state::State;
 use super::touch;
 use crate::memory::Access;
@@ -90,6 +91,7 @@ fn call<H: Host, P: Pointer>(
         Ok(prepared) => prepared,
         Err(refusal) => {
             give_back_failure(&mut guest)?;
+            refused(&mut guest, &request, &refusal);
             return Ok(refusal_code(&refusal) as i32);
         }
     };
@@ -98,6 +100,9 @@ fn call<H: Host, P: Pointer>(
     request.limit_gas = share(remaining, gas_limit as u64);
     let end = frame::run(&mut guest, &request, prepared).map_err(Abort::from)?;
     let left = remaining.saturating_sub(end.spent_gas);
+    if let Some(frame) = guest.data_mut().frames.last_mut() {
+        frame.taken.calls = frame.taken.calls.saturating_add(end.spent_gas);
+    }
     set_fuel(&mut guest.as_context_mut(), left).map_err(Abort::from)?;
     if end.result.is_ok() {
         give_back_failure(&mut guest)?;
@@ -124,7 +129,19 @@ fn charge_frame<H: Host>(
 fn give_back_failure<H: Host>(guest: &mut Guest<'_, H>) -> Result<(), Abort> {
     let price = guest.data().protocol.schedule.failure_base;
     let left = gas_left(guest)?.saturating_add(price);
+    if let Some(frame) = guest.data_mut().frames.last_mut() {
+        frame.taken.host = frame.taken.host.saturating_sub(price);
+    }
     Ok(set_fuel(&mut guest.as_context_mut(), left)?)
+}
+
+/// Tells who watches that a call does not start.
+fn refused<H: Host>(guest: &mut Guest<'_, H>, request: &Request<'_>, refusal: &Refusal) {
+    let state = guest.data_mut();
+    if state.host.is_watched() {
+        let start = frame::start(state, request);
+        state.host.refused(&start, refusal);
+    }
 }
 
 /// Takes the price of bringing a contract into the call tree before it is loaded, whether or not it then starts.
@@ -225,8 +242,14 @@ fn host_query<H: Host, P: Pointer>(
     let query = query.ok_or_else(|| Abort::misuse(format!("there is no host query `{name}`")))?;
     let price = guarded(&name, || query.price(&argument))?;
     charge(&mut guest, price)?;
-    let answer = guarded(&name, || query.answer(&argument))?
-        .map_err(|error| Abort::misuse(format!("host query `{name}`: {error}")))?;
+    let answer = guarded(&name, || query.answer(&argument))?;
+    guest.data_mut().host.answered(&Answered {
+        name: &name,
+        argument: &argument,
+        price_gas: price,
+        answer: answer.as_deref(),
+    });
+    let answer = answer.map_err(|error| Abort::misuse(format!("host query `{name}`: {error}")))?;
     if answer.len() > ARGBUF_LEN {
         let what = format!("host query `{name}` answered {} bytes", answer.len());
         return Err(Abort::from(Fault::new(what)).into());
@@ -247,6 +270,7 @@ fn session_datum<H: Host, P: Pointer>(
 ) -> wasmtime::Result<i32> {
     charge_base(&mut guest, |schedule| schedule.query_base)?;
     let name = read_name(&mut guest, name, name_len)?;
+    guest.data_mut().host.read_datum(&name);
     let datum = guest.data().host.datum(&name).unwrap_or(&[]).to_vec();
     Ok(put(&mut guest, &datum)?)
 }
@@ -381,7 +405,7 @@ fn gas_left<H: Host>(guest: &mut Guest<'_, H>) -> Result<u64, Abort> {
 }
 
 fn charge<H: Host>(guest: &mut Guest<'_, H>, gas: u64) -> Result<(), Abort> {
-    touch::charge(&mut guest.as_context_mut(), gas)
+    touch::charge(&mut guest.as_context_mut(), gas, Purpose::Host)
 }
 
 fn charge_base<H: Host>(

@@ -23,10 +23,12 @@ mod kind;
 #[cfg(feature = "measure")]
 mod measure;
 mod outcome;
+mod position;
 mod protocol;
 mod protocol_text;
 mod runner;
 mod schedule;
+mod split;
 mod stack;
 mod state;
 mod tally;
@@ -40,10 +42,10 @@ pub use artifact::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Artifacts, CompileError, ModuleError,
     Modules,
 };
-pub use backend::{Backend, Engine, EngineError, Module};
+pub use backend::{Aids, Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
-pub use host::{FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use host::{Answered, FrameEnd, FrameStart, Host, HostQuery, Loaded};
 pub use inspect::Inspection;
 pub use instantiate::InstantiateError;
 pub use kind::ErrorKind;
@@ -51,9 +53,11 @@ pub use kind::ErrorKind;
 #[doc(hidden)]
 pub use measure::Compiler;
 pub use outcome::{Failure, Fault, Refusal};
+pub use position::CodePosition;
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use protocol_text::ProtocolTextError;
 pub use runner::{Call, Completed, Runner};
+pub use split::GasSplit;
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

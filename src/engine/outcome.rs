@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::kind::ErrorKind;
+use super::position::CodePosition;
 use crostata_abi::ContractId;
 use crostata_proof::receipt::Outcome;
 
@@ -43,6 +44,9 @@ pub struct Failure {
     pub message: Vec<u8>,
     /// WebAssembly functions on the stack, innermost first, where known.
     pub backtrace: Vec<String>,
+    /// Where in the deployed code these functions, and those of the frames below, were: innermost first. Only in sessions opened with
+    /// [`SessionDataBuilder::located`](crate::SessionDataBuilder::located), else empty.
+    pub positions: Vec<CodePosition>,
 }
 
 impl Failure {

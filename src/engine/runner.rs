@@ -19,6 +19,7 @@ use super::frame::{self, Request};
 use super::host::{FrameEnd, FrameStart, Host};
 use super::kind::ErrorKind;
 use super::outcome::{Failure, Fault, Refusal, memory_fault};
+use super::split::GasSplit;
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
 use super::tally::Tally;
@@ -257,7 +258,11 @@ impl<H: Host> Runner<H> {
         });
         host.ended(&FrameEnd {
             spent_gas,
-            failure: Some(&failure),
+            gas: GasSplit {
+                host: spent_gas,
+                ..GasSplit::default()
+            },
+            result: Err(&failure),
         });
         Completed {
             result: Err(failure),

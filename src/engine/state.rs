@@ -11,6 +11,7 @@ use super::contracts::{Contracts, Live, Place, Resident};
 use super::host::Host;
 use super::outcome::{Fault, memory_fault};
 use super::protocol::Protocol;
+use super::split::Taken;
 use super::tally::Tally;
 use super::warm::WarmPages;
 use crate::memory::Copies;
@@ -43,6 +44,8 @@ pub struct State<H: Host> {
 pub struct Frame {
     pub place: Place,
     pub limit_gas: u64,
+    /// What the host took from it so far.
+    pub taken: Taken,
 }
 
 /// What happened since a moment that can be returned to.

@@ -9,11 +9,12 @@ use wasmtime::{AsContextMut, Caller, Linker, StoreContextMut, Trap};
 use super::abort::Abort;
 use super::code::TOUCH_MODULE;
 use super::contracts::Place;
-use super::frame::{fuel, set_fuel};
+use super::frame::{fuel, set_fuel, take};
 use super::host::Host;
 use super::imports::Pointer;
 use super::outcome::{Fault, memory_fault};
 use super::protocol::Schedule;
+use super::split::Purpose;
 use super::state::State;
 use crate::memory::{Access, Touch};
 
@@ -88,7 +89,7 @@ fn grow<H: Host, P: Pointer>(mut guest: Guest<'_, H>, pages: P) -> wasmtime::Res
         .memory_grow_page
         .saturating_mul(granted)
         .saturating_add(schedule.memory_grow_base);
-    Ok(charge(&mut guest.as_context_mut(), price)?)
+    Ok(charge(&mut guest.as_context_mut(), price, Purpose::Memory)?)
 }
 
 /// Bytes of a bulk operation that are paid for at once.
@@ -102,7 +103,7 @@ fn charge_bulk<H: Host>(guest: &mut Guest<'_, H>, len: u64) -> Result<(), Abort>
         .memory_bulk_line
         .saturating_mul(len.div_ceil(LINE_BYTES));
     let price = lines.saturating_add(schedule.memory_bulk_base);
-    charge(&mut guest.as_context_mut(), price)
+    charge(&mut guest.as_context_mut(), price, Purpose::Memory)
 }
 
 fn fits<H: Host>(guest: &Guest<'_, H>, address: u64, len: u64) -> bool {
@@ -144,10 +145,14 @@ pub fn touch<H: Host>(
     let pending = state.contracts[place].memory.pending(address, len, access);
     let price = price(&state.protocol.schedule, pending);
     if price > 0 {
-        charge(store, price)?;
+        charge(store, price, Purpose::Memory)?;
     }
     let state = store.data_mut();
     state.tally.touch(&state.protocol.limits, pending)?;
+    if pending.reads + pending.writes > 0 && state.host.is_watched() {
+        let pages = state.contracts[place].memory.fresh(address, len, access);
+        state.host.touched(&pages, access);
+    }
     state.contracts[place]
         .memory
         .touch(&mut state.copies, address, len, access)
@@ -167,8 +172,13 @@ fn price(schedule: &Schedule, touch: Touch) -> u64 {
 }
 
 /// Takes gas for work about to be done. What can not be paid is not done.
-pub fn charge<H: Host>(store: &mut StoreContextMut<'_, State<H>>, gas: u64) -> Result<(), Abort> {
+pub fn charge<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    gas: u64,
+    purpose: Purpose,
+) -> Result<(), Abort> {
     let left = fuel(store)?;
+    take(store, purpose, gas.min(left));
     if left <= gas {
         set_fuel(store, 0)?;
         return Err(Abort::OutOfGas);

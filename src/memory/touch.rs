@@ -90,6 +90,19 @@ impl ContractMemory {
         touch
     }
 
+    /// The pages that [`pending`](Self::pending) counts as reads or writes. Takes a step per page, and memory: for who watches.
+    pub fn fresh(&self, address: u64, len_bytes: u64, access: Access) -> Vec<PageIndex> {
+        let pages = self.pages_of(address, len_bytes);
+        let pages = pages.map(|page| PageIndex(page as u32));
+        pages
+            .filter(|page| match (access, self.states.get(page.0).paid()) {
+                (_, 0) => true,
+                (Access::Write, paid) => paid == READ,
+                (Access::Read, _) => false,
+            })
+            .collect()
+    }
+
     /// Makes the pages of `[address, address + len_bytes)`, and the heads behind them, ready: loads them, keeps
     /// pre-images, and sets the marks.
     ///

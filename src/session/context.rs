@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crostata_abi::ContractId;
+use crostata_abi::{ContractId, PageIndex};
 
 use super::answers::Replay;
 use super::contract::SessionContract;
@@ -16,9 +16,11 @@ use super::queries::HostQueries;
 use super::record::Record;
 use super::recording::Recording;
 use super::runtime::Runtime;
-use crate::engine::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
+use super::watch::Watch;
+use crate::engine::{Answered, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded, Refusal};
+use crate::memory::Access;
 use crate::state::{ContractState, Snapshot};
-use crostata_proof::Owner;
+use crostata_proof::{CodeHash, Owner};
 
 /// What a session's calls run over.
 pub struct Context {
@@ -35,6 +37,10 @@ pub struct Context {
     pub(super) recording: Option<Box<Recording>>,
     /// What host queries answered, where nobody can be asked.
     pub(super) replay: Option<Arc<Replay>>,
+    /// Who watches, if somebody does.
+    pub(super) watch: Option<Box<Watch>>,
+    /// Code that was deployed in this session, where failures tell their places in it.
+    pub(super) deployed: HashMap<CodeHash, Arc<[u8]>>,
     /// Code of the embedder that panicked during the call.
     pub(super) panicked: Option<&'static str>,
 }
@@ -113,19 +119,32 @@ impl Host for Context {
 
     fn started(&mut self, start: &FrameStart<'_>) {
         self.record.started(start);
+        if let Some(watch) = &mut self.watch {
+            let contract = self.contracts.get(&start.contract);
+            watch.started(start, contract.map(|contract| contract.code_hash));
+        }
     }
 
     fn ended(&mut self, end: &FrameEnd<'_>) {
         self.record.ended(end);
+        if let Some(watch) = &mut self.watch {
+            watch.ended(end);
+        }
     }
 
     fn emit(&mut self, source: ContractId, topic: String, data: Vec<u8>) {
+        if let Some(watch) = &mut self.watch {
+            watch.event(&topic, &data);
+        }
         self.record.emit(source, topic, data);
     }
 
     fn feed(&mut self, bytes: Vec<u8>) -> bool {
         match &mut self.feeder {
             Some(feeder) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.feed(&bytes);
+                }
                 if catch_unwind(AssertUnwindSafe(|| feeder.feed(bytes))).is_err() {
                     self.panicked = Some("the feeder");
                 }
@@ -158,7 +177,50 @@ impl Host for Context {
         Ok(owner.map(|owner| owner.as_bytes().to_vec()))
     }
 
+    fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    fn refused(&mut self, start: &FrameStart<'_>, refusal: &Refusal) {
+        if let Some(watch) = &mut self.watch {
+            watch.refused(start, refusal);
+        }
+    }
+
+    fn answered(&mut self, answered: &Answered<'_>) {
+        if let Some(watch) = &mut self.watch {
+            watch.answered(answered);
+        }
+    }
+
+    fn read_datum(&mut self, name: &str) {
+        if let Some(watch) = &mut self.watch {
+            watch.datum(name, self.data.data.get(name).map(Vec::as_slice));
+        }
+    }
+
+    fn touched(&mut self, pages: &[PageIndex], access: Access) {
+        if let Some(watch) = &mut self.watch {
+            watch.touched(pages, access);
+        }
+    }
+
+    fn code_hash(&self, contract: &ContractId) -> Option<CodeHash> {
+        Some(self.contracts.get(contract)?.code_hash)
+    }
+
+    fn code(&self, contract: &ContractId) -> Option<Vec<u8>> {
+        let code_hash = self.contracts.get(contract)?.code_hash;
+        match self.deployed.get(&code_hash) {
+            Some(code) => Some(code.to_vec()),
+            None => self.base.code(&code_hash).ok(),
+        }
+    }
+
     fn debug(&mut self, contract: ContractId, message: &[u8]) {
+        if let Some(watch) = &mut self.watch {
+            watch.debug(message);
+        }
         if let Some(sink) = &mut self.debug {
             let text = String::from_utf8_lossy(message);
             if catch_unwind(AssertUnwindSafe(|| sink.message(contract, &text))).is_err() {

@@ -24,6 +24,7 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(crate) located: bool,
     pub(super) recorded: bool,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
@@ -168,6 +169,15 @@ impl SessionDataBuilder {
     /// Gas, events, outcomes and roots are as without. It costs a little for each contract looked up and each page touched.
     pub fn recording(mut self) -> Self {
         self.0.recorded = true;
+        self
+    }
+
+    /// Has failures tell where in the deployed code they happened ([`Failure::positions`](crate::Failure::positions)): for authors.
+    ///
+    /// Gas, events, outcomes and roots are as without. Such sessions run code of their own, with maps from compiled to deployed
+    /// code: its artifacts are larger, and the first such session of a VM takes longer.
+    pub fn located(mut self) -> Self {
+        self.0.located = true;
         self
     }
 

@@ -104,6 +104,9 @@ impl Session {
         let contract = new.contract_id;
         self.record_deploy(bytecode, new.step(gas_limit));
         let context = self.context_mut()?;
+        if let Some(watch) = &mut context.watch {
+            watch.begin();
+        }
         if context.exists(&contract)? {
             return Err(Rejected::ContractExists { contract }.into());
         }
@@ -118,6 +121,10 @@ impl Session {
         let required = module.facts.initial_memory_bytes();
         let memory = module.memory(required, context.runtime.engine().protocol())?;
         let code_hash = new.code_hash;
+        if context.runtime.engine().aids().located {
+            let code = context.deployed.entry(code_hash);
+            code.or_insert_with(|| bytecode.into());
+        }
         self.insert(new.contract(module, bytecode), contract, memory)?;
         let init = match has_init {
             true => self.construct(contract, &argument, gas_limit).map(Some)?,

@@ -23,7 +23,7 @@ impl Session {
     ///
     /// A call needs more than it spends: it must end with gas left, and a callee gets all but a sixty-fourth of what its
     /// caller has. A contract that looks at its gas may need one limit and fail with a greater one; the limit found is one
-    /// that works where one less does not. Debug messages come from the first run only; host queries and the call
+    /// that works where one less does not. Debug messages and the trace come from the first run only; host queries and the call
     /// hook are asked in each of about 40.
     ///
     /// ```
@@ -49,11 +49,13 @@ impl Session {
     ) -> Result<Estimate, Error> {
         let argument = argument.as_ref();
         let receipt = self.trial(contract, function, argument, gas_limit_max)?;
+        let watch = self.suspend_watch();
         let debug = self.context_mut()?.debug.take();
         let found = self.smallest(contract, function, argument, &receipt);
         if let Ok(context) = self.context_mut() {
             context.debug = debug;
         }
+        self.resume_watch(watch);
         let (gas_limit, runs) = found?;
         Ok(Estimate {
             gas_limit,

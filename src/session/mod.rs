@@ -21,6 +21,8 @@ mod run;
 mod runtime;
 mod savepoint;
 mod seal;
+mod trace;
+mod watch;
 
 pub use answers::{Answer, Asked, Replay, Reply};
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
@@ -36,3 +38,7 @@ pub use run::Session;
 pub use runtime::{CompiledCode, Runtime, Shared};
 pub use savepoint::Savepoint;
 pub use seal::{Base, Sealed};
+pub use trace::{
+    CallTrace, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep, TracedBytes,
+    TracedFrame, TracedPages,
+};

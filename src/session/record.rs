@@ -29,6 +29,7 @@ fn caught(failure: &Failure) -> Failure {
         message: message.to_vec(),
         function: failure.function.clone(),
         backtrace: failure.backtrace.clone(),
+        positions: failure.positions.clone(),
         ..*failure
     }
 }
@@ -56,7 +57,7 @@ impl Record {
             return;
         };
         self.frames[open.frame].gas_spent = end.spent_gas;
-        if let Some(failure) = end.failure {
+        if let Err(failure) = end.result {
             self.frames[open.frame].failure = Some(match self.open.is_empty() {
                 true => failure.clone(),
                 false => caught(failure),

@@ -89,6 +89,8 @@ impl Session {
             record: Record::default(),
             recording: recording.map(Box::new),
             replay: None,
+            watch: None,
+            deployed: HashMap::new(),
             panicked: None,
         };
         let runner = Runner::new(engine, context);
@@ -238,7 +240,11 @@ impl Session {
     }
 
     pub(super) fn run(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
-        self.context_mut()?.take_record();
+        let context = self.context_mut()?;
+        context.take_record();
+        if let Some(watch) = &mut context.watch {
+            watch.begin();
+        }
         let Some(runner) = self.runner.take() else {
             return Err(self.unusable());
         };
@@ -246,6 +252,9 @@ impl Session {
         record_touches(&mut runner);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
+        if let (Ok(_), None, Some(watch)) = (&outcome, panicked, &mut runner.host_mut().watch) {
+            watch.end();
+        }
         let runtime = runner.host().runtime.clone();
         self.runner = Some(runner);
         if let Some(who) = panicked {

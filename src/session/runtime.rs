@@ -9,8 +9,8 @@ use super::context::Context;
 use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
 use crate::engine::code::{PreparedCode, Rejection};
 use crate::engine::{
-    Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Fingerprint, Module,
-    ModuleError, Modules, Protocol,
+    Aids, Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Fingerprint,
+    Module, ModuleError, Modules, Protocol,
 };
 use crate::memory::{CommittedImage, ContractMemory, Images};
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
@@ -28,6 +28,8 @@ pub struct Runtime {
     shared: Arc<Shared>,
     /// The same with an engine whose calls can have deadlines, once somebody asked for it.
     interruptible: OnceLock<Arc<Self>>,
+    /// The same with an engine whose failures tell their places in the code, once somebody asked for it.
+    located: OnceLock<Arc<Self>>,
 }
 
 /// What the runtimes of one VM share.
@@ -84,14 +86,41 @@ impl Runtime {
     /// # Errors
     /// [`EngineError::Start`] when the system has no room for another engine.
     pub fn interruptible(&self) -> Result<Arc<Self>, EngineError> {
-        if let Some(runtime) = self.interruptible.get() {
+        let aids = Aids {
+            interruptible: true,
+            ..self.engine.aids()
+        };
+        self.variant(&self.interruptible, aids)
+    }
+
+    /// The runtime for sessions whose failures tell their places in the code, under the same protocol and over the same commits.
+    ///
+    /// # Errors
+    /// [`EngineError::Start`] when the system has no room for another engine.
+    pub fn located(&self) -> Result<Arc<Self>, EngineError> {
+        let aids = Aids {
+            located: true,
+            ..self.engine.aids()
+        };
+        self.variant(&self.located, aids)
+    }
+
+    fn variant(&self, known: &OnceLock<Arc<Self>>, aids: Aids) -> Result<Arc<Self>, EngineError> {
+        if let Some(runtime) = known.get() {
             return Ok(runtime.clone());
         }
         let shared = self.shared.clone();
-        let engine = Engine::interruptible(shared.backend, self.engine.protocol().clone())?;
+        let engine = Engine::aided(shared.backend, self.engine.protocol().clone(), aids)?;
         let made = Arc::new(Self::over(shared, engine, self.protocol_text.clone()));
         // Another thread may have been faster.
-        Ok(self.interruptible.get_or_init(|| made).clone())
+        Ok(known.get_or_init(|| made).clone())
+    }
+
+    /// The variants that somebody asked for.
+    fn variants(&self) -> impl Iterator<Item = &Arc<Self>> {
+        [&self.interruptible, &self.located]
+            .into_iter()
+            .filter_map(OnceLock::get)
     }
 
     fn over(shared: Arc<Shared>, engine: Engine<Context>, protocol_text: Arc<str>) -> Self {
@@ -105,20 +134,19 @@ impl Runtime {
             accepted: Mutex::default(),
             shared,
             interruptible: OnceLock::new(),
+            located: OnceLock::new(),
         }
     }
 
     /// Lets one unit of time pass for sessions with deadlines.
     pub fn tick(&self) {
-        if let Some(runtime) = self.interruptible.get() {
-            runtime.engine.tick();
-        }
+        self.engine.tick();
+        self.variants().for_each(|runtime| runtime.tick());
     }
 
     /// Whether no call has ended in a fault of the host so far.
     pub fn is_healthy(&self) -> bool {
-        let of_queries = self.interruptible.get();
-        self.engine.is_healthy() && of_queries.is_none_or(|queries| queries.is_healthy())
+        self.engine.is_healthy() && self.variants().all(|variant| variant.is_healthy())
     }
 
     /// The engine.
@@ -230,17 +258,16 @@ impl Runtime {
         let prepared = self.prepare_committed(base, state)?;
         let replaced = self.modules.replace(&state.record.code_hash, prepared);
         replaced.map_err(compile_fault)?;
-        match self.interruptible.get() {
-            Some(queries) => queries.recompile(base, state),
-            None => Ok(()),
-        }
+        self.variants()
+            .try_for_each(|variant| variant.recompile(base, state))
     }
 
     /// Forgets compiled code in memory and on disk; it is compiled again when it is next needed. `true` if it was known.
     pub fn forget_module(&self, code_hash: &CodeHash) -> bool {
-        let of_queries = self.interruptible.get();
-        let of_queries = of_queries.is_some_and(|queries| queries.forget_module(code_hash));
-        self.modules.forget(code_hash) || of_queries
+        let variants = self.variants();
+        let of_variants = variants.filter(|variant| variant.forget_module(code_hash));
+        let of_variants = of_variants.count() > 0;
+        self.modules.forget(code_hash) || of_variants
     }
 
     fn prepare_committed(

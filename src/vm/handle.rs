@@ -169,6 +169,10 @@ impl VM {
             }
         };
         let runtime = self.runtime(protocol, data.protocol.as_ref())?;
+        let runtime = match data.located {
+            true => runtime.located()?,
+            false => runtime,
+        };
         let runtime = match data.interrupted_after {
             Some(_) => runtime.interruptible()?,
             None => runtime,

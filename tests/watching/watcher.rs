@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crostata::{
-    ContractId, Error, Feeder, FrameStart, PageIndex, ProofItem, Session, SessionData, VM,
+    ContractId, Error, Feeder, FrameStart, PageIndex, ProofItem, Session, SessionData,
+    SessionDataBuilder, TraceStep, VM,
 };
 
 use super::workload::Numbers;
@@ -20,6 +21,8 @@ struct Counts {
     pages: AtomicU64,
     estimates: AtomicU64,
     proofs: AtomicU64,
+    traces: AtomicU64,
+    positions: AtomicU64,
 }
 
 /// Watches sessions.
@@ -53,8 +56,17 @@ impl Watcher {
         self.numbers.borrow_mut().below(chances) == 0
     }
 
-    /// Hears debug messages and calls.
+    /// Sometimes has failures tell their places.
+    pub fn opens(&self, data: SessionDataBuilder) -> SessionDataBuilder {
+        match self.one_in(3) {
+            true => data,
+            false => data.located(),
+        }
+    }
+
+    /// Hears debug messages and calls, and takes traces.
     pub fn listen(&self, session: &mut Session) {
+        session.watch();
         let counts = self.counts.clone();
         session.set_debug_sink(move |_, _: &str| count(&counts.messages));
         let counts = self.counts.clone();
@@ -88,6 +100,7 @@ impl Watcher {
 
     /// Looks at some of what there is to see between calls.
     pub fn looks(&self, session: &mut Session, vm: &VM) {
+        self.sees_trace(session);
         if self.one_in(2) {
             for accesses in session.page_accesses() {
                 count(&self.counts.pages);
@@ -133,6 +146,29 @@ impl Watcher {
         }
     }
 
+    /// Takes the trace of the latest call, which adds up, and sometimes stops watching for a while.
+    fn sees_trace(&self, session: &mut Session) {
+        if let Some(trace) = session.take_trace() {
+            count(&self.counts.traces);
+            for frame in &trace.frames {
+                assert_eq!(frame.gas.total(), frame.gas_spent);
+                if frame
+                    .result
+                    .as_ref()
+                    .is_err_and(|failure| !failure.positions.is_empty())
+                {
+                    count(&self.counts.positions);
+                }
+            }
+            let ends = |step: &&TraceStep| matches!(step, TraceStep::Leave(_));
+            assert_eq!(trace.order.iter().filter(ends).count(), trace.frames.len());
+        }
+        match self.one_in(4) {
+            true => session.unwatch(),
+            false => session.watch(),
+        }
+    }
+
     /// Nothing was watched that did not happen.
     pub fn has_seen_much(&self) {
         let Counts {
@@ -142,8 +178,12 @@ impl Watcher {
             pages,
             estimates,
             proofs,
+            traces,
+            positions,
         } = &*self.counts;
-        let seen = [messages, calls, fed, pages, estimates, proofs];
+        let seen = [
+            messages, calls, fed, pages, estimates, proofs, traces, positions,
+        ];
         let seen = seen.map(|counter| counter.load(Ordering::Relaxed));
         assert!(seen[..2].iter().all(|seen| *seen > 20), "{seen:?}");
         assert!(seen[3..].iter().all(|seen| *seen > 2), "{seen:?}");

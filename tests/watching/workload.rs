@@ -280,6 +280,10 @@ impl Run<'_> {
                 let commit = self.session.commit().unwrap();
                 if *again {
                     let data = SessionData::builder().base(commit);
+                    let data = match self.watcher {
+                        Some(watcher) => watcher.opens(data),
+                        None => data,
+                    };
                     self.session = self.vm.session(data).unwrap();
                     self.listens();
                 }

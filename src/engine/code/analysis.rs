@@ -43,6 +43,8 @@ pub struct Checking {
     pub eliminates: bool,
     /// Whether the marks table is exported, for hosts that do not make the memories themselves.
     pub exports_marks: bool,
+    /// Whether the places of operators are noted.
+    pub notes_places: bool,
 }
 
 impl Default for Checking {
@@ -52,6 +54,7 @@ impl Default for Checking {
             stores: true,
             eliminates: true,
             exports_marks: false,
+            notes_places: false,
         }
     }
 }

@@ -9,6 +9,7 @@
 use super::access::Access;
 use super::analysis::{self, Checking};
 use super::coverage::Check;
+use super::offsets;
 use super::outline::{Body, Outline};
 use super::rewrite::encoded;
 use super::straight_line::StraightLine;
@@ -50,7 +51,7 @@ impl FunctionRewriter<'_, '_> {
             first_local: body.locals,
         };
         let mut rewriting = Rewriting {
-            code: Code::new(locals(body, &toucher)?),
+            code: Code::new(locals(body, &toucher)?, self.checking.notes_places),
             checks: analysis::checks(self.outline, body, self.word_size, self.checking)?,
             toucher,
             imports,
@@ -136,6 +137,7 @@ impl Rewriting {
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }
+            let from = self.code.function.byte_len() as u32;
             if line.look_due() {
                 let look = [Instruction::Loop(BlockType::Empty), Instruction::End];
                 self.code.emit(&look);
@@ -145,7 +147,7 @@ impl Rewriting {
                 self.access(&access, accesses);
                 accesses += 1;
             }
-            self.operator(operator, offset as u64, wrapped.then_some(depth))?;
+            self.operator(operator, offset as u64, from, wrapped.then_some(depth))?;
         }
         Ok(())
     }
@@ -161,13 +163,15 @@ impl Rewriting {
         }
     }
 
-    /// Writes one operator; `outermost` is the depth of the block around the body, if there is one.
+    /// Writes one operator, for which something may have been put in `from` there on; `outermost` is the depth of the block around the body, if there is one.
     fn operator(
         &mut self,
         operator: Operator<'_>,
         offset: u64,
+        from: u32,
         outermost: Option<u32>,
     ) -> Result<(), Rejection> {
+        let calls_import = offsets::calls_import(&operator, self.imports);
         let instruction = match (operator, outermost) {
             (Operator::Nop, _) => return Ok(()),
             (Operator::Return, Some(depth)) => Instruction::Br(depth),
@@ -179,7 +183,9 @@ impl Rewriting {
                 encoded(RoundtripReencoder.instruction(operator), offset)?
             }
         };
+        let at = self.code.function.byte_len() as u32;
         self.code.emit(&[instruction]);
+        self.code.note(from, at, offset, calls_import);
         Ok(())
     }
 

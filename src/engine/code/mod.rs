@@ -47,6 +47,7 @@ mod layout;
 mod limits;
 mod memory;
 mod names;
+mod offsets;
 mod outline;
 mod rejection;
 mod rewrite;
@@ -70,6 +71,7 @@ pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSi
 pub use features::features;
 pub use layout::storage_layout;
 pub use limits::CodeLimits;
+pub use offsets::OffsetMap;
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
 #[allow(unused_imports, reason = "for who defines the host functions")]
@@ -105,6 +107,15 @@ fn prepare_checking(
     limits: &CodeLimits,
     checking: Checking,
 ) -> Result<PreparedCode, Rejection> {
+    prepare_noting(code, limits, checking).map(|(prepared, _)| prepared)
+}
+
+/// The same with the operators' places, if `checking` wants them noted.
+fn prepare_noting(
+    code: &[u8],
+    limits: &CodeLimits,
+    checking: Checking,
+) -> Result<(PreparedCode, Vec<Vec<offsets::Placed>>), Rejection> {
     let found = code.len() as u64;
     limits::at_most("code_bytes_max", 0, found, limits.code_bytes_max)?;
     let outline = scan::scan(code, limits)?;
@@ -134,17 +145,18 @@ fn prepare_checking(
         added_imports: TOUCH_IMPORTS.len() as u32,
         defined_functions: outline.functions.len() as u32,
     };
-    let (wasm, effort) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
+    let (wasm, effort, places) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;
     facts.effort = Effort {
         pages: memory::pages(&data),
         ..effort
     };
     let imports = outline.imports.iter();
     let imports = imports.map(|import| import.name.to_owned()).collect();
-    Ok(PreparedCode {
+    let prepared = PreparedCode {
         wasm,
         facts,
         data,
         imports,
-    })
+    };
+    Ok((prepared, places))
 }

@@ -8,6 +8,7 @@ use super::constant::Constant;
 use super::effort::{self, Effort};
 use super::function::{FunctionRewriter, shifted};
 use super::names;
+use super::offsets::Placed;
 use super::outline::Outline;
 use super::touch::{self, TOUCH_IMPORTS, TOUCH_MODULE};
 use super::types::Types;
@@ -42,18 +43,23 @@ fn mutable_globals(outline: &Outline<'_>) -> impl Iterator<Item = u32> {
         .map(|(index, _)| index)
 }
 
-/// Writes the module; beside it what there is to compile.
+/// Writes the module; beside it what there is to compile, and the places of operators, if wanted.
 pub(super) fn rewrite(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<(Vec<u8>, Effort), Rejection> {
+) -> Result<(Vec<u8>, Effort, Vec<Vec<Placed>>), Rejection> {
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
     let imports = imports(outline, touches)?;
-    let (code, hints, effort) = code(outline, word_size, limits, checking, &mut types)?;
+    let Written {
+        section: code,
+        hints,
+        effort,
+        places,
+    } = code(outline, word_size, limits, checking, &mut types)?;
     let names = names::kept(outline);
     let mut module = Module::new();
     add(&mut module, types.section(), types.section().is_empty());
@@ -83,7 +89,7 @@ pub(super) fn rewrite(
         data: Cow::Borrowed(&names),
     };
     add(&mut module, &section, names.is_empty());
-    Ok((module.finish(), effort))
+    Ok((module.finish(), effort, places))
 }
 
 fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
@@ -211,14 +217,22 @@ fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     Ok(section)
 }
 
-/// The functions, the hints for the branches of their checks, and what there is to compile.
+/// The functions, the hints for the branches of their checks, what there is to compile, and the places of operators in each
+/// function, if they are noted.
+struct Written {
+    section: CodeSection,
+    hints: BranchHints,
+    effort: Effort,
+    places: Vec<Vec<Placed>>,
+}
+
 fn code(
     outline: &Outline<'_>,
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
     types: &mut Types,
-) -> Result<(CodeSection, BranchHints, Effort), Rejection> {
+) -> Result<Written, Rejection> {
     let rewriter = FunctionRewriter {
         outline,
         height_global: height_index(outline),
@@ -227,6 +241,7 @@ fn code(
     };
     let first = shifted(outline.imports.len() as u32, 0);
     let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
+    let mut places = Vec::new();
     let mut effort = Effort {
         entries: effort::entries(outline),
         ..Effort::default()
@@ -241,11 +256,17 @@ fn code(
         if !code.hints.is_empty() {
             hints.function_hints(index, code.hints);
         }
+        places.extend(code.placed);
     }
     for nth in 0..TOUCH_IMPORTS.len() {
         section.function(&touch::bridge(outline.imports.len() as u32, nth));
     }
-    Ok((section, hints, effort))
+    Ok(Written {
+        section,
+        hints,
+        effort,
+        places,
+    })
 }
 
 /// What the encoder could not express: never so for a module the scan accepted, but no reason to panic.

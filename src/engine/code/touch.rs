@@ -6,6 +6,7 @@
 use super::WordSize;
 use super::access::{Access, pointer};
 use super::coverage::{Check, Place};
+use super::offsets::Placed;
 use wasm_encoder::{
     BlockType, BranchHint, FuncType, Function, Instruction, MemArg, MemoryType, ValType,
 };
@@ -78,21 +79,36 @@ pub(super) struct Code {
     pub checks: u64,
     /// Operands on the stack where they are, all together.
     pub operands: u64,
+    /// The places of operators, if somebody wants them.
+    pub placed: Option<Vec<Placed>>,
 }
 
 impl Code {
-    pub fn new(locals: Vec<(u32, ValType)>) -> Self {
+    pub fn new(locals: Vec<(u32, ValType)>, notes_places: bool) -> Self {
         Self {
             function: Function::new(locals),
             hints: Vec::new(),
             checks: 0,
             operands: 0,
+            placed: notes_places.then(Vec::new),
         }
     }
 
     pub fn emit(&mut self, instructions: &[Instruction<'_>]) {
         for instruction in instructions {
             self.function.instruction(instruction);
+        }
+    }
+
+    /// Notes the places of the operator just written, `from` where what belongs to it begins.
+    pub fn note(&mut self, from: u32, at: u32, original: u64, calls_import: bool) {
+        if let Some(placed) = &mut self.placed {
+            placed.push(Placed {
+                from,
+                at,
+                original,
+                calls_import,
+            });
         }
     }
 

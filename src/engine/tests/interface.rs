@@ -7,7 +7,8 @@ use crostata_abi::{ContractId, WASM_PAGE_BYTES};
 use super::Nothing;
 use crate::engine::runner::CallOutcome;
 use crate::engine::{
-    Backend, Call, Engine, ErrorKind, Fault, InstantiateError, Module, Protocol, Refusal, Runner,
+    Aids, Backend, Call, Engine, ErrorKind, Fault, InstantiateError, Module, Protocol, Refusal,
+    Runner,
 };
 
 const CONTRACT: ContractId = ContractId::from_bytes([1; 32]);
@@ -39,8 +40,12 @@ const MEMORIES: [&str; 2] = ["3 10", "i64 3 10"];
 fn engines() -> impl Iterator<Item = Arc<Engine<Nothing>>> {
     let protocol = Arc::new(Protocol::default());
     Backend::BUILT.iter().flat_map(move |backend| {
+        let interruptible = Aids {
+            interruptible: true,
+            ..Aids::default()
+        };
         let blocks = Engine::new(*backend, protocol.clone());
-        let queries = Engine::interruptible(*backend, protocol.clone());
+        let queries = Engine::aided(*backend, protocol.clone(), interruptible);
         [Arc::new(blocks.unwrap()), Arc::new(queries.unwrap())]
     })
 }
