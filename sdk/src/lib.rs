@@ -73,7 +73,7 @@ pub use crostata_abi::typed::Decode;
 pub use crostata_abi::{ContractError, ContractId, rkyv};
 pub use crostata_sdk_macros::{Storage, Stored, contract};
 pub use output::{emit, emit_raw, feed, feed_raw};
-pub use storage::{Map, Stored};
+pub use storage::{Map, Queue, Set, Stored, Vector};
 
 /// What the code made by [`macro@contract`] and [`debug!`] needs. Not for use by hand.
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! The boundary to the VM: the only `unsafe` code of the SDK.
 //!
-//! It holds the argument buffer, the imports, the heap that serialisation borrows from, the nodes of maps, and the
+//! It holds the argument buffer, the imports, the heap that serialisation borrows from, the nodes of maps and the leaves of vectors, and the
 //! cell of the contract's state. Everything it offers to the rest of the crate is safe, except the two
 //! accessors of [`State`], whose conditions the `#[contract]` attribute keeps.
 //!
@@ -15,6 +15,7 @@ pub mod nodes;
 mod scratch;
 #[cfg(target_family = "wasm")]
 mod sections;
+pub mod segments;
 mod state;
 
 pub use scratch::HeapScratch;

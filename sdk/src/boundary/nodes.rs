@@ -1,11 +1,12 @@
-//! The memory of a map's nodes.
+//! The memory of a map's nodes, of a queue's, and of those above a vector's leaves.
 //!
 //! A node is 1,016 bytes at a multiple of 1,024, so that it lies in one chunk of the proofs; the other eight are where allocators keep the
 //! size of what follows. Nodes that were given up are kept for the next that is needed: freed one by one, they would leave
 //! gaps that no aligned node fits into.
 //!
 //! What makes it safe: ids come from [`Nodes::allocate`] of the same `Nodes`, possibly through the bytes of a node, and are
-//! not used after [`Nodes::release`]. The map, which alone uses this module, keeps to that.
+//! not used after [`Nodes::release`]. The storage types, which alone use this module, keep to that. (A vector's nodes also hold ids of its
+//! leaves, which it reads through [`Segments`](super::segments::Segments) only.)
 
 use core::alloc::Layout;
 use core::num::NonZeroU64;
@@ -13,7 +14,7 @@ use core::num::NonZeroU64;
 /// Bytes of a node.
 pub const NODE_BYTES: usize = 1_016;
 /// What its address is a multiple of.
-const NODE_ALIGN: usize = 1_024;
+pub const NODE_ALIGN: usize = 1_024;
 
 /// The contents of a node.
 pub type NodeBytes = [u8; NODE_BYTES];
@@ -37,7 +38,17 @@ impl NodeId {
         self.0.get().to_le_bytes()
     }
 
-    fn pointer(self) -> *mut NodeBytes {
+    /// The node at this address.
+    pub(super) const fn at(address: NonZeroU64) -> Self {
+        Self(address)
+    }
+
+    /// The node so many places behind this one.
+    pub(super) fn after(self, nodes: u64) -> Self {
+        Self(self.0.saturating_add(nodes * NODE_ALIGN as u64))
+    }
+
+    pub(super) fn pointer(self) -> *mut NodeBytes {
         core::ptr::with_exposed_provenance_mut(self.0.get() as usize)
     }
 }
@@ -91,6 +102,17 @@ impl Nodes {
         Some(id)
     }
 
+    /// How many nodes were given up.
+    #[cfg(test)]
+    pub fn released_len(&self) -> usize {
+        let follow = |id: &NodeId| {
+            let mut next = [0; 8];
+            next.copy_from_slice(&self.node(*id)[..8]);
+            NonZeroU64::new(u64::from_le_bytes(next)).map(NodeId)
+        };
+        core::iter::successors(self.released, follow).count()
+    }
+
     /// Frees the nodes that were given up.
     pub fn free_released(&mut self) {
         while let Some(id) = self.take_released() {
@@ -126,7 +148,7 @@ fn allocate() -> NodeId {
     // SAFETY: the layout has a size.
     let start = unsafe { alloc::alloc::alloc_zeroed(LAYOUT) };
     match NonZeroU64::new(start.expose_provenance() as u64) {
-        Some(address) => NodeId(address),
+        Some(address) => NodeId::at(address),
         None => alloc::alloc::handle_alloc_error(LAYOUT),
     }
 }

@@ -1,13 +1,16 @@
 //! A map in the contract's memory whose lookups can be proven.
 
 use core::fmt;
+use core::iter::FusedIterator;
 use core::marker::PhantomData;
+use core::ops::{Bound, RangeBounds};
 
-use crate::boundary::nodes::{NodeId, Nodes};
+use crate::boundary::nodes::Nodes;
 
 use super::layout::{Declared, Type};
 use super::nodes::{Shape, count, level};
-use super::tree::{self, Place, Way};
+use super::places::Places;
+use super::tree::{self, Place};
 use super::values::Stored;
 
 /// A map from keys to values of fixed size, ordered by keys.
@@ -130,15 +133,36 @@ impl<K: Stored, V: Stored> Map<K, V> {
 
     /// The entries, by ascending keys.
     pub fn iter(&self) -> Iter<'_, K, V> {
-        let mut iter = Iter {
+        Iter {
             map: self,
-            way: Way::new(),
-            next: None,
-        };
-        if let Some(root) = self.nodes.root() {
-            iter.descend(root);
+            places: Places::all(&self.nodes, Self::SHAPE),
         }
-        iter
+    }
+
+    /// The entries whose keys lie within bounds, by ascending keys; none if the bounds are the wrong way round. It reads no node that it
+    /// does not come to.
+    ///
+    /// ```
+    /// # use crostata_sdk::Map;
+    /// let mut prices: Map<u64, u8> = Map::new();
+    /// (0..100).for_each(|time| _ = prices.insert(time * 10, 1));
+    /// let keys = prices.range(15..=30).map(|(time, _)| time);
+    /// assert_eq!(keys.collect::<Vec<_>>(), [20, 30]);
+    /// ```
+    pub fn range<R: RangeBounds<K>>(&self, bounds: R) -> Range<'_, K, V, R> {
+        let (nodes, shape) = (&self.nodes, Self::SHAPE);
+        let from =
+            |key: &K, is_behind| key.with_key(|key| Places::from_key(nodes, shape, key, is_behind));
+        let places = match bounds.start_bound() {
+            Bound::Unbounded => Places::all(nodes, shape),
+            Bound::Included(key) => from(key, false),
+            Bound::Excluded(key) => from(key, true),
+        };
+        Range {
+            map: self,
+            places: Some(places),
+            bounds,
+        }
     }
 
     fn value(&self, place: Place) -> V {
@@ -193,54 +217,48 @@ impl<'a, K: Stored, V: Stored> IntoIterator for &'a Map<K, V> {
 /// The entries of a [`Map`], by ascending keys. It does not allocate.
 pub struct Iter<'a, K: Stored, V: Stored> {
     map: &'a Map<K, V>,
-    way: Way,
-    next: Option<Place>,
-}
-
-impl<K: Stored, V: Stored> Iter<'_, K, V> {
-    /// Goes to the first entry below `node`.
-    fn descend(&mut self, mut node: NodeId) {
-        let nodes = &self.map.nodes;
-        while level(nodes.node(node)) > 0 {
-            self.way.push(node, 0);
-            node = Map::<K, V>::SHAPE.child(nodes.node(node), 0);
-        }
-        self.next = Some(Place {
-            leaf: node,
-            index: 0,
-        });
-    }
-
-    /// Goes to the first entry behind the leaf that was last gone to.
-    fn ascend(&mut self) {
-        self.next = None;
-        while let Some((parent, child)) = self.way.pop() {
-            let node = self.map.nodes.node(parent);
-            if child < count(node) {
-                self.way.push(parent, child + 1);
-                return self.descend(Map::<K, V>::SHAPE.child(node, child + 1));
-            }
-        }
-    }
+    places: Places<'a>,
 }
 
 impl<K: Stored, V: Stored> Iterator for Iter<'_, K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<(K, V)> {
-        let place = self.next?;
-        let entry = self.map.entry(place);
-        let Place { leaf, index } = place;
-        match index + 1 < count(self.map.nodes.node(leaf)) {
-            true => {
-                let index = index + 1;
-                self.next = Some(Place { leaf, index });
-            }
-            false => self.ascend(),
-        }
-        Some(entry)
+        self.places.next().map(|place| self.map.entry(place))
     }
 }
+
+impl<K: Stored, V: Stored> FusedIterator for Iter<'_, K, V> {}
+
+/// The entries of a [`Map`] whose keys lie within bounds, by ascending keys. It does not allocate.
+pub struct Range<'a, K: Stored, V: Stored, R> {
+    map: &'a Map<K, V>,
+    /// None once a key was above the bounds.
+    places: Option<Places<'a>>,
+    bounds: R,
+}
+
+impl<K: Stored, V: Stored, R: RangeBounds<K>> Iterator for Range<'_, K, V, R> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        let places = self.places.as_mut()?;
+        let place = places.next()?;
+        let key = places.key(place);
+        let is_within = match self.bounds.end_bound() {
+            Bound::Unbounded => true,
+            Bound::Included(end) => end.with_key(|end| key <= end),
+            Bound::Excluded(end) => end.with_key(|end| key < end),
+        };
+        if !is_within {
+            self.places = None;
+            return None;
+        }
+        Some(self.map.entry(place))
+    }
+}
+
+impl<K: Stored, V: Stored, R: RangeBounds<K>> FusedIterator for Range<'_, K, V, R> {}
 
 #[cfg(test)]
 impl<K: Stored, V: Stored> Map<K, V> {

@@ -65,15 +65,25 @@
 //! ```
 
 mod layout;
-mod map;
+pub mod map;
 mod nodes;
+mod places;
+pub mod queue;
+#[cfg(test)]
+mod sequence_tests;
+pub mod set;
+mod spine;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod values;
+pub mod vector;
 
 pub use layout::{Declared, Field, Type};
 #[doc(hidden)]
 pub use layout::{refuse_large, section, section_bytes};
-pub use map::{Iter, Map};
+pub use map::Map;
+pub use queue::Queue;
+pub use set::Set;
 pub use values::{KEY_BYTES_MAX, Stored};
+pub use vector::Vector;

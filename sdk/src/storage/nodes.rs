@@ -60,6 +60,16 @@ impl Shape {
         shape
     }
 
+    /// Entries that a leaf has room for.
+    pub const fn entries_max(self) -> usize {
+        self.room(0).keys_max
+    }
+
+    /// Children that a node above the leaves has room for.
+    pub const fn children_max(self) -> usize {
+        self.room(1).keys_max + 1
+    }
+
     const fn room(self, level: u16) -> Room {
         let parts = NODE_BYTES - HEAD_BYTES;
         let key_bytes = self.key_bytes;
@@ -144,6 +154,20 @@ impl Shape {
         self.insert_key(leaf, index, key);
         leaf.copy_within(room.part(index)..room.part(count), room.part(index + 1));
         leaf[room.part(index)..room.part(index + 1)].fill(0);
+    }
+
+    /// Puts a key behind the last of a leaf that is not full. The room of its value is left as it is.
+    pub fn append_key(self, leaf: &mut NodeBytes, key: &[u8]) {
+        let count = count(leaf);
+        self.set_key(leaf, count, key);
+        set_count(leaf, count + 1);
+    }
+
+    /// Leaves the first `len` keys of a node, with what belongs to them. Writes nothing if there are no more.
+    pub fn truncate(self, node: &mut NodeBytes, len: usize) {
+        if len < count(node) {
+            set_count(node, len);
+        }
     }
 
     /// Puts a key and the child behind it into a node that is not full.
@@ -241,6 +265,12 @@ impl Shape {
         set_count(left, before + added);
     }
 
+    /// Makes an empty node have one child.
+    pub fn make_lone(self, node: &mut NodeBytes, level: u16, child: NodeId) {
+        set_head(node, 0, level);
+        self.set_child(node, 0, child);
+    }
+
     /// Makes an empty node the root over two.
     pub fn make_root(
         self,
@@ -250,10 +280,14 @@ impl Shape {
         key: &[u8],
         right: NodeId,
     ) {
-        set_head(root, 0, level);
-        self.set_child(root, 0, left);
+        self.make_lone(root, level, left);
         self.insert_child(root, 0, key, right);
     }
+}
+
+/// Makes a leaf have no entries.
+pub fn make_empty(leaf: &mut NodeBytes) {
+    set_head(leaf, 0, 0);
 }
 
 pub fn count(node: &NodeBytes) -> usize {
