@@ -90,6 +90,8 @@ mod region;
 mod session;
 mod state;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod vm;
 
 pub use block::{

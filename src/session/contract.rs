@@ -26,7 +26,7 @@ pub struct ContractDataBuilder(ContractData);
 
 impl ContractData {
     /// The id that the contract gets: the given one, or the default.
-    pub(super) fn id(&self, code_hash: &CodeHash) -> ContractId {
+    pub(crate) fn id(&self, code_hash: &CodeHash) -> ContractId {
         self.contract_id.unwrap_or_else(|| {
             let owner = self.owner.as_deref().unwrap_or(&[]);
             let argument = self

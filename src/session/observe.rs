@@ -178,6 +178,18 @@ impl Session {
         before
     }
 
+    /// Offers a query to this session's contracts from here on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn offer_query(
+        &mut self,
+        name: String,
+        query: impl crate::engine::HostQuery + 'static,
+    ) -> Result<(), Error> {
+        let queries = &mut self.context_mut()?.queries;
+        std::sync::Arc::make_mut(queries).insert(name, query);
+        Ok(())
+    }
+
     fn note_datum(&mut self, name: String, before: Option<Vec<u8>>) {
         self.journal.note(|| Change::Datum { name, before });
     }

@@ -24,7 +24,7 @@ pub struct Runtime {
     protocol_text: Arc<str>,
     fingerprint: Fingerprint,
     modules: Modules<Context>,
-    accepted: Mutex<Accepted>,
+    accepted: Arc<Mutex<Accepted>>,
     shared: Arc<Shared>,
     /// The same with an engine whose calls can have deadlines, once somebody asked for it.
     interruptible: OnceLock<Arc<Self>>,
@@ -131,11 +131,29 @@ impl Runtime {
             engine,
             fingerprint: Fingerprint::of_text(protocol_text.as_bytes()),
             protocol_text,
-            accepted: Mutex::default(),
+            accepted: Arc::default(),
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
         }
+    }
+
+    /// The same engine and compiled code for the commits of another store, whose cache of compiled code is this one's.
+    pub fn beside(&self, shared: Arc<Shared>) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            protocol_text: self.protocol_text.clone(),
+            fingerprint: self.fingerprint,
+            modules: self.modules.clone(),
+            accepted: self.accepted.clone(),
+            shared,
+            interruptible: OnceLock::new(),
+        }
+    }
+
+    /// What the runtimes of one VM share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Lets one unit of time pass for sessions with deadlines.

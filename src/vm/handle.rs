@@ -17,8 +17,8 @@ use crate::engine::{
 use crate::memory::{Images, Page};
 use crate::session::{Base, CompiledCode, HostQueries, Runtime, Session, SessionData, Shared};
 use crate::state::{
-    CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, ProofItem,
-    Snapshot, VerifyProgress, VerifyReport,
+    CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, LogConfig,
+    ProofItem, Snapshot, VerifyProgress, VerifyReport,
 };
 use crate::store::files::{Files, OsFiles};
 use crate::store::{RecoveryReport, Store};
@@ -97,6 +97,36 @@ impl VM {
     pub fn with_files(files: Arc<dyn Files>, config: Config) -> Result<Self, OpenVmError> {
         let artifacts = ArtifactDirectory::Nowhere;
         Self::open_files(Directory::Kept(files.path()), files, config, artifacts)
+    }
+
+    /// Opens a VM over other files that shares this one's protocols, engines, compiled code and cache of pages: it opens in microseconds, and
+    /// each code is compiled once for all of them. For tests, which want many. Commits and sessions are its own; host queries are
+    /// those that this one has now; [`is_healthy`](Self::is_healthy) is one answer for all.
+    ///
+    /// # Errors
+    /// [`OpenVmError::State`].
+    pub fn beside(&self, files: Arc<dyn Files>, log: LogConfig) -> Result<Self, OpenVmError> {
+        let directory = Directory::Kept(files.path());
+        let (commits, recovery) = Commits::open(files, log)?;
+        let commits = Arc::new(commits);
+        let shared = self.first().shared();
+        let shared = Arc::new(Shared {
+            backend: shared.backend,
+            commits: commits.clone(),
+            images: shared.images.clone(),
+            artifacts: shared.artifacts.clone(),
+        });
+        let runtimes = self.runtimes.iter();
+        let runtimes = runtimes.map(|runtime| Arc::new(runtime.beside(shared.clone())));
+        Ok(Self {
+            directory,
+            commits,
+            runtimes: runtimes.collect(),
+            compiled: self.compiled.clone(),
+            queries: self.queries.clone(),
+            layouts: Layouts::new(),
+            recovery,
+        })
     }
 
     fn open(directory: Directory, config: Config) -> Result<Self, OpenVmError> {

@@ -104,6 +104,17 @@ impl<H: Host> Artifacts<H> {
     }
 }
 
+impl<H: Host> Clone for Modules<H> {
+    fn clone(&self) -> Self {
+        Self {
+            artifacts: self.artifacts.clone(),
+            engine: self.engine.clone(),
+            stamp: self.stamp.clone(),
+            number: self.number,
+        }
+    }
+}
+
 impl<H: Host> Modules<H> {
     /// The modules of an engine with this backend.
     pub fn new(artifacts: Arc<Artifacts<H>>, backend: Backend, engine: Arc<Engine<H>>) -> Self {

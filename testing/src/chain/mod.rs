@@ -1,0 +1,343 @@
+//! The chain of a test: deployments, calls, and everything around them.
+
+mod account;
+mod block;
+mod called;
+mod deploy;
+mod labels;
+mod text;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex};
+
+pub use account::Account;
+pub use block::Block;
+pub use called::{Called, Event, Failed};
+pub use crostata_abi::typed::{CodecError, Decode, Encode};
+pub use deploy::{Code, Deploy, Deployed};
+
+use crostata_abi::ContractId;
+use crostata_abi::typed::encode;
+
+use crate::machine::{
+    Answers, Base, Call, ContractFacts, Machine, MachineError, Request, Response,
+};
+use account::Accounts;
+use labels::Labels;
+
+/// The gas limit of calls, unless another one is set: more than any test's call needs.
+const GAS_LIMIT: u64 = 10_000_000_000;
+
+/// A chain of a test: contracts are deployed and called on it, one after another, and nobody else sees it.
+///
+/// What a test expects is said by the [`Called`] that a call gives.
+pub struct Chain<M: Machine> {
+    shared: Shared,
+    accounts: Accounts,
+    gas_limit: u64,
+    deployments: u64,
+    _machine: PhantomData<fn() -> M>,
+}
+
+/// What calls keep of the chain that they ran on.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    machine: Arc<Mutex<dyn Machine>>,
+    labels: Labels,
+}
+
+/// A moment of a chain that it can return to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a savepoint is there to roll back to"]
+pub struct Savepoint {
+    number: u64,
+    accounts: usize,
+}
+
+impl<M: Machine> fmt::Debug for Chain<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chain")
+            .field("labels", &self.shared.labels)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Machine + 'static> Default for Chain<M> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Machine + 'static> Chain<M> {
+    /// An empty chain.
+    ///
+    /// # Panics
+    /// When the machine does not start, saying why. [`start`](Self::start) gives the error.
+    #[track_caller]
+    pub fn new() -> Self {
+        expect(Self::start(&Base::Empty))
+    }
+
+    /// A chain over a state: none, a commit of a node's store, or an export.
+    ///
+    /// # Errors
+    /// [`MachineError`] when the state can not be had, or the machine does not start.
+    pub fn start(base: &Base) -> Result<Self, MachineError> {
+        let machine = M::start(base, Arc::new(NoAnswers))?;
+        Ok(Self {
+            shared: Shared {
+                machine: Arc::new(Mutex::new(machine)),
+                labels: Labels::default(),
+            },
+            accounts: Accounts::default(),
+            gas_limit: GAS_LIMIT,
+            deployments: 0,
+            _machine: PhantomData,
+        })
+    }
+
+    /// Sets the gas limit of deployments and calls from here on.
+    pub fn set_gas_limit(&mut self, gas_limit: u64) {
+        self.gas_limit = gas_limit;
+    }
+
+    /// Deploys a contract, once everything about it is said: see [`Deploy`].
+    pub fn deploy(&mut self, code: impl Into<Code>) -> Deploy<'_, M> {
+        Deploy::new(self, code.into())
+    }
+
+    /// Calls a function with a typed argument and result, as nobody: the contract's `caller()` is none.
+    #[track_caller]
+    pub fn call<A: Encode, R: Decode>(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: &A,
+    ) -> Called<R> {
+        let argument = encoded(function, argument);
+        self.call_bytes(contract, function, argument).decoded()
+    }
+
+    /// Calls a function with an argument and result of bytes, as nobody.
+    #[track_caller]
+    pub fn call_raw(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: impl Into<Vec<u8>>,
+    ) -> Called<Vec<u8>> {
+        self.call_bytes(contract, function, argument.into())
+    }
+
+    /// Calls a function as an account: the contract's `caller()` is the account's id.
+    ///
+    /// The account is a contract that hands the call on. Failure, frames and gas told are those of the call itself; entering a contract
+    /// is paid by its caller, and so not in this gas. The trace shows the account above the call.
+    #[track_caller]
+    pub fn call_as<A: Encode, R: Decode>(
+        &mut self,
+        account: &Account,
+        contract: ContractId,
+        function: &str,
+        argument: &A,
+    ) -> Called<R> {
+        let argument = encoded(function, argument);
+        self.call_bytes_as(account, contract, function, &argument)
+            .decoded()
+    }
+
+    /// Calls a function as an account, with an argument and result of bytes.
+    #[track_caller]
+    pub fn call_raw_as(
+        &mut self,
+        account: &Account,
+        contract: ContractId,
+        function: &str,
+        argument: impl AsRef<[u8]>,
+    ) -> Called<Vec<u8>> {
+        self.call_bytes_as(account, contract, function, argument.as_ref())
+    }
+
+    #[track_caller]
+    fn call_bytes(
+        &mut self,
+        contract: ContractId,
+        function: &str,
+        argument: Vec<u8>,
+    ) -> Called<Vec<u8>> {
+        let call = Call {
+            contract,
+            function: function.to_owned(),
+            argument,
+            gas_limit: self.gas_limit,
+        };
+        let answer = expect(self.shared.called(call));
+        Called::new(&self.shared, contract, function, answer)
+    }
+
+    /// Marks this moment. Savepoints nest, and cost nothing until something changes.
+    #[track_caller]
+    pub fn savepoint(&mut self) -> Savepoint {
+        let accounts = self.accounts.deployed();
+        match expect(self.shared.ask(Request::Savepoint)) {
+            Response::Savepoint(number) => Savepoint { number, accounts },
+            other => fail(MachineError::unexpected("Savepoint", &other)),
+        }
+    }
+
+    /// Makes everything what it was at a savepoint, which is gone then, as those after it: contracts, their memories, block data.
+    /// What mocks counted stays.
+    ///
+    /// # Panics
+    /// When the savepoint is gone.
+    #[track_caller]
+    pub fn rollback(&mut self, savepoint: Savepoint) {
+        let number = savepoint.number;
+        let request = Request::Rollback { savepoint: number };
+        expect(self.shared.done(request));
+        self.accounts.undeploy(savepoint.accounts);
+    }
+
+    /// Forgets a savepoint and those after it, keeping what happened since.
+    ///
+    /// # Panics
+    /// When the savepoint is gone.
+    #[track_caller]
+    pub fn release(&mut self, savepoint: Savepoint) {
+        let number = savepoint.number;
+        expect(self.shared.done(Request::Release { savepoint: number }));
+    }
+
+    /// Names a contract in all texts, and for [`labelled`](Self::labelled). Deploying with a label does that.
+    #[track_caller]
+    pub fn label(&mut self, contract: ContractId, name: impl Into<String>) {
+        expect(self.shared.label(contract, name.into()));
+    }
+
+    /// The contract or account with this label.
+    ///
+    /// # Panics
+    /// When there is none, saying which there are.
+    #[track_caller]
+    pub fn labelled(&self, name: &str) -> ContractId {
+        match self.shared.labels.id(name) {
+            Some(contract) => contract,
+            None => panic!(
+                "nothing is labelled `{name}`; labels are: {}",
+                self.shared.labels.names().join(", ")
+            ),
+        }
+    }
+
+    /// What is known of a contract; none if there is none of this id.
+    #[track_caller]
+    pub fn contract(&self, contract: ContractId) -> Option<ContractFacts> {
+        match expect(self.shared.ask(Request::Contract { contract })) {
+            Response::Contract(facts) => facts,
+            other => fail(MachineError::unexpected("Contract", &other)),
+        }
+    }
+
+    /// The state's root.
+    #[track_caller]
+    pub fn root(&self) -> [u8; 32] {
+        let bytes = expect(self.shared.bytes(Request::Root));
+        match bytes.and_then(|bytes| bytes.try_into().ok()) {
+            Some(root) => root,
+            None => fail(MachineError::Lost {
+                reason: "it gave no root".to_owned(),
+            }),
+        }
+    }
+
+    /// 4,096 bytes of a contract's memory; none if it has not so many pages.
+    #[track_caller]
+    pub fn page(&self, contract: ContractId, page: u32) -> Option<Vec<u8>> {
+        expect(self.shared.bytes(Request::Page { contract, page }))
+    }
+
+    /// The debug messages of contracts since the last time, each with who wrote it.
+    #[track_caller]
+    pub fn take_messages(&mut self) -> Vec<(ContractId, String)> {
+        match expect(self.shared.ask(Request::TakeMessages)) {
+            Response::Messages(messages) => messages
+                .into_iter()
+                .map(|(id, text)| (ContractId::from_bytes(id), text))
+                .collect(),
+            other => fail(MachineError::unexpected("TakeMessages", &other)),
+        }
+    }
+}
+
+impl Shared {
+    pub fn ask(&self, request: Request) -> Result<Response, MachineError> {
+        match self.machine.try_lock() {
+            Ok(mut machine) => machine.ask(request),
+            // A lock that a panic of another request left behind: what the machine is then, it says itself.
+            Err(std::sync::TryLockError::Poisoned(lock)) => lock.into_inner().ask(request),
+            Err(std::sync::TryLockError::WouldBlock) => Err(MachineError::Refused {
+                asked: "a request while another one runs".to_owned(),
+                reason: "the chain can not be used from within a mock's answer, nor from two threads at once"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    fn done(&self, request: Request) -> Result<(), MachineError> {
+        match self.ask(request)? {
+            Response::Done => Ok(()),
+            other => Err(MachineError::unexpected("a request", &other)),
+        }
+    }
+
+    fn bytes(&self, request: Request) -> Result<Option<Vec<u8>>, MachineError> {
+        match self.ask(request)? {
+            Response::Bytes(bytes) => Ok(bytes),
+            other => Err(MachineError::unexpected("a request for bytes", &other)),
+        }
+    }
+
+    fn called(&self, call: Call) -> Result<crate::machine::CallAnswer, MachineError> {
+        match self.ask(Request::Call(call))? {
+            Response::Called(answer) => Ok(answer),
+            other => Err(MachineError::unexpected("Call", &other)),
+        }
+    }
+
+    fn label(&self, contract: ContractId, name: String) -> Result<(), MachineError> {
+        self.labels.insert(contract, name.clone());
+        self.done(Request::Label { contract, name })
+    }
+}
+
+struct NoAnswers;
+
+impl Answers for NoAnswers {
+    fn answer(&self, query: &str, _: &[u8]) -> Result<Vec<u8>, String> {
+        Err(format!("there is no host query `{query}`"))
+    }
+}
+
+#[track_caller]
+fn encoded<A: Encode>(function: &str, argument: &A) -> Vec<u8> {
+    match encode(argument) {
+        Ok(bytes) => bytes,
+        Err(error) => panic!("the argument of `{function}`: {error}"),
+    }
+}
+
+/// The value; a test that can not go on says why, at its own line.
+#[track_caller]
+pub(crate) fn expect<T>(result: Result<T, MachineError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => fail(error),
+    }
+}
+
+#[track_caller]
+fn fail(error: MachineError) -> ! {
+    panic!("{error}")
+}

@@ -1,0 +1,15 @@
+//! Tests of contracts: a [`Chain`] that deploys and calls them, accounts with names, time, savepoints, mocks, and assertions whose
+//! messages show what happened.
+//!
+//! What runs the contracts is a [`Machine`](machine::Machine). This crate has none, so that what depends on it
+//! compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
+
+pub mod chain;
+pub mod machine;
+
+pub use chain::{
+    Account, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed, Encode, Event,
+    Failed, Savepoint,
+};
+pub use crostata_abi::ContractId;
+pub use crostata_proof::receipt::Outcome;

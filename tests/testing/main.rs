@@ -1,0 +1,3 @@
+//! `crostata::testing`: what an author of contracts relies on in tests.
+
+mod chains;
