@@ -30,6 +30,8 @@ pub struct Runtime {
     interruptible: OnceLock<Arc<Self>>,
     /// The same with an engine whose failures tell their places in the code, once somebody asked for it.
     located: OnceLock<Arc<Self>>,
+    /// The runtime over another store whose engines and compiled code these are.
+    origin: Option<Arc<Self>>,
 }
 
 /// What the runtimes of one VM share.
@@ -90,7 +92,7 @@ impl Runtime {
             interruptible: true,
             ..self.engine.aids()
         };
-        self.variant(&self.interruptible, aids)
+        self.variant(|runtime| &runtime.interruptible, aids)
     }
 
     /// The runtime for sessions whose failures tell their places in the code, under the same protocol and over the same commits.
@@ -102,18 +104,28 @@ impl Runtime {
             located: true,
             ..self.engine.aids()
         };
-        self.variant(&self.located, aids)
+        self.variant(|runtime| &runtime.located, aids)
     }
 
-    fn variant(&self, known: &OnceLock<Arc<Self>>, aids: Aids) -> Result<Arc<Self>, EngineError> {
-        if let Some(runtime) = known.get() {
+    fn variant(
+        &self,
+        known: fn(&Self) -> &OnceLock<Arc<Self>>,
+        aids: Aids,
+    ) -> Result<Arc<Self>, EngineError> {
+        if let Some(runtime) = known(self).get() {
             return Ok(runtime.clone());
         }
         let shared = self.shared.clone();
-        let engine = Engine::aided(shared.backend, self.engine.protocol().clone(), aids)?;
-        let made = Arc::new(Self::over(shared, engine, self.protocol_text.clone()));
+        let made = match &self.origin {
+            Some(origin) => origin.variant(known, aids)?.beside(shared),
+            None => {
+                let protocol = self.engine.protocol().clone();
+                let engine = Engine::aided(shared.backend, protocol, aids)?;
+                Self::over(shared, engine, self.protocol_text.clone())
+            }
+        };
         // Another thread may have been faster.
-        Ok(known.get_or_init(|| made).clone())
+        Ok(known(self).get_or_init(|| Arc::new(made)).clone())
     }
 
     /// The variants that somebody asked for.
@@ -135,11 +147,12 @@ impl Runtime {
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
+            origin: None,
         }
     }
 
     /// The same engine and compiled code for the commits of another store, whose cache of compiled code is this one's.
-    pub fn beside(&self, shared: Arc<Shared>) -> Self {
+    pub fn beside(self: &Arc<Self>, shared: Arc<Shared>) -> Self {
         Self {
             engine: self.engine.clone(),
             protocol_text: self.protocol_text.clone(),
@@ -148,6 +161,8 @@ impl Runtime {
             accepted: self.accepted.clone(),
             shared,
             interruptible: OnceLock::new(),
+            located: OnceLock::new(),
+            origin: Some(self.clone()),
         }
     }
 
