@@ -107,8 +107,8 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{
-    CodeHash, CommitId, ContextDigest, Root, StateProof, Value, ValueLookupError, ValuePath,
-    ValueProof, VerifyError, WordSize,
+    CodeHash, CommitId, ContextDigest, ContractRecord, Root, StateProof, Value, ValueLookupError,
+    ValuePath, ValueProof, VerifyError, WordSize,
 };
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
@@ -139,8 +139,8 @@ pub use state::{
     TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
-    BinariesConfig, BinariesProgress, BinaryError, Config, Export, Import, OpenVmError, ProofError,
-    ProveValueError, RecompileError, SessionError, Told, VM,
+    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Export, Import, OpenVmError,
+    ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
