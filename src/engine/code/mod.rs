@@ -73,7 +73,7 @@ pub use features::features;
 pub use layout::storage_layout;
 pub use limits::CodeLimits;
 pub use offsets::OffsetMap;
-pub use probe::{BULK, GROWTH, PROBE_IMPORTS, added_imports};
+pub use probe::{BULK, added_imports};
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
 #[allow(unused_imports, reason = "for who defines the host functions")]

@@ -27,9 +27,7 @@ pub(super) fn kept(outline: &Outline<'_>) -> Vec<u8> {
     // wasmtime copies a name for every frame it shows: only sections whose names are all short are kept.
     section
         .filter(|section| longest_function_name(section.data()) <= NAME_BYTES_MAX)
-        .map_or_else(Vec::new, |section| {
-            subsections(section.data(), outline)
-        })
+        .map_or_else(Vec::new, |section| subsections(section.data(), outline))
 }
 
 /// The longest function name; of a section that can not be read, more than any.

@@ -51,13 +51,14 @@ pub struct Original {
 }
 
 impl OffsetMap {
-    /// The map of this code.
+    /// The map of this code, rewritten with probes or without.
     ///
     /// # Errors
     /// [`Rejection`] if it is no code that was ever deployed.
-    pub fn of_code(code: &[u8], limits: &CodeLimits) -> Result<Self, Rejection> {
+    pub fn of_code(code: &[u8], limits: &CodeLimits, probed: bool) -> Result<Self, Rejection> {
         let checking = Checking {
             notes_places: true,
+            probed,
             ..Checking::default()
         };
         let imports = scan::scan(code, limits)?.imports.len() as u32;
