@@ -375,7 +375,7 @@ fn gas_is_what_it_was() {
 fn profiled_gas_is_the_same() {
     let limits = |spent: u64| {
         let around = [spent + 2, spent + 1, spent, spent - 1, spent - 2];
-        let below = (1..32).map(|part| spent / 32 * part + part * 7);
+        let below = (1..8).map(|part| spent / 8 * part + part * 7);
         around.into_iter().chain(below).collect()
     };
     for backend in Backend::BUILT {
