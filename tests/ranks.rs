@@ -14,8 +14,9 @@ const RANKS: &[(&str, u32)] = &[
     ("session", 5),
     ("vm", 6),
     ("block", 7),
-    ("testing", 8),
-    ("serve", 8),
+    ("inspect", 8),
+    ("testing", 9),
+    ("serve", 9),
 ];
 
 fn rank(room: &str) -> Option<u32> {
