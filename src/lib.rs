@@ -85,6 +85,8 @@ compile_error!(
 
 mod block;
 mod engine;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod memory;
 mod region;
 mod session;
