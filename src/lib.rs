@@ -85,6 +85,8 @@ compile_error!(
 
 mod block;
 mod engine;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 mod memory;
 mod region;
 mod session;
@@ -114,8 +116,9 @@ pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserv
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
     CallLimits, CodePosition, CompileError, CompileWork, EngineError, ErrorKind, Failure, Fault,
-    Fingerprint, FrameStart, GasSplit, HostQuery, Inspection, OperatorPrices, PriceTooHigh,
-    Protocol, ProtocolTextError, QueryError, Refusal, Schedule,
+    Fingerprint, FrameStart, GasSplit, HostQuery, Inspection, OperatorPrices, PROFILE_PIECES_MAX,
+    PROFILE_STACKS_MAX, PriceTooHigh, Profile, ProfileGas, ProfilePiece, ProfileSite, ProfileStack,
+    Protocol, ProtocolTextError, QueryError, ReachedPiece, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
 #[doc(hidden)]

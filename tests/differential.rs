@@ -13,6 +13,8 @@
 //! | `CROSTATA_DIFFERENTIAL_SEED` | the first seed |
 //! | `CROSTATA_DIFFERENTIAL_CASE` | a file `.wasm` with its `.txt`, to be replayed |
 //!
+//! A fifth of the modules runs in profiled sessions, too, which must be the same (P8).
+//!
 //! A case on which somebody disagrees is written to `target/differential`. Those in `tests/differential/cases` are replayed always.
 
 #[path = "differential/campaign.rs"]
@@ -41,6 +43,7 @@ mod statements;
 mod wrap;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use campaign::{Lanes, run, run_seeds};
 use case::Case;
@@ -162,4 +165,41 @@ fn a_planted_price_is_found() {
         let stores = ran.seen.iter().any(|seen| seen.ended.is_ok());
         assert!(difference.is_some() || !stores, "{}", case.name);
     }
+}
+
+/// Runs a case without a profile and with one on each backend; how many calls it makes.
+fn compare(plain: &Lane, profiled: &[Lane], case: &Case) -> usize {
+    let told = plain.run(case).unwrap();
+    for lane in profiled {
+        let difference = told.difference(&lane.run(case).unwrap());
+        assert_eq!(difference, None, "{}", case.name);
+    }
+    match told {
+        Told::Ran(ran) => ran.seen.len(),
+        Told::Rejected(_) => 0,
+    }
+}
+
+/// P8: random modules, 32-bit and 64-bit, do the same in profiled sessions, with limits around what they spend, too; and their profiles
+/// add up.
+#[test]
+fn random_contracts_spend_the_same_when_profiled() {
+    let modules = from_environment("CROSTATA_DIFFERENTIAL_MODULES").unwrap_or(MODULES) / 5;
+    let first = from_environment("CROSTATA_DIFFERENTIAL_SEED").unwrap_or(0);
+    let plain = Lane::of(Backend::default());
+    let profiled = Backend::BUILT.iter().copied().map(Lane::of);
+    let profiled: Vec<Lane> = profiled.map(Lane::profiled).collect();
+    let (next, calls) = (AtomicU64::new(first), AtomicU64::new(0));
+    let work = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= first + modules {
+            return;
+        }
+        let made = compare(&plain, &profiled, &generate::case(seed));
+        calls.fetch_add(made as u64, Ordering::Relaxed);
+    };
+    std::thread::scope(|scope| (0..2).for_each(|_| drop(scope.spawn(work))));
+    let calls = calls.into_inner();
+    println!("{modules} modules, {calls} calls");
+    assert!(calls >= 4 * modules);
 }

@@ -44,10 +44,12 @@ fn id(name: &str) -> ContractId {
 struct Book {
     session: Session,
     lines: String,
+    /// Limits with which calls are tried that would spend so much.
+    limits: fn(u64) -> Vec<u64>,
 }
 
 impl Book {
-    fn new(backend: Backend) -> Self {
+    fn new(backend: Backend, profiled: bool, limits: fn(u64) -> Vec<u64>) -> Self {
         let config = Config {
             backend,
             ..Config::default()
@@ -56,9 +58,11 @@ impl Book {
         let hash = |bytes: &[u8]| Ok([bytes.len() as u8; 32].to_vec());
         vm.register_host_query("hash", PricedQuery::new(5_000, hash));
         let data = SessionData::builder().insert("height", &77u64).unwrap();
+        let data = if profiled { data.profiled() } else { data };
         Self {
             session: vm.session(data).unwrap(),
             lines: String::new(),
+            limits,
         }
     }
 
@@ -92,8 +96,10 @@ impl Book {
         let (ok, spent) = self.once(name, function, argument, LIMIT).unwrap();
         self.session.rollback(before).unwrap();
         if ok == "Success" {
-            for limit in [spent, spent / 2] {
+            for limit in (self.limits)(spent) {
+                let before = self.session.savepoint().unwrap();
                 let end = self.once(name, function, argument, limit).unwrap();
+                self.session.rollback(before).unwrap();
                 self.note(name, function, described, limit, &end);
             }
         }
@@ -132,6 +138,8 @@ impl Book {
         argument: &[u8],
         limit: u64,
     ) -> Result<(String, u64), Error> {
+        // Of constructors.
+        self.session.take_profile();
         let (sender, _receiver) = std::sync::mpsc::channel();
         let called = match name {
             "feeder" => self
@@ -139,14 +147,19 @@ impl Book {
                 .feeder_call_raw(id(name), function, argument, limit, sender),
             _ => self.session.call_raw(id(name), function, argument, limit),
         };
-        match called {
-            Ok(receipt) => Ok(("Success".to_owned(), receipt.gas_spent)),
+        let profile = self.session.take_profile();
+        let (outcome, gas) = match called {
+            Ok(receipt) => ("Success".to_owned(), receipt.gas_spent),
             Err(Error::Reverted(reverted)) => {
                 let gas = reverted.receipt.gas_spent;
-                Ok((format!("{:?}", reverted.failure.code), gas))
+                (format!("{:?}", reverted.failure.code), gas)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        if let Some(profile) = profile {
+            assert_eq!((profile.gas_spent, profile.total_gas()), (gas, gas));
         }
+        Ok((outcome, gas))
     }
 }
 
@@ -313,7 +326,10 @@ fn nested(book: &mut Book) {
 
 /// Everything that a backend says.
 fn lines(backend: Backend) -> String {
-    let mut book = Book::new(backend);
+    written(Book::new(backend, false, |spent| vec![spent, spent / 2]))
+}
+
+fn written(mut book: Book) -> String {
     for (name, code) in CONTRACTS {
         book.deploy(name, code);
     }
@@ -352,6 +368,21 @@ fn gas_is_what_it_was() {
     assert_eq!(differences_from(&native), "", "natively");
     let portable = lines(Backend::BUILT[Backend::BUILT.len() - 1]);
     assert_eq!(differences_from(&portable), "", "portably");
+}
+
+/// P8: a profiled session spends the same, to the last unit and with whatever limit, and every profile adds up to its receipt.
+#[test]
+fn profiled_gas_is_the_same() {
+    let limits = |spent: u64| {
+        let around = [spent + 2, spent + 1, spent, spent - 1, spent - 2];
+        let below = (1..8).map(|part| spent / 8 * part + part * 7);
+        around.into_iter().chain(below).collect()
+    };
+    for backend in Backend::BUILT {
+        let [plain, profiled] =
+            [false, true].map(|profiled| written(Book::new(*backend, profiled, limits)));
+        assert_eq!(differences(&plain, &profiled), "", "{backend:?}");
+    }
 }
 
 /// No artifact is left out.

@@ -14,6 +14,7 @@ const RANKS: &[(&str, u32)] = &[
     ("session", 5),
     ("vm", 6),
     ("block", 7),
+    ("inspect", 8),
     ("serve", 8),
     ("testing", 9),
 ];

@@ -27,10 +27,12 @@ use std::sync::{Arc, OnceLock};
 
 use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
-use super::code::{self, CodeFacts, DataSegment, OffsetMap, PreparedCode, Rejection};
+use super::code::{self, CodeFacts, CodeLimits, DataSegment, OffsetMap, PreparedCode, Rejection};
 use super::costs::{self, PriceTooHigh};
 use super::host::Host;
 use super::imports;
+use super::ledger::Ledger;
+use super::probe;
 use super::protocol::Protocol;
 use super::state::State;
 use crate::region::{GUARD_BYTES, RESERVATION_BYTES, RegionCreator};
@@ -123,6 +125,8 @@ pub struct Aids {
     pub interruptible: bool,
     /// Failures tell their places in the code. Artifacts are larger, and failures take longer: for authors.
     pub located: bool,
+    /// The code calls probes, which tell where gas goes: for authors. Many times slower.
+    pub probed: bool,
 }
 
 /// Why an engine could not be made.
@@ -187,6 +191,10 @@ impl<H: Host> Engine<H> {
         imports::define::<H, i32>(&mut narrow).map_err(start_error)?;
         let mut wide = Linker::new(&wasmtime);
         imports::define::<H, i64>(&mut wide).map_err(start_error)?;
+        if aids.probed {
+            probe::define(&mut narrow).map_err(start_error)?;
+            probe::define(&mut wide).map_err(start_error)?;
+        }
         Ok(Self {
             wasmtime,
             narrow,
@@ -238,7 +246,7 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// The [`Rejection`] names the rule and the place.
     pub fn prepare(&self, code: &[u8]) -> Result<PreparedCode, Rejection> {
-        code::prepare(code, &self.protocol.code)
+        self.rewrite(code, &self.protocol.code)
     }
 
     /// Rewrites code that was deployed earlier, under whatever limits held then.
@@ -246,7 +254,21 @@ impl<H: Host> Engine<H> {
     /// # Errors
     /// [`Rejection`]: the code is not what was once deployed.
     pub fn prepare_deployed(&self, code: &[u8]) -> Result<PreparedCode, Rejection> {
-        code::prepare(code, &self.protocol.code.lifted())
+        self.rewrite(code, &self.protocol.code.lifted())
+    }
+
+    fn rewrite(&self, code: &[u8], limits: &CodeLimits) -> Result<PreparedCode, Rejection> {
+        match self.aids.probed {
+            true => code::prepare_probed(code, limits),
+            false => code::prepare(code, limits),
+        }
+    }
+
+    /// Where gas is kept and written down, if the code is probed.
+    pub(super) fn ledger(&self) -> Option<Box<Ledger>> {
+        let prices = &self.protocol.operators;
+        let ledger = || Box::new(Ledger::new(prices.call, prices.memory_bulk));
+        self.aids.probed.then(ledger)
     }
 
     /// The price of deploying this code; of code that would be rejected, the price of its length.

@@ -5,7 +5,7 @@ use wasmtime::{Global, Instance, StoreContextMut};
 
 use super::code::CodeFacts;
 use super::contracts::{Callable, Live, Place};
-use super::frame::{fuel, set_fuel};
+use super::frame::metering;
 use super::host::{Host, Loaded};
 use super::kind::ErrorKind;
 use super::outcome::{Fault, Refusal, memory_fault};
@@ -68,12 +68,12 @@ fn instantiate<H: Host>(
         .region()
         .map_err(|error| memory_fault(format!("no memory for contract {contract}"), error))?;
     // Filling the table takes fuel, as code would; the price of an instance pays for it.
-    let left = fuel(store)?;
-    set_fuel(store, u64::MAX / 2)?;
+    let left = store.get_fuel().map_err(metering)?;
+    store.set_fuel(u64::MAX / 2).map_err(metering)?;
     hand_over(Some(region));
     let instance = module.instance.instantiate(&mut *store);
     hand_over(None);
-    set_fuel(store, left)?;
+    store.set_fuel(left).map_err(metering)?;
     store.data_mut().instances += 1;
     let live = instance.and_then(|instance| live(store, &module.facts, instance));
     let live = live.map_err(|error| {

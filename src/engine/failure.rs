@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use wasmtime::{FrameInfo, StoreContextMut, Trap, WasmBacktrace};
 
 use super::abort::Abort;
-use super::code::TOUCH_IMPORTS;
+use super::code::{TOUCH_IMPORTS, added_imports};
 use super::contracts::Place;
 use super::frame::{Request, height};
 use super::host::Host;
@@ -40,7 +40,10 @@ pub fn classify<H: Host>(
     }
     let trace = error.downcast_ref::<WasmBacktrace>();
     let (backtrace, positions) = match trace.filter(|_| wants_backtrace(store.data_mut())) {
-        Some(trace) => (backtrace(trace), positions(store, trace)),
+        Some(trace) => {
+            let probed = store.data().ledger.is_some();
+            (backtrace(trace, probed), positions(store, trace))
+        }
         None => (Vec::new(), Vec::new()),
     };
     let (code, message) = match error.downcast::<Abort>() {
@@ -117,14 +120,14 @@ fn wants_backtrace<H: Host>(state: &mut State<H>) -> bool {
 /// Bytes of a function's name that a backtrace shows.
 const NAME_BYTES_MAX: usize = 128;
 
-fn backtrace(trace: &WasmBacktrace) -> Vec<String> {
+fn backtrace(trace: &WasmBacktrace, probed: bool) -> Vec<String> {
     trace
         .frames()
         .iter()
         .filter(|frame| !is_bridge(frame))
         .map(|frame| match frame.func_name() {
             Some(name) => shown(name),
-            None => format!("function {}", own_index(frame.func_index())),
+            None => format!("function {}", own_index(frame.func_index(), probed)),
         })
         .collect()
 }
@@ -137,8 +140,8 @@ fn is_bridge(frame: &FrameInfo) -> bool {
 }
 
 /// The index that a function has in the contract's own code, before the rewriter's imports.
-fn own_index(index: u32) -> u32 {
-    index.saturating_sub(TOUCH_IMPORTS.len() as u32)
+fn own_index(index: u32, probed: bool) -> u32 {
+    index.saturating_sub(added_imports(probed))
 }
 
 /// A function's name, demangled and cut: names are the contract's, and must not fill the host's memory.

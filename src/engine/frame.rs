@@ -9,6 +9,7 @@ use super::enter::{enter, export};
 use super::failure::{classify, failure};
 use super::host::{FrameEnd, FrameStart, Host};
 use super::outcome::{Failure, Fault, Refusal};
+use super::probe;
 use super::protocol::Schedule;
 use super::split::{Purpose, Taken};
 use super::state::{Frame, State, open_scope, revert_scope};
@@ -168,11 +169,13 @@ pub fn run<H: Host>(
         limit_gas: request.limit_gas,
         taken: Taken::default(),
     });
+    probe::begin(&mut store, request);
     let outer_height = height(&mut store, place)?;
     set_height(&mut store, place, prepared.height)?;
     let end = execute(&mut store, request, &prepared);
     set_height(&mut store, place, outer_height)?;
     let end = end?;
+    probe::end(&mut store, end.spent_gas);
     settle(&mut store, &end)?;
     Ok(end)
 }
@@ -305,19 +308,31 @@ pub fn take<H: Host>(store: &mut StoreContextMut<'_, State<H>>, purpose: Purpose
     if let Some(frame) = store.data_mut().frames.last_mut() {
         frame.taken.add(purpose, gas);
     }
+    probe::take(store, purpose, gas);
+}
+
+/// Gives back to the running frame what the host took and did not do.
+pub fn give<H: Host>(store: &mut StoreContextMut<'_, State<H>>, gas: u64) -> Result<(), Fault> {
+    let left = fuel(store)?.saturating_add(gas);
+    if let Some(frame) = store.data_mut().frames.last_mut() {
+        frame.taken.host = frame.taken.host.saturating_sub(gas);
+    }
+    probe::give(store, gas);
+    set_fuel(store, left)
 }
 
 /// Gas left to the running frame.
 pub fn fuel<H: Host>(store: &StoreContextMut<'_, State<H>>) -> Result<u64, Fault> {
-    store
-        .as_context()
-        .get_fuel()
-        .map_err(|error| Fault::new(format!("metering is off: {error:#}")))
+    let raw = store.as_context().get_fuel().map_err(metering)?;
+    Ok(probe::left(store.data(), raw))
 }
 
 /// Sets the gas left to the running frame.
 pub fn set_fuel<H: Host>(store: &mut StoreContextMut<'_, State<H>>, gas: u64) -> Result<(), Fault> {
-    store
-        .set_fuel(gas)
-        .map_err(|error| Fault::new(format!("metering is off: {error:#}")))
+    let raw = probe::raw(store, gas)?;
+    store.set_fuel(raw).map_err(metering)
+}
+
+pub fn metering(error: wasmtime::Error) -> Fault {
+    Fault::new(format!("metering is off: {error:#}"))
 }

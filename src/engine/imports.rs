@@ -128,11 +128,7 @@ fn charge_frame<H: Host>(
 /// Gives back what was taken in case the callee fails, which takes the host longer than a return.
 fn give_back_failure<H: Host>(guest: &mut Guest<'_, H>) -> Result<(), Abort> {
     let price = guest.data().protocol.schedule.failure_base;
-    let left = gas_left(guest)?.saturating_add(price);
-    if let Some(frame) = guest.data_mut().frames.last_mut() {
-        frame.taken.host = frame.taken.host.saturating_sub(price);
-    }
-    Ok(set_fuel(&mut guest.as_context_mut(), left)?)
+    Ok(frame::give(&mut guest.as_context_mut(), price)?)
 }
 
 /// Tells who watches that a call does not start.

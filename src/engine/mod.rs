@@ -9,6 +9,7 @@ mod abort;
 mod allow;
 mod artifact;
 mod backend;
+mod book;
 pub mod code;
 mod contracts;
 mod costs;
@@ -20,10 +21,13 @@ mod imports;
 mod inspect;
 mod instantiate;
 mod kind;
+mod ledger;
 #[cfg(feature = "measure")]
 mod measure;
 mod outcome;
 mod position;
+mod probe;
+mod profile;
 mod protocol;
 mod protocol_text;
 mod runner;
@@ -54,6 +58,10 @@ pub use kind::ErrorKind;
 pub use measure::Compiler;
 pub use outcome::{Failure, Fault, Refusal};
 pub use position::CodePosition;
+pub use profile::{
+    PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, Profile, ProfileGas, ProfilePiece, ProfileSite,
+    ProfileStack, ReachedPiece,
+};
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use protocol_text::ProtocolTextError;
 pub use runner::{Call, Completed, Runner};

@@ -86,7 +86,8 @@ fn map_of<H: Host>(state: &State<H>, place: Place) -> Option<&OffsetMap> {
     let module: &Module<H> = &resident.module;
     let map = module.offsets.get_or_init(|| {
         let code = state.host.code(&resident.contract)?;
-        OffsetMap::of_code(&code, &state.protocol.code.lifted()).ok()
+        let limits = state.protocol.code.lifted();
+        OffsetMap::of_code(&code, &limits, state.ledger.is_some()).ok()
     });
     map.as_ref()
 }

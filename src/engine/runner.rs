@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crostata_abi::{ARGBUF_LEN, ContractId};
-use wasmtime::Store;
+use wasmtime::{AsContextMut, Store};
 
 use super::backend::{Engine, Module};
+use super::book::Book;
 use super::code::CodeFacts;
 use super::contracts::Place;
 use super::failure::failure;
@@ -19,6 +20,8 @@ use super::frame::{self, Request};
 use super::host::{FrameEnd, FrameStart, Host};
 use super::kind::ErrorKind;
 use super::outcome::{Failure, Fault, Refusal, memory_fault};
+use super::probe;
+use super::profile::Profile;
 use super::split::GasSplit;
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
@@ -72,7 +75,8 @@ pub struct Runner<H: Host> {
 impl<H: Host> Runner<H> {
     /// A runner with no contracts yet.
     pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
-        let state = State::new(host, engine.protocol().clone());
+        let mut state = State::new(host, engine.protocol().clone());
+        state.ledger = engine.ledger();
         Self {
             store: store(&engine, state, u64::MAX),
             engine,
@@ -88,6 +92,24 @@ impl<H: Host> Runner<H> {
         self.deadline = now.saturating_add(ticks);
         set_deadline(&self.engine, &mut self.store, self.deadline);
         self
+    }
+
+    /// Where the gas of the calls went since this was last asked; `None` without calls, or if the engine's code is not probed.
+    pub fn take_profile(&mut self) -> Option<Profile> {
+        self.store.data_mut().ledger.as_mut()?.profile()
+    }
+
+    /// Sets what is written down of calls so far aside, if anything is.
+    pub fn set_profile_aside(&mut self) -> Option<Book> {
+        let ledger = self.store.data_mut().ledger.as_mut()?;
+        Some(ledger.set_aside())
+    }
+
+    /// Goes on with what was set aside; forgets calls since then.
+    pub fn go_back_to_profile(&mut self, book: Option<Book>) {
+        if let (Some(ledger), Some(book)) = (&mut self.store.data_mut().ledger, book) {
+            ledger.go_back(book);
+        }
     }
 
     /// The host.
@@ -248,6 +270,8 @@ impl<H: Host> Runner<H> {
     fn unpaid(&mut self, request: &Request<'_>) -> Completed {
         let failure = failure(request, Outcome::OutOfGas);
         let spent_gas = request.limit_gas;
+        probe::begin(&mut self.store.as_context_mut(), request);
+        probe::end(&mut self.store.as_context_mut(), spent_gas);
         let host = self.host_mut();
         host.started(&FrameStart {
             contract: request.contract,

@@ -9,6 +9,7 @@ use wasmtime::{AsContextMut, ResourceLimiter, Val};
 use super::code::Reentry;
 use super::contracts::{Contracts, Live, Place, Resident};
 use super::host::Host;
+use super::ledger::Ledger;
 use super::outcome::{Fault, memory_fault};
 use super::protocol::Protocol;
 use super::split::Taken;
@@ -38,6 +39,8 @@ pub struct State<H: Host> {
     pub instances: usize,
     /// Failures below the outermost frame of the running call tree.
     pub caught_backtraces: u32,
+    /// Keeps the gas of a profiled session.
+    pub ledger: Option<Box<Ledger>>,
 }
 
 /// A running frame.
@@ -79,6 +82,7 @@ impl<H: Host> State<H> {
             warm: WarmPages::default(),
             instances: 0,
             caught_backtraces: 0,
+            ledger: None,
         }
     }
 

@@ -50,12 +50,16 @@ impl Session {
         let argument = argument.as_ref();
         let receipt = self.trial(contract, function, argument, gas_limit_max)?;
         let watch = self.suspend_watch();
+        let profile = self.runner_mut()?.set_profile_aside();
         let debug = self.context_mut()?.debug.take();
         let found = self.smallest(contract, function, argument, &receipt);
         if let Ok(context) = self.context_mut() {
             context.debug = debug;
         }
         self.resume_watch(watch);
+        if let Some(runner) = &mut self.runner {
+            runner.go_back_to_profile(profile);
+        }
         let (gas_limit, runs) = found?;
         Ok(Estimate {
             gas_limit,

@@ -30,6 +30,8 @@ pub struct Runtime {
     interruptible: OnceLock<Arc<Self>>,
     /// The same with an engine whose failures tell their places in the code, once somebody asked for it.
     located: OnceLock<Arc<Self>>,
+    /// The same with an engine whose code is probed, once somebody asked for it.
+    profiled: OnceLock<Arc<Self>>,
     /// The runtime over another store whose engines and compiled code these are.
     origin: Option<Arc<Self>>,
 }
@@ -107,6 +109,18 @@ impl Runtime {
         self.variant(|runtime| &runtime.located, aids)
     }
 
+    /// The runtime for sessions that say where gas goes, under the same protocol and over the same commits.
+    ///
+    /// # Errors
+    /// [`EngineError::Start`] when the system has no room for another engine.
+    pub fn profiled(&self) -> Result<Arc<Self>, EngineError> {
+        let aids = Aids {
+            probed: true,
+            ..self.engine.aids()
+        };
+        self.variant(|runtime| &runtime.profiled, aids)
+    }
+
     fn variant(
         &self,
         known: fn(&Self) -> &OnceLock<Arc<Self>>,
@@ -130,7 +144,7 @@ impl Runtime {
 
     /// The variants that somebody asked for.
     fn variants(&self) -> impl Iterator<Item = &Arc<Self>> {
-        [&self.interruptible, &self.located]
+        [&self.interruptible, &self.located, &self.profiled]
             .into_iter()
             .filter_map(OnceLock::get)
     }
@@ -147,6 +161,7 @@ impl Runtime {
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
+            profiled: OnceLock::new(),
             origin: None,
         }
     }
@@ -162,6 +177,7 @@ impl Runtime {
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
+            profiled: OnceLock::new(),
             origin: Some(self.clone()),
         }
     }

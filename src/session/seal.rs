@@ -178,9 +178,10 @@ impl Session {
             return Err(CommitError::Migrating);
         }
         let context = self.context_mut().map_err(to_commit_error)?;
-        match context.data.interrupted_after {
-            Some(_) => Err(CommitError::Query),
-            None => Ok(context.runtime.clone()),
+        match (context.data.interrupted_after, context.data.profiled) {
+            (Some(_), _) => Err(CommitError::Query),
+            (None, true) => Err(CommitError::Profiled),
+            (None, false) => Ok(context.runtime.clone()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::trace::{
     CallTrace, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep, TracedBytes,
     TracedFrame, TracedPages,
 };
-use crate::engine::{Answered, Failure, FrameEnd, FrameStart, GasSplit, Refusal};
+use crate::engine::{Answered, Failure, FrameEnd, FrameStart, GasSplit, Profile, Refusal};
 use crate::memory::Access;
 
 /// Who watches: the trace of the running call, and that of the latest one that ended.
@@ -243,6 +243,26 @@ impl Session {
     pub fn take_trace(&mut self) -> Option<CallTrace> {
         let watch = self.runner.as_mut()?.host_mut().watch.as_mut()?;
         watch.latest.take()
+    }
+
+    /// Takes what is written down of where gas went since this was last called: in all top-level calls that ended, constructors and failed calls
+    /// included. `None` if there were none, or the session was not asked for with
+    /// [`profiled`](crate::SessionDataBuilder::profiled).
+    ///
+    /// ```
+    /// use crostata::{contract_bytecode, ContractData, SessionData, VM};
+    ///
+    /// let vm = VM::ephemeral()?;
+    /// let mut session = vm.session(SessionData::builder().profiled())?;
+    /// let counter = session.deploy(contract_bytecode!("counter"), ContractData::builder(), 1_000_000)?;
+    /// session.take_profile();
+    /// let receipt = session.call::<_, ()>(counter, "increment", &(), 1_000_000)?;
+    /// let profile = session.take_profile().unwrap();
+    /// assert_eq!(profile.total_gas(), receipt.gas_spent);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_profile(&mut self) -> Option<Profile> {
+        self.runner.as_mut()?.take_profile()
     }
 
     /// Whether it is watched, the trace of the latest call included: to be put back.

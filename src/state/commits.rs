@@ -53,6 +53,11 @@ pub enum CommitError {
         "the session has a deadline, and what depends on a clock is never committed or sealed; ask for one without"
     )]
     Query,
+    /// The session was asked for with a profile: its code is not what blocks run.
+    #[error(
+        "the session is profiled, and runs code that no block runs: do the same in a session without a profile, and commit that"
+    )]
+    Profiled,
     /// The same commit was made under another protocol. Tags tell such commits apart.
     #[error("commit {id} exists, made under another protocol; give this one a tag of its own")]
     OtherProtocol {

@@ -203,6 +203,10 @@ impl VM {
             true => runtime.located()?,
             false => runtime,
         };
+        let runtime = match data.profiled {
+            true => runtime.profiled()?,
+            false => runtime,
+        };
         let runtime = match data.interrupted_after {
             Some(_) => runtime.interruptible()?,
             None => runtime,

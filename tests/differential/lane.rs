@@ -52,6 +52,7 @@ pub struct Ran {
 /// A VM with one backend, which runs any number of cases.
 pub struct Lane {
     vm: VM,
+    profiled: bool,
 }
 
 impl Lane {
@@ -60,7 +61,18 @@ impl Lane {
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         let reverse = |argument: &[u8]| Ok(argument.iter().rev().copied().collect());
         vm.register_host_query("reverse", PricedQuery::new(500, reverse));
-        Self { vm }
+        Self {
+            vm,
+            profiled: false,
+        }
+    }
+
+    /// The same with profiled sessions, whose profiles are held against the receipts.
+    pub fn profiled(self) -> Self {
+        Self {
+            profiled: true,
+            ..self
+        }
     }
 
     /// With this backend.
@@ -84,6 +96,7 @@ impl Lane {
 
     fn run_in_session(&self, case: &Case) -> Result<Ran, Error> {
         let data = SessionData::builder().insert("height", &8_849u64).unwrap();
+        let data = if self.profiled { data.profiled() } else { data };
         let mut session = self.vm.session(data).unwrap();
         for contract in CONTRACTS {
             let data = ContractData::builder().contract_id(contract).owner([7; 9]);
@@ -133,6 +146,14 @@ fn make(session: &mut Session, call: &Call, gas: u64) -> Result<Seen, Error> {
     let called = session.call_raw(contract, &call.function, &call.argument, gas);
     let accesses = session.page_accesses();
     let root = session.root()?;
+    let spent = match &called {
+        Ok(receipt) => Some(receipt.gas_spent),
+        Err(Error::Reverted(reverted)) => Some(reverted.receipt.gas_spent),
+        Err(_) => None,
+    };
+    if let (Some(profile), Some(spent)) = (session.take_profile(), spent) {
+        assert_eq!((profile.gas_spent, profile.total_gas()), (spent, spent));
+    }
     match called {
         Ok(receipt) => Ok(seen(Ok(receipt.data.clone()), &receipt, accesses, root)),
         Err(Error::Reverted(reverted)) => {

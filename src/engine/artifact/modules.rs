@@ -118,7 +118,7 @@ impl<H: Host> Clone for Modules<H> {
 impl<H: Host> Modules<H> {
     /// The modules of an engine with this backend.
     pub fn new(artifacts: Arc<Artifacts<H>>, backend: Backend, engine: Arc<Engine<H>>) -> Self {
-        let stamp = Stamp::new(backend, engine.protocol(), engine.wasmtime());
+        let stamp = Stamp::new(backend, engine.protocol(), engine.wasmtime(), engine.aids());
         let number = artifacts.engines.fetch_add(1, Ordering::Relaxed);
         Self {
             artifacts,

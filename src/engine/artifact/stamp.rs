@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 
 use crostata_proof::hash::{self, KeyedHasher, Kind};
 
-use crate::engine::{Backend, Protocol};
+use crate::engine::{Aids, Backend, Protocol};
 
 /// Bytes of a stamp's name.
 const NAME_BYTES: usize = 16;
@@ -21,7 +21,12 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of an engine.
-    pub fn new(backend: Backend, protocol: &Protocol, engine: &wasmtime::Engine) -> Self {
+    pub fn new(
+        backend: Backend,
+        protocol: &Protocol,
+        engine: &wasmtime::Engine,
+        aids: Aids,
+    ) -> Self {
         let backend = match backend {
             Backend::Native => "native",
             Backend::Portable => "portable",
@@ -32,6 +37,10 @@ impl Stamp {
         let rules = protocol.text();
         let rules = rules.lines().filter(|line| changes_code(line));
         let mut text = format!("backend = {backend}\ncompatibility = {compatibility}\n");
+        // The other aids change the compiler's settings, which its hash tells.
+        if aids.probed {
+            text.push_str("code = probed\n");
+        }
         for rule in rules {
             text.push_str(rule);
             text.push('\n');
@@ -85,14 +94,25 @@ impl Hasher for Recorder {
 mod tests {
     use super::*;
 
+    const PROBED: Aids = Aids {
+        interruptible: false,
+        located: false,
+        probed: true,
+    };
+
     fn stamp(backend: Backend, change: impl FnOnce(&mut Protocol)) -> Stamp {
+        aided(backend, Aids::default(), change)
+    }
+
+    fn aided(backend: Backend, aids: Aids, change: impl FnOnce(&mut Protocol)) -> Stamp {
         let mut protocol = Protocol::default();
         change(&mut protocol);
         let mut config = wasmtime::Config::new();
         config.cranelift_nan_canonicalization(
             protocol.operators.load == Protocol::default().operators.load,
         );
-        Stamp::new(backend, &protocol, &wasmtime::Engine::new(&config).unwrap())
+        let engine = wasmtime::Engine::new(&config).unwrap();
+        Stamp::new(backend, &protocol, &engine, aids)
     }
 
     /// P1: what changes compiled code changes the stamp, and what does not leaves artifacts of use.
@@ -102,6 +122,7 @@ mod tests {
         assert_eq!(usual, stamp(Backend::Native, |_| ()));
         let others = [
             stamp(Backend::Portable, |_| ()),
+            aided(Backend::Native, PROBED, |_| ()),
             stamp(Backend::Native, |protocol| protocol.operators.call += 1),
             stamp(Backend::Native, |protocol| {
                 protocol.code.stack_height_limit += 1;
@@ -120,7 +141,7 @@ mod tests {
         assert_eq!(usual, same);
         let compatibility = |stamp: &Stamp| stamp.text.lines().nth(1).unwrap().to_owned();
         assert_eq!(compatibility(&usual), compatibility(&others[1]));
-        assert_ne!(compatibility(&usual), compatibility(&others[3]));
+        assert_ne!(compatibility(&usual), compatibility(&others[4]));
     }
 
     /// The lines that the code depends on are there by name.

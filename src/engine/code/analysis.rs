@@ -45,6 +45,8 @@ pub struct Checking {
     pub exports_marks: bool,
     /// Whether the places of operators are noted.
     pub notes_places: bool,
+    /// Whether the code calls probes.
+    pub probed: bool,
 }
 
 impl Default for Checking {
@@ -55,6 +57,7 @@ impl Default for Checking {
             eliminates: true,
             exports_marks: false,
             notes_places: false,
+            probed: false,
         }
     }
 }

@@ -11,9 +11,10 @@ use super::analysis::{self, Checking};
 use super::coverage::Check;
 use super::offsets;
 use super::outline::{Body, Outline};
+use super::probe::Probes;
 use super::rewrite::encoded;
 use super::straight_line::StraightLine;
-use super::touch::{Code, TOUCH_IMPORTS, Toucher};
+use super::touch::{Code, Toucher};
 use super::{Rejection, WordSize};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
@@ -33,32 +34,55 @@ pub(super) struct FunctionRewriter<'o, 'a> {
 }
 
 /// What one function's rewriting works with.
-struct Rewriting {
+struct Rewriting<'r> {
     code: Code,
     toucher: Toucher,
     checks: BTreeMap<usize, Check>,
-    imports: u32,
+    outline: &'r Outline<'r>,
     checking: Checking,
+    probes: Option<Probes>,
+}
+
+/// What stands around a body's operators.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    /// A block, behind which whatever returns has to pass.
+    Block,
+    /// A block, behind which whatever leaves the outermost block has to pass; `return` has not.
+    Leaves,
 }
 
 impl FunctionRewriter<'_, '_> {
-    /// Writes the body anew; `results` is the type of a block with the function's results.
-    pub fn rewrite(&self, body: &Body<'_>, results: BlockType) -> Result<Code, Rejection> {
+    /// Writes the body of the function with this index anew; `results` is the type of a block with the function's results.
+    pub fn rewrite(
+        &self,
+        function: u32,
+        body: &Body<'_>,
+        results: BlockType,
+    ) -> Result<Code, Rejection> {
+        let probes = Probes::of(self.outline);
         let imports = self.outline.imports.len() as u32;
         let toucher = Toucher {
             word_size: self.word_size,
-            first_bridge: shifted(imports, 0) + self.outline.functions.len() as u32,
+            first_bridge: self.outline.shifted(imports) + self.outline.functions.len() as u32,
             first_local: body.locals,
         };
         let mut rewriting = Rewriting {
             code: Code::new(locals(body, &toucher)?, self.checking.notes_places),
             checks: analysis::checks(self.outline, body, self.word_size, self.checking)?,
             toucher,
-            imports,
+            outline: self.outline,
             checking: self.checking,
+            probes,
         };
+        if let Some(probes) = probes {
+            let operators = body.body.get_operators_reader();
+            let first = operators.map_err(Rejection::invalid)?.original_position();
+            probes.enter(&mut rewriting.code, function, first as u64);
+        }
         if !body.calls && body.cost <= FREE_COST_MAX {
-            rewriting.operators(body, false)?;
+            rewriting.without_height(body, results)?;
             return Ok(rewriting.code);
         }
         let height = Height {
@@ -69,8 +93,12 @@ impl FunctionRewriter<'_, '_> {
         };
         height.take(&mut rewriting.code);
         rewriting.code.emit(&[Instruction::Block(results)]);
-        rewriting.operators(body, true)?;
+        rewriting.operators(body, Around::Block)?;
         height.restore(&mut rewriting.code);
+        if let Some(probes) = probes {
+            probes.leave(&mut rewriting.code);
+        }
+        rewriting.code.emit(&[Instruction::End]);
         Ok(rewriting.code)
     }
 }
@@ -116,14 +144,25 @@ impl Height {
         code.emit(&[
             Instruction::LocalGet(self.local),
             Instruction::GlobalSet(self.global),
-            Instruction::End,
         ]);
     }
 }
 
-impl Rewriting {
-    /// Writes the contract's operators; the last is the `end` of its body, which closes the block if it is `wrapped` in one.
-    fn operators(&mut self, body: &Body<'_>, wrapped: bool) -> Result<(), Rejection> {
+impl Rewriting<'_> {
+    /// Writes a body that goes without the counter.
+    fn without_height(&mut self, body: &Body<'_>, results: BlockType) -> Result<(), Rejection> {
+        let Some(probes) = self.probes else {
+            return self.operators(body, Around::Nothing);
+        };
+        self.code.emit(&[Instruction::Block(results)]);
+        self.operators(body, Around::Leaves)?;
+        probes.leave(&mut self.code);
+        self.code.emit(&[Instruction::End]);
+        Ok(())
+    }
+
+    /// Writes the contract's operators; the last is the `end` of its body, which closes the block if there is one `around` it.
+    fn operators(&mut self, body: &Body<'_>, around: Around) -> Result<(), Rejection> {
         let mut reader = body
             .body
             .get_operators_reader()
@@ -139,17 +178,30 @@ impl Rewriting {
             }
             let from = self.code.function.byte_len() as u32;
             if line.look_due() {
-                let look = [Instruction::Loop(BlockType::Empty), Instruction::End];
-                self.code.emit(&look);
+                self.look(offset as u64);
             }
             line.pass(&operator);
             if let Some(access) = Access::of(&operator) {
                 self.access(&access, accesses);
                 accesses += 1;
             }
-            self.operator(operator, offset as u64, from, wrapped.then_some(depth))?;
+            let block = (around == Around::Block).then_some(depth);
+            self.operator(&operator, offset as u64, from, block)?;
+            if let Some(probes) = self.probes.filter(|_| !reader.eof()) {
+                let next = reader.original_position() as u64;
+                probes.behind(&mut self.code, &operator, next);
+            }
         }
         Ok(())
+    }
+
+    /// A look at the gas before the operator at `offset`.
+    fn look(&mut self, offset: u64) {
+        self.code.emit(&[Instruction::Loop(BlockType::Empty)]);
+        if let Some(probes) = self.probes {
+            probes.turn(&mut self.code, offset);
+        }
+        self.code.emit(&[Instruction::End]);
     }
 
     fn access(&mut self, access: &Access, index: usize) {
@@ -163,30 +215,46 @@ impl Rewriting {
         }
     }
 
-    /// Writes one operator, for which something may have been put in `from` there on; `outermost` is the depth of the block around the body, if there is one.
+    /// Writes one operator, for which something may have been put in `from` there on; `block` is the depth of the block around
+    /// the body, if whatever returns has to pass its end.
     fn operator(
         &mut self,
-        operator: Operator<'_>,
+        operator: &Operator<'_>,
         offset: u64,
         from: u32,
-        outermost: Option<u32>,
+        block: Option<u32>,
     ) -> Result<(), Rejection> {
-        let calls_import = offsets::calls_import(&operator, self.imports);
-        let instruction = match (operator, outermost) {
+        let instruction = match (operator, block) {
             (Operator::Nop, _) => return Ok(()),
             (Operator::Return, Some(depth)) => Instruction::Br(depth),
             (Operator::Call { function_index }, _) => {
-                Instruction::Call(shifted(function_index, self.imports))
+                Instruction::Call(self.outline.shifted(*function_index))
             }
-            (operator, _) => {
-                self.prepare(&operator);
-                encoded(RoundtripReencoder.instruction(operator), offset)?
+            _ => {
+                self.prepare(operator);
+                let instruction = RoundtripReencoder.instruction(operator.clone());
+                encoded(instruction, offset)?
             }
         };
+        let probed = self.probe(operator, block);
         let at = self.code.function.byte_len() as u32;
         self.code.emit(&[instruction]);
+        let calls_import = offsets::calls_import(operator, self.outline.imports.len() as u32);
         self.code.note(from, at, offset, calls_import);
+        if let Some((probes, which)) = probed {
+            probes.after(&mut self.code, which);
+        }
         Ok(())
+    }
+
+    /// Writes the probe right before an operator; gives that for right behind it, with what it tells.
+    fn probe(&mut self, operator: &Operator<'_>, block: Option<u32>) -> Option<(Probes, i32)> {
+        let probes = self.probes?;
+        if block.is_none() && *operator == Operator::Return {
+            probes.leave(&mut self.code);
+        }
+        let which = probes.before(&mut self.code, operator)?;
+        Some((probes, which))
     }
 
     /// Writes what precedes an operator on the whole memory.
@@ -201,14 +269,5 @@ impl Rewriting {
             Operator::MemoryGrow { .. } => self.toucher.grow(&mut self.code),
             _ => {}
         }
-    }
-}
-
-/// The index that a contract's function has behind the imports added.
-pub(super) const fn shifted(function: u32, imports: u32) -> u32 {
-    if function < imports {
-        function
-    } else {
-        function.saturating_add(TOUCH_IMPORTS.len() as u32)
     }
 }

@@ -49,6 +49,7 @@ mod memory;
 mod names;
 mod offsets;
 mod outline;
+mod probe;
 mod rejection;
 mod rewrite;
 mod scan;
@@ -72,6 +73,7 @@ pub use features::features;
 pub use layout::storage_layout;
 pub use limits::CodeLimits;
 pub use offsets::OffsetMap;
+pub use probe::{BULK, added_imports};
 pub use rejection::{Rejection, Reserved};
 pub use rewrite::HEIGHT_GLOBAL;
 #[allow(unused_imports, reason = "for who defines the host functions")]
@@ -89,6 +91,19 @@ pub const REWRITING_VERSION: u32 = 3;
 /// A [`Rejection`] that names the first rule found broken and the byte offset in `code`.
 pub fn prepare(code: &[u8], limits: &CodeLimits) -> Result<PreparedCode, Rejection> {
     prepare_checking(code, limits, Checking::default())
+}
+
+/// Validates a contract module as [`prepare`] does, and rewrites it with probes for a profile. Whether it is accepted, its facts and data are
+/// the same, but for the number of functions that are imported.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_probed(code: &[u8], limits: &CodeLimits) -> Result<PreparedCode, Rejection> {
+    let checking = Checking {
+        probed: true,
+        ..Checking::default()
+    };
+    prepare_checking(code, limits, checking)
 }
 
 /// Validates and rewrites a contract module, with other checks than those needed.
@@ -118,7 +133,8 @@ fn prepare_noting(
 ) -> Result<(PreparedCode, Vec<Vec<offsets::Placed>>), Rejection> {
     let found = code.len() as u64;
     limits::at_most("code_bytes_max", 0, found, limits.code_bytes_max)?;
-    let outline = scan::scan(code, limits)?;
+    let mut outline = scan::scan(code, limits)?;
+    outline.probed = checking.probed;
     imports::check_kinds(&outline)?;
     let layout = memory::layout(&outline, limits)?;
     imports::check(&outline, layout.word_size)?;
@@ -142,7 +158,7 @@ fn prepare_noting(
         layout: storage.map(|storage| storage.encode()),
         reentry: declared.reentry,
         table_elements: outline.table.as_ref().map_or(0, |table| table.ty.initial),
-        added_imports: TOUCH_IMPORTS.len() as u32,
+        added_imports: outline.added_imports(),
         defined_functions: outline.functions.len() as u32,
     };
     let (wasm, effort, places) = rewrite::rewrite(&outline, facts.word_size, limits, checking)?;

@@ -5,7 +5,6 @@
 //! labels, which the block around each body shifts, and of data segments, which are gone. What is
 //! malformed is cut off: names are not a reason to reject.
 
-use super::function::shifted;
 use super::outline::Outline;
 use wasm_encoder::{IndirectNameMap, NameMap, NameSection};
 use wasmparser::{BinaryReader, IndirectNaming, Name, NameSectionReader, Naming};
@@ -28,9 +27,7 @@ pub(super) fn kept(outline: &Outline<'_>) -> Vec<u8> {
     // wasmtime copies a name for every frame it shows: only sections whose names are all short are kept.
     section
         .filter(|section| longest_function_name(section.data()) <= NAME_BYTES_MAX)
-        .map_or_else(Vec::new, |section| {
-            subsections(section.data(), outline.imports.len() as u32)
-        })
+        .map_or_else(Vec::new, |section| subsections(section.data(), outline))
 }
 
 /// The longest function name; of a section that can not be read, more than any.
@@ -57,7 +54,7 @@ fn longest_function_name(data: &[u8]) -> usize {
 const FUNCTIONS: u8 = 1;
 const LOCALS: u8 = 2;
 
-fn subsections(data: &[u8], imports: u32) -> Vec<u8> {
+fn subsections(data: &[u8], outline: &Outline<'_>) -> Vec<u8> {
     let mut kept = Vec::new();
     let mut reader = BinaryReader::new(data, 0);
     while !reader.eof() {
@@ -72,7 +69,7 @@ fn subsections(data: &[u8], imports: u32) -> Vec<u8> {
             .get(start..reader.current_position())
             .unwrap_or_default();
         match id {
-            FUNCTIONS | LOCALS => kept.extend(renumbered(subsection, imports)),
+            FUNCTIONS | LOCALS => kept.extend(renumbered(subsection, outline)),
             _ if KEPT.contains(&id) => kept.extend_from_slice(subsection),
             _ => {}
         }
@@ -81,18 +78,18 @@ fn subsections(data: &[u8], imports: u32) -> Vec<u8> {
 }
 
 /// The subsection with functions under their new indices; empty if it can not be read.
-fn renumbered(subsection: &[u8], imports: u32) -> Vec<u8> {
+fn renumbered(subsection: &[u8], outline: &Outline<'_>) -> Vec<u8> {
     let mut section = NameSection::new();
     let mut reader = NameSectionReader::new(BinaryReader::new(subsection, 0));
     match reader.next() {
         Some(Ok(Name::Function(names))) => {
-            let Some(names) = function_names(names, imports) else {
+            let Some(names) = function_names(names, outline) else {
                 return Vec::new();
             };
             section.functions(&names);
         }
         Some(Ok(Name::Local(names))) => {
-            let Some(names) = local_names(names, imports) else {
+            let Some(names) = local_names(names, outline) else {
                 return Vec::new();
             };
             section.locals(&names);
@@ -102,16 +99,19 @@ fn renumbered(subsection: &[u8], imports: u32) -> Vec<u8> {
     section.as_custom().data.into_owned()
 }
 
-fn function_names(names: wasmparser::NameMap<'_>, imports: u32) -> Option<NameMap> {
+fn function_names(names: wasmparser::NameMap<'_>, outline: &Outline<'_>) -> Option<NameMap> {
     let mut renumbered = NameMap::new();
     for naming in names {
         let Naming { index, name } = naming.ok()?;
-        renumbered.append(shifted(index, imports), name);
+        renumbered.append(outline.shifted(index), name);
     }
     Some(renumbered)
 }
 
-fn local_names(names: wasmparser::IndirectNameMap<'_>, imports: u32) -> Option<IndirectNameMap> {
+fn local_names(
+    names: wasmparser::IndirectNameMap<'_>,
+    outline: &Outline<'_>,
+) -> Option<IndirectNameMap> {
     let mut renumbered = IndirectNameMap::new();
     for naming in names {
         let IndirectNaming { index, names } = naming.ok()?;
@@ -120,7 +120,7 @@ fn local_names(names: wasmparser::IndirectNameMap<'_>, imports: u32) -> Option<I
             let Naming { index, name } = naming.ok()?;
             locals.append(index, name);
         }
-        renumbered.append(shifted(index, imports), &locals);
+        renumbered.append(outline.shifted(index), &locals);
     }
     Some(renumbered)
 }

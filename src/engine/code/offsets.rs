@@ -51,18 +51,28 @@ pub struct Original {
 }
 
 impl OffsetMap {
-    /// The map of this code.
+    /// The map of this code, rewritten with probes or without.
     ///
     /// # Errors
     /// [`Rejection`] if it is no code that was ever deployed.
-    pub fn of_code(code: &[u8], limits: &CodeLimits) -> Result<Self, Rejection> {
+    pub fn of_code(code: &[u8], limits: &CodeLimits, probed: bool) -> Result<Self, Rejection> {
         let checking = Checking {
             notes_places: true,
+            probed,
             ..Checking::default()
         };
         let imports = scan::scan(code, limits)?.imports.len() as u32;
         let (prepared, places) = super::prepare_noting(code, limits, checking)?;
-        let functions = bodies(&prepared.wasm)?.into_iter().zip(places);
+        Self::over(&prepared.wasm, imports, places)
+    }
+
+    /// The map of a rewritten module with the places that were noted.
+    pub(super) fn over(
+        wasm: &[u8],
+        imports: u32,
+        places: Vec<Vec<Placed>>,
+    ) -> Result<Self, Rejection> {
+        let functions = bodies(wasm)?.into_iter().zip(places);
         let functions = functions.map(|(body, placed)| Placements { body, placed });
         Ok(Self {
             imports,
@@ -90,7 +100,7 @@ impl OffsetMap {
     }
 }
 
-fn bodies(wasm: &[u8]) -> Result<Vec<Range<u64>>, Rejection> {
+pub(super) fn bodies(wasm: &[u8]) -> Result<Vec<Range<u64>>, Rejection> {
     let mut bodies = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         if let Payload::CodeSectionEntry(body) = payload.map_err(Rejection::invalid)? {

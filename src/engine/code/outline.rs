@@ -2,6 +2,7 @@
 
 use super::constant::Constant;
 use super::effort::Counted;
+use super::probe;
 use wasmparser::{
     CustomSectionReader, ExternalKind, FuncType, FunctionBody, GlobalType, MemoryType,
     SectionLimited, TableType, TypeRef,
@@ -24,6 +25,8 @@ pub(super) struct Outline<'a> {
     pub customs: Vec<CustomSectionReader<'a>>,
     /// Length of the module.
     pub end: u64,
+    /// Whether its code is to call probes.
+    pub probed: bool,
 }
 
 pub(super) struct Import<'a> {
@@ -82,6 +85,20 @@ pub(super) struct Body<'a> {
 }
 
 impl Outline<'_> {
+    /// How many functions the rewriting imports behind the contract's own imports.
+    pub fn added_imports(&self) -> u32 {
+        probe::added_imports(self.probed)
+    }
+
+    /// The index that a contract's function has behind the imports added.
+    pub fn shifted(&self, function: u32) -> u32 {
+        if (function as usize) < self.imports.len() {
+            function
+        } else {
+            function.saturating_add(self.added_imports())
+        }
+    }
+
     /// The type of a function by its index, imported ones first. Valid modules have one for each
     /// index in use.
     pub fn function_type(&self, index: u32) -> Option<&FuncType> {

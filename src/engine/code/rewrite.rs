@@ -6,10 +6,11 @@
 use super::analysis::Checking;
 use super::constant::Constant;
 use super::effort::{self, Effort};
-use super::function::{FunctionRewriter, shifted};
+use super::function::FunctionRewriter;
 use super::names;
 use super::offsets::Placed;
 use super::outline::Outline;
+use super::probe::{self, PROBE_IMPORTS, Probes};
 use super::touch::{self, TOUCH_IMPORTS, TOUCH_MODULE};
 use super::types::Types;
 use super::{CodeLimits, Rejection, WordSize};
@@ -53,7 +54,11 @@ pub(super) fn rewrite(
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
-    let imports = imports(outline, touches)?;
+    let probes = PROBE_IMPORTS.map(|(_, params)| match outline.probed {
+        true => types.function(&probe::import_type(params)),
+        false => 0,
+    });
+    let imports = imports(outline, touches, probes)?;
     let Written {
         section: code,
         hints,
@@ -98,10 +103,11 @@ fn add(module: &mut Module, section: &impl Section, is_empty: bool) {
     }
 }
 
-/// The contract's imports, then those that checks call.
+/// The contract's imports, then those that checks call, then those that probes call if there are any.
 fn imports(
     outline: &Outline<'_>,
     touches: [u32; TOUCH_IMPORTS.len()],
+    probes: [u32; PROBE_IMPORTS.len()],
 ) -> Result<ImportSection, Rejection> {
     let mut section = ImportSection::new();
     for import in &outline.imports {
@@ -110,6 +116,11 @@ fn imports(
     }
     for ((name, _), ty) in TOUCH_IMPORTS.into_iter().zip(touches) {
         section.import(TOUCH_MODULE, name, EntityType::Function(ty));
+    }
+    if outline.probed {
+        for ((name, _), ty) in PROBE_IMPORTS.into_iter().zip(probes) {
+            section.import(TOUCH_MODULE, name, EntityType::Function(ty));
+        }
     }
     Ok(section)
 }
@@ -176,11 +187,10 @@ fn expression(value: Constant) -> ConstExpr {
 /// The contract's exports, then its mutable globals, then the stack-height counter.
 fn exports(outline: &Outline<'_>) -> Result<ExportSection, Rejection> {
     let mut section = ExportSection::new();
-    let imports = outline.imports.len() as u32;
     for export in &outline.exports {
         let kind = encoded(RoundtripReencoder.export_kind(export.kind), export.offset)?;
         let index = match kind {
-            ExportKind::Func => shifted(export.index, imports),
+            ExportKind::Func => outline.shifted(export.index),
             _ => export.index,
         };
         section.export(export.name, kind, index);
@@ -200,11 +210,10 @@ fn height_index(outline: &Outline<'_>) -> u32 {
 fn elements(outline: &Outline<'_>) -> Result<ElementSection, Rejection> {
     let is_wide = outline.table.as_ref().is_some_and(|table| table.ty.table64);
     let mut section = ElementSection::new();
-    let imports = outline.imports.len() as u32;
     for elements in &outline.elements {
         let functions = elements.functions.clone().into_iter();
         let functions: Result<Vec<u32>, _> = functions
-            .map(|function| function.map(|function| shifted(function, imports)))
+            .map(|function| function.map(|function| outline.shifted(function)))
             .collect();
         let functions = functions.map_err(Rejection::invalid)?;
         let start = if is_wide {
@@ -239,27 +248,28 @@ fn code(
         word_size,
         checking,
     };
-    let first = shifted(outline.imports.len() as u32, 0);
+    let imports = outline.imports.len() as u32;
+    let first = outline.shifted(imports);
     let (mut section, mut hints) = (CodeSection::new(), BranchHints::new());
     let mut places = Vec::new();
     let mut effort = Effort {
         entries: effort::entries(outline),
         ..Effort::default()
     };
-    for ((index, body), ty) in (first..).zip(&outline.bodies).zip(&outline.functions) {
+    for ((nth, body), ty) in (0..).zip(&outline.bodies).zip(&outline.functions) {
         let results = types.block_of(*ty);
-        let code = rewriter.rewrite(body, results)?;
+        let code = rewriter.rewrite(imports + nth, body, results)?;
         section.function(&code.function);
         let offset = body.body.range().start as u64;
         let counted = &body.counted;
         effort.add(&counted.with_checks(code.checks, code.operands, limits, offset)?);
         if !code.hints.is_empty() {
-            hints.function_hints(index, code.hints);
+            hints.function_hints(first + nth, code.hints);
         }
         places.extend(code.placed);
     }
     for nth in 0..TOUCH_IMPORTS.len() {
-        section.function(&touch::bridge(outline.imports.len() as u32, nth));
+        section.function(&touch::bridge(imports, nth, Probes::of(outline)));
     }
     Ok(Written {
         section,

@@ -7,6 +7,7 @@ use super::WordSize;
 use super::access::{Access, pointer};
 use super::coverage::{Check, Place};
 use super::offsets::Placed;
+use super::probe::Probes;
 use wasm_encoder::{
     BlockType, BranchHint, FuncType, Function, Instruction, MemArg, MemoryType, ValType,
 };
@@ -60,15 +61,17 @@ pub(super) fn import_type(params: usize, word_size: WordSize) -> FuncType {
 ///
 /// Calling an import takes its address and its context. The compiler takes such loads out of loops, cold or not, and they
 /// would take registers from the loop. A function of the module needs no more than its own context.
-pub(super) fn bridge(imports: u32, nth: usize) -> Function {
+pub(super) fn bridge(imports: u32, nth: usize, probes: Option<Probes>) -> Function {
     let params = TOUCH_IMPORTS.get(nth).map_or(0, |(_, params)| *params);
-    let mut function = Function::new([]);
-    for param in 0..params {
-        function.instruction(&Instruction::LocalGet(param as u32));
+    let mut code = Code::new(Vec::new(), false);
+    if let Some(probes) = probes {
+        probes.look(&mut code);
     }
-    function.instruction(&Instruction::Call(imports + nth as u32));
-    function.instruction(&Instruction::End);
-    function
+    for param in 0..params {
+        code.emit(&[Instruction::LocalGet(param as u32)]);
+    }
+    code.emit(&[Instruction::Call(imports + nth as u32), Instruction::End]);
+    code.function
 }
 
 /// A function body under construction, with the hints for its branches.

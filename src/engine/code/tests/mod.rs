@@ -9,6 +9,7 @@ mod generated;
 mod hostile;
 mod layout;
 mod marked;
+mod offsets;
 mod reject;
 mod smith;
 mod spec;

@@ -64,7 +64,7 @@ fn config_of_accesses(is_wide: bool) -> Config {
     }
 }
 
-fn generate(seed: u64) -> Option<Vec<u8>> {
+pub(super) fn generate(seed: u64) -> Option<Vec<u8>> {
     let bytes = bytes(seed, 4_096);
     let mut input = arbitrary::Unstructured::new(&bytes);
     let is_wide = seed.is_multiple_of(3);

@@ -1,0 +1,237 @@
+//! Source lines of places in deployed code, from the DWARF and names that a compiler left in the module before it was stripped.
+//!
+//! DWARF in WebAssembly counts addresses from the beginning of the code section's contents.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use addr2line::{Context, Frame};
+use crostata_proof::{CodeHash, hash};
+use gimli::{DwarfSections, EndianArcSlice, LittleEndian};
+use wasmparser::{BinaryReader, Name, NameSectionReader};
+
+use super::path::{Origin, shorten};
+use super::safe;
+use super::strip::{CODE, NotWasm, Section, sections, strip};
+
+type Bytes = EndianArcSlice<LittleEndian>;
+
+/// Inlined functions of one place that are told.
+const INLINED_MAX: usize = 64;
+
+/// Characters of a function's name that are shown.
+const NAME_MAX: usize = 120;
+
+/// Bytes of a name that is demangled: the text can be much longer than the name.
+const MANGLED_MAX: usize = 512;
+
+/// Crates that stand between contracts and the VM: no author looks for a mistake there first.
+const GLUE: [&str; 3] = ["crostata_sdk::", "crostata_abi::", "rkyv::"];
+
+/// Why a module's debug information can not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DebugInfoError {
+    /// No module at all.
+    #[error(transparent)]
+    NotWasm(#[from] NotWasm),
+    /// The sections of debug information do not fit together.
+    #[error("the module's debug information can not be read: {0}; build the contract again")]
+    Dwarf(String),
+}
+
+/// A place in source code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The file, from its crate on.
+    pub file: String,
+    /// The line, from 1; 0 if the compiler did not tell.
+    pub line: u32,
+    /// The column, from 1, if the compiler told.
+    pub column: Option<u32>,
+    /// The function, if the compiler told.
+    pub function: Option<String>,
+    /// Whether this is the author's own code, and no library's.
+    pub is_own: bool,
+}
+
+impl fmt::Display for SourceLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)?;
+        match self.column {
+            Some(column) => write!(f, ":{column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known of a module's source code.
+pub struct DebugInfo {
+    stripped: Variant,
+    whole: Variant,
+    /// The names of functions, by index.
+    names: Vec<(u32, String)>,
+    lines: Option<Mutex<Context<Bytes>>>,
+}
+
+/// The module in one of the forms in which it may have been deployed.
+#[derive(Clone, Copy)]
+struct Variant {
+    code: CodeHash,
+    /// Where the contents of the code section begin.
+    code_start: u64,
+}
+
+impl fmt::Debug for DebugInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebugInfo")
+            .field("code", &self.stripped.code)
+            .field("has_lines", &self.lines.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl DebugInfo {
+    /// Reads the names and lines of a module that was not stripped. One that was has none, and is no error.
+    ///
+    /// # Errors
+    /// [`DebugInfoError`].
+    pub fn of(unstripped: &[u8]) -> Result<Self, DebugInfoError> {
+        let stripped = strip(unstripped)?;
+        let found = sections(unstripped)?;
+        Ok(Self {
+            stripped: Variant {
+                code: stripped.code_hash(),
+                code_start: code_start(&sections(&stripped.code)?),
+            },
+            whole: Variant {
+                code: hash::code_hash(unstripped),
+                code_start: code_start(&found),
+            },
+            names: names(&found),
+            lines: context(&found)?.map(Mutex::new),
+        })
+    }
+
+    /// The hash of the code without names and debug information: what is deployed of the module.
+    pub fn code(&self) -> CodeHash {
+        self.stripped.code
+    }
+
+    /// The hash of the code with all that: what is deployed by who does not strip it.
+    pub fn unstripped_code(&self) -> CodeHash {
+        self.whole.code
+    }
+
+    /// Whether there are lines.
+    pub fn has_lines(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// The name of a function, demangled, by its index in the module.
+    pub fn function(&self, index: u32) -> Option<&str> {
+        let at = self.names.binary_search_by_key(&index, |(index, _)| *index);
+        at.ok().map(|at| self.names[at].1.as_str())
+    }
+
+    /// The source line of an offset in the stripped module: the author's own, if there is one of those that the compiler inlined here.
+    pub fn line(&self, offset: u64) -> Option<SourceLine> {
+        let lines = self.lines(&self.stripped.code, offset);
+        let own = lines.iter().position(|line| line.is_own);
+        lines.into_iter().nth(own.unwrap_or(0))
+    }
+
+    /// The source lines of an offset in the code with this hash, innermost first: the function that stands there, then those into which
+    /// the compiler inlined it. Empty if it is not this module, stripped or whole.
+    pub fn lines(&self, code: &CodeHash, offset: u64) -> Vec<SourceLine> {
+        let variants = [self.stripped, self.whole];
+        let variant = variants.into_iter().find(|variant| variant.code == *code);
+        let address = variant.and_then(|variant| offset.checked_sub(variant.code_start));
+        let (Some(address), Some(lines)) = (address, &self.lines) else {
+            return Vec::new();
+        };
+        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        found(&lines, address)
+    }
+}
+
+/// What stands at an address. What is damaged there is not told.
+fn found(context: &Context<Bytes>, address: u64) -> Vec<SourceLine> {
+    let mut lines = Vec::new();
+    let Ok(mut frames) = context.find_frames(address).skip_all_loads() else {
+        return lines;
+    };
+    while let Ok(Some(frame)) = frames.next() {
+        lines.extend(source_line(&frame));
+        if lines.len() == INLINED_MAX {
+            break;
+        }
+    }
+    lines
+}
+
+fn source_line(frame: &Frame<'_, Bytes>) -> Option<SourceLine> {
+    let location = frame.location.as_ref()?;
+    let (file, origin) = shorten(location.file?);
+    let raw = frame
+        .function
+        .as_ref()
+        .and_then(|name| name.raw_name().ok());
+    let function = raw.map(|name| demangled(&name));
+    let is_glue = function.as_deref().is_some_and(is_glue);
+    Some(SourceLine {
+        file: safe::line(&file),
+        line: location.line.unwrap_or(0),
+        column: location.column.filter(|column| *column > 0),
+        function,
+        is_own: origin == Origin::Own && !is_glue,
+    })
+}
+
+fn is_glue(function: &str) -> bool {
+    let function = function.trim_start_matches(['<', '&']);
+    GLUE.iter().any(|glue| function.starts_with(glue))
+}
+
+/// A function's name as its author wrote it, made harmless.
+fn demangled(name: &str) -> String {
+    let name = match name.len() > MANGLED_MAX {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("{:#}", rustc_demangle::demangle(name))),
+    };
+    safe::cut(&name, NAME_MAX)
+}
+
+fn code_start(sections: &[Section<'_>]) -> u64 {
+    let code = sections.iter().find(|section| section.id == CODE);
+    code.map_or(0, |code| code.contents as u64)
+}
+
+fn context(sections: &[Section<'_>]) -> Result<Option<Context<Bytes>>, DebugInfoError> {
+    if !sections.iter().any(|one| one.name == Some(".debug_info")) {
+        return Ok(None);
+    }
+    let load = |id: gimli::SectionId| {
+        let found = sections.iter().find(|one| one.name == Some(id.name()));
+        Ok::<_, gimli::Error>(Arc::<[u8]>::from(found.map_or(&[][..], |one| one.data)))
+    };
+    let dwarf = |error: gimli::Error| DebugInfoError::Dwarf(error.to_string());
+    let sections = DwarfSections::load(load).map_err(dwarf)?;
+    let borrowed = sections.borrow(|bytes| Bytes::new(bytes.clone(), LittleEndian));
+    Context::from_dwarf(borrowed).map(Some).map_err(dwarf)
+}
+
+/// The names of functions; what is damaged is left out, as debuggers do.
+fn names(sections: &[Section<'_>]) -> Vec<(u32, String)> {
+    let section = sections.iter().find(|one| one.name == Some("name"));
+    let data = section.map_or(&[][..], |section| section.data);
+    let mut names = Vec::new();
+    for name in NameSectionReader::new(BinaryReader::new(data, 0)) {
+        if let Ok(Name::Function(functions)) = name {
+            let functions = functions.into_iter().map_while(Result::ok);
+            names.extend(functions.map(|one| (one.index, demangled(one.name))));
+        }
+    }
+    names.sort_by_key(|(index, _)| *index);
+    names
+}
