@@ -8,8 +8,9 @@ pub mod chain;
 pub mod machine;
 
 pub use chain::{
-    Account, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed, Encode, Event,
-    Failed, Savepoint,
+    Account, Asked, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed, Encode,
+    Event, Failed, MockContract, Mocked, Savepoint,
 };
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;
+pub use machine::Price;

@@ -1,3 +1,4 @@
 //! `crostata::testing`: what an author of contracts relies on in tests.
 
 mod chains;
+mod mocks;
