@@ -4,6 +4,7 @@
 //! What runs the contracts is a [`Machine`](machine::Machine). This crate has none, so that what depends on it
 //! compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
 
+pub mod build;
 pub mod chain;
 pub mod machine;
 
