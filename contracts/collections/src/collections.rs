@@ -11,6 +11,27 @@ use crostata_sdk::{Map, Queue, Set, Storage, Vector};
 
 use kinds::Collection;
 
+/// Does something with a collection. (Through `dyn`, the table of functions would be a page that every call reads.)
+macro_rules! with {
+    ($state:expr, $kind:expr, $collection:ident => $action:expr) => {
+        match $kind {
+            0 => with!(@ $state.map, $collection => $action),
+            1 => with!(@ $state.plain_map, $collection => $action),
+            2 => with!(@ $state.set, $collection => $action),
+            3 => with!(@ $state.plain_set, $collection => $action),
+            4 => with!(@ $state.vector, $collection => $action),
+            5 => with!(@ $state.plain_vector, $collection => $action),
+            6 => with!(@ $state.queue, $collection => $action),
+            7 => with!(@ $state.plain_queue, $collection => $action),
+            _ => panic!("there is no such collection"),
+        }
+    };
+    (@ $field:expr, $collection:ident => $action:expr) => {{
+        let $collection = &mut $field;
+        $action
+    }};
+}
+
 /// A key that looks like a hash.
 pub type Key = [u8; 32];
 
@@ -59,9 +80,8 @@ impl Collections {
 
     /// Puts in elements of so many numbers, from the first on.
     pub fn fill(&mut self, kind: u8, first: u64, count: u64) {
-        let collection = self.of(kind);
         for number in first..first + count {
-            collection.insert(number);
+            self.insert(kind, number);
         }
     }
 
@@ -72,51 +92,37 @@ impl Collections {
 
     /// Puts the element of a number in, or at the end.
     pub fn insert(&mut self, kind: u8, number: u64) -> Option<u64> {
-        self.of(kind).insert(number)
+        with!(self, kind, all => Collection::insert(all, number))
     }
 
     /// The element of a number.
     pub fn get(&mut self, kind: u8, number: u64) -> Option<u64> {
-        self.of(kind).get(number)
+        with!(self, kind, all => Collection::get(all, number))
     }
 
     /// Adds one to the element of a number.
     pub fn update(&mut self, kind: u8, number: u64) -> Option<u64> {
-        self.of(kind).update(number)
+        with!(self, kind, all => Collection::update(all, number))
     }
 
     /// Takes the element of a number out.
     pub fn remove(&mut self, kind: u8, number: u64) -> Option<u64> {
-        self.of(kind).remove(number)
+        with!(self, kind, all => Collection::remove(all, number))
     }
 
     /// Takes the element out that goes first: the last of a vector, the first of a queue, the lowest otherwise.
     pub fn take(&mut self, kind: u8, number: u64) -> Option<u64> {
         let _ = number;
-        self.of(kind).take()
+        with!(self, kind, all => Collection::take(all))
     }
 
     /// The sum of all elements.
     pub fn sum(&mut self, kind: u8) -> u64 {
-        self.of(kind).sum()
+        with!(self, kind, all => Collection::sum(all))
     }
 
     /// A digest of all elements in their order.
     pub fn digest(&mut self, kind: u8) -> u64 {
-        self.of(kind).digest()
-    }
-
-    fn of(&mut self, kind: u8) -> &mut dyn Collection {
-        match kind {
-            0 => &mut self.map,
-            1 => &mut self.plain_map,
-            2 => &mut self.set,
-            3 => &mut self.plain_set,
-            4 => &mut self.vector,
-            5 => &mut self.plain_vector,
-            6 => &mut self.queue,
-            7 => &mut self.plain_queue,
-            _ => panic!("there is no such collection"),
-        }
+        with!(self, kind, all => Collection::digest(all))
     }
 }
