@@ -47,7 +47,7 @@ pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares the fields of a contract's state, or of a struct within it.
 ///
-/// Each has a type that is `Declared`: a value of fixed size, a `Map`, or a struct of these that derives `Storage` too.
+/// Each has a type that is `Declared`: a value of fixed size, a `Map`, `Set`, `Vector` or `Queue` of such, or a struct of these that derives `Storage` too.
 /// `#[storage(skip)]` leaves a field out. `#[contract(storage)]` puts what is declared into the contract.
 #[proc_macro_derive(Storage, attributes(storage))]
 pub fn derive_storage(item: TokenStream) -> TokenStream {
