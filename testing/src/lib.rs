@@ -3,6 +3,7 @@
 //!
 //! What runs the contracts is a [`Machine`](machine::Machine). This crate has none, so that what depends on it
 //! compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 pub mod build;
 pub mod chain;

@@ -2,6 +2,7 @@
 //!
 //! The attribute leaves the `impl` block as it is and adds, for Wasm targets only, the state's static and one export per
 //! public function. Shapes it can not export are compile errors at the place in question.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod expand;
 mod method;
