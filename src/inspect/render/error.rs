@@ -30,8 +30,30 @@ impl Rendering<'_> {
             .put(Ink::Bad, &reason);
         lines.line().put(Ink::Plain, "  in ").put(Ink::Name, &names);
         self.places(failure, lines);
+        for at in path.iter().rev().skip(1) {
+            self.consequence(*at, lines);
+        }
         if self.level == Level::Everything {
             self.backtraces(&path, lines);
+        }
+    }
+
+    /// A caller that failed after its callee had.
+    fn consequence(&self, at: usize, lines: &mut Lines) {
+        let frame = &self.trace.frames[at];
+        let Err(failure) = &frame.result else {
+            return;
+        };
+        let reason = self.reason(failure, frame.code.as_ref());
+        let line = lines.line();
+        line.put(Ink::Plain, "then ")
+            .put(Ink::Name, &self.name(frame))
+            .put(Ink::Bad, &format!(" failed: {reason}"));
+        let own = failure.positions.iter();
+        let own = own.filter(|position| position.contract == frame.contract);
+        let place = own.flat_map(|position| self.own_lines(position)).next();
+        if let Some((_, place)) = place {
+            line.put(Ink::Plain, &format!(" at {place}"));
         }
     }
 
