@@ -48,6 +48,7 @@ impl Caller {
     }
 
     /// Calls a function of no argument; gives its result's bytes, or why it failed.
+    #[returned]
     pub fn call_catching(
         &self,
         contract: ContractId,
@@ -57,6 +58,7 @@ impl Caller {
     }
 
     /// Calls any function, with any argument bytes and any limit.
+    #[returned]
     pub fn forward(
         &self,
         contract: ContractId,
