@@ -28,8 +28,8 @@ const NAME_MAX: usize = 120;
 /// Bytes of a name that is demangled: the text can be much longer than the name.
 const MANGLED_MAX: usize = 512;
 
-/// Functions that stand between contracts and the VM: no author looks for a mistake there first. The last are made by `#[contract]`.
-const GLUE: [&str; 4] = ["crostata_sdk::", "crostata_abi::", "rkyv::", "export_"];
+/// Functions that stand between contracts and the VM: no author looks for a mistake there first.
+const GLUE: [&str; 3] = ["crostata_sdk::", "crostata_abi::", "rkyv::"];
 
 /// Why a module's debug information can not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,14 @@ pub struct SourceLine {
     pub function: Option<String>,
     /// Whether this is the author's own code, and no library's.
     pub is_own: bool,
+}
+
+impl SourceLine {
+    /// Whether the function was made by `#[contract]`: it stands at the method's signature, around the method.
+    pub(super) fn is_generated(&self) -> bool {
+        let function = self.function.as_deref();
+        function.is_some_and(|function| function.starts_with("export_"))
+    }
 }
 
 impl fmt::Display for SourceLine {
@@ -213,8 +221,10 @@ fn source_line(frame: &Frame<'_, Bytes>) -> Option<SourceLine> {
 }
 
 fn is_glue(function: &str) -> bool {
-    let function = function.trim_start_matches(['<', '&']);
-    GLUE.iter().any(|glue| function.starts_with(glue))
+    let beginning = function.trim_start_matches(['<', '&']);
+    // Methods of clients stand in the author's crate, and are made by `#[contract]`.
+    GLUE.iter().any(|glue| beginning.starts_with(glue))
+        || function.contains("<crostata_sdk::client::")
 }
 
 /// A function's name as its author wrote it, made harmless.
