@@ -8,6 +8,7 @@
 pub mod build;
 pub mod chain;
 pub mod machine;
+pub mod properties;
 
 pub use chain::{
     Account, Asked, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed, Encode,
@@ -16,3 +17,4 @@ pub use chain::{
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;
 pub use machine::Price;
+pub use properties::{accounts, amounts, nothing, properties};
