@@ -1,11 +1,12 @@
 //! Tests of contracts: a [`Chain`] that deploys and calls them, accounts with names, time, savepoints, mocks, and assertions whose
 //! messages show what happened.
 //!
-//! What runs the contracts is a [`Machine`](machine::Machine). This crate has none, so that what depends on it
-//! compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
+//! What runs the contracts is a [`Machine`](machine::Machine). [`Remote`] is one in the process of an installed command, so that what
+//! depends on this crate compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
 
 pub mod chain;
 pub mod machine;
+pub mod remote;
 
 pub use chain::{
     Account, Asked, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed, Encode,
@@ -14,3 +15,4 @@ pub use chain::{
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;
 pub use machine::Price;
+pub use remote::Remote;
