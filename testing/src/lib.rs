@@ -3,7 +3,9 @@
 //!
 //! What runs the contracts is a [`Machine`](machine::Machine). [`Remote`] is one in the process of an installed command, so that what
 //! depends on this crate compiles fast; `crostata::testing::Chain` is a [`Chain`] over a VM in the test's own process.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
+pub mod build;
 pub mod chain;
 pub mod machine;
 pub mod remote;

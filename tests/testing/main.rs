@@ -1,4 +1,5 @@
 //! `crostata::testing`: what an author of contracts relies on in tests.
 
 mod chains;
+mod contracts;
 mod mocks;

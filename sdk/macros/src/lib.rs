@@ -2,6 +2,7 @@
 //!
 //! The attribute leaves the `impl` block as it is and adds, for Wasm targets only, the state's static and one export per
 //! public function. Shapes it can not export are compile errors at the place in question.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod expand;
 mod method;
@@ -47,7 +48,7 @@ pub fn contract(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares the fields of a contract's state, or of a struct within it.
 ///
-/// Each has a type that is `Declared`: a value of fixed size, a `Map`, or a struct of these that derives `Storage` too.
+/// Each has a type that is `Declared`: a value of fixed size, a `Map`, `Set`, `Vector` or `Queue` of such, or a struct of these that derives `Storage` too.
 /// `#[storage(skip)]` leaves a field out. `#[contract(storage)]` puts what is declared into the contract.
 #[proc_macro_derive(Storage, attributes(storage))]
 pub fn derive_storage(item: TokenStream) -> TokenStream {
