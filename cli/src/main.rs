@@ -18,6 +18,7 @@ mod receipt;
 mod screen;
 mod sections;
 mod store;
+mod view;
 
 use std::process::ExitCode;
 
