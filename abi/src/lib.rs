@@ -12,12 +12,14 @@
 
 extern crate alloc;
 
+pub mod client;
 mod error;
 mod event;
 mod gas;
 mod id;
 pub mod imports;
 mod page;
+pub mod raised;
 #[cfg(feature = "typed")]
 pub mod typed;
 

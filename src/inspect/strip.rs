@@ -85,6 +85,9 @@ pub(super) struct Section<'a> {
     pub data: &'a [u8],
 }
 
+/// The id of the import section.
+pub(super) const IMPORTS: u8 = 2;
+
 /// The id of the code section.
 pub(super) const CODE: u8 = 10;
 

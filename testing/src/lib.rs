@@ -8,6 +8,7 @@
 pub mod build;
 pub mod chain;
 pub mod machine;
+pub mod properties;
 pub mod remote;
 
 pub use chain::{
@@ -17,4 +18,5 @@ pub use chain::{
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;
 pub use machine::Price;
+pub use properties::{accounts, amounts, nothing, properties};
 pub use remote::Remote;
