@@ -35,6 +35,8 @@ pub fn contract(attribute: Attribute, mut item: ItemImpl) -> Result<TokenStream>
         true => quote!(all(target_family = "wasm", not(feature = "client"))),
     };
     Ok(quote! {
+        // There is nothing to default: a contract is made once, when it is deployed.
+        #[allow(clippy::new_without_default)]
         #item
 
         // A constructor of another type is an error in native builds too.
