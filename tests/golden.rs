@@ -25,7 +25,7 @@ macro_rules! contracts {
 
 contracts! {
     "accounts" "bench" "caller" "collections" "collections_talc" "counter" "counter64" "crossing_argument" "everest" "fallible"
-    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
+    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "pool" "recursion" "reverting_events" "router" "spender" "token" "uplink_counter"
 }
 
 type Account = [u8; 32];
@@ -70,7 +70,8 @@ impl Book {
         let data = ContractData::builder().contract_id(id(name));
         let data = match name {
             "initializer" => data.init_arg(&5i64),
-            "ledger" => data.init_arg(&(ALICE, 1_000u64)),
+            "ledger" | "token" => data.init_arg(&(ALICE, 1_000u64)),
+            "pool" => data.init_arg(&(id("token"), BOB)),
             _ => data,
         };
         let session = &mut self.session;
@@ -224,6 +225,18 @@ fn collections(book: &mut Book, contract: &'static str) {
     book.call(contract, "enclose", ());
 }
 
+/// The market, called by nobody: what it tells, and what it refuses. (`tests/amm` has the rest.)
+fn market(book: &mut Book) {
+    book.call("token", "balance_of", ALICE);
+    book.call("token", "supply", ());
+    book.call("token", "transfer", (BOB, 5u64));
+    book.call("pool", "quote", (BOB, 5u64));
+    book.call("pool", "quote", (ALICE, 5u64));
+    book.call("pool", "swap_received", (id("token"), 0u64, ALICE));
+    let route = vec![id("pool").to_bytes()];
+    book.call("router", "swap", (route, ALICE, 5u64, 0u64, BOB, 76u64));
+}
+
 /// The SDK's map, beside a `BTreeMap` with the same entries.
 fn accounts(book: &mut Book) {
     book.call("accounts", "mint_many", (0u64, 100u64, 3u64));
@@ -353,6 +366,7 @@ fn written(mut book: Book) -> String {
     accounts(&mut book);
     collections(&mut book, "collections");
     collections(&mut book, "collections_talc");
+    market(&mut book);
     nested(&mut book);
     book.lines
 }
