@@ -213,11 +213,11 @@ fn lone(book: &mut Book) {
 /// The SDK's storage types, each beside the one of `alloc` that does the same; over two allocators.
 fn collections(book: &mut Book, contract: &'static str) {
     for kind in 0..8u8 {
-        book.call(contract, "fill", (kind, 0u64, 200u64));
-        book.call(contract, "get", (kind, 77u64));
-        book.call(contract, "update", (kind, 78u64));
-        book.call(contract, "insert", (kind, 200u64));
-        book.call(contract, "remove", (kind, 79u64));
+        book.call(contract, "fill", (kind, 0u64, 60u64));
+        book.call(contract, "get", (kind, 7u64));
+        book.call(contract, "update", (kind, 8u64));
+        book.call(contract, "insert", (kind, 60u64));
+        book.call(contract, "remove", (kind, 9u64));
         book.call(contract, "take", (kind, 0u64));
         book.call(contract, "sum", kind);
         book.call(contract, "digest", kind);
