@@ -24,6 +24,11 @@ pub type StandardBufSerializer<'a> = LowSerializer<Buffer<'a>, ArenaHandle<'a>, 
 ///
 /// Implemented for every type that derives `rkyv`'s `Archive` and `Serialize`
 /// (except types with shared pointers, which have no place in an argument).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be sent to a contract or from it",
+    label = "an argument, result or part of one that has no archive",
+    note = "write `#[crostata_sdk::data]` above the definition of `{Self}`, and of each type in it that is yours"
+)]
 pub trait Encode: for<'a> Serialize<StandardBufSerializer<'a>> {}
 
 impl<T: for<'a> Serialize<StandardBufSerializer<'a>>> Encode for T {}
@@ -31,6 +36,11 @@ impl<T: for<'a> Serialize<StandardBufSerializer<'a>>> Encode for T {}
 /// A value that can be received: a result, or an argument on the contract's side.
 ///
 /// Implemented for every type that derives `rkyv`'s `Archive` and `Deserialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be sent to a contract or from it",
+    label = "an argument, result or part of one that has no archive",
+    note = "write `#[crostata_sdk::data]` above the definition of `{Self}`, and of each type in it that is yours"
+)]
 pub trait Decode:
     Archive<
         Archived: for<'a> CheckBytes<LowValidator<'a, Failure>>

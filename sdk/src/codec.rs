@@ -19,6 +19,11 @@ pub type ContractSerializer = LowSerializer<BufferWriter, HeapScratch, Failure>;
 /// Implemented for every type that derives `rkyv`'s `Archive` and `Serialize` (except types with
 /// shared pointers). The archive is byte for byte that of `crostata_abi::typed::Encode`; only the
 /// place that scratch memory comes from differs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be sent to a contract or from it",
+    label = "an argument, result or part of one that has no archive",
+    note = "write `#[crostata_sdk::data]` above the definition of `{Self}`, and of each type in it that is yours"
+)]
 pub trait Encode: Serialize<ContractSerializer> {}
 
 impl<T: Serialize<ContractSerializer>> Encode for T {}

@@ -101,10 +101,9 @@ pub fn value_type(tokens: &TokenStream) -> TokenStream {
     let name = tokens::text(tokens);
     quote! {
         &const {
-            ::crostata_sdk::generated::or_opaque(
+            ::crostata_sdk::generated::or_opaque::<#tokens>(
                 ::crostata_sdk::generated::Probe::<#tokens>::TYPE,
                 #name,
-                ::core::mem::size_of::<<#tokens as ::crostata_sdk::rkyv::Archive>::Archived>(),
             )
         }
     }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
+use crostata_abi::rkyv::Archive;
 use crostata_abi::{ContractError, ContractId};
 
 use super::{Content, Definition, Field, Fields, Type, Variant};
@@ -153,11 +154,21 @@ pub trait Unknown {
 
 impl<T> Unknown for Probe<T> {}
 
+/// Any type that has an archive.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be sent to a contract or from it",
+    label = "an argument, result or part of one that has no archive",
+    note = "write `#[crostata_sdk::data]` above the definition of `{Self}`, and of each type in it that is yours"
+)]
+pub trait Exchanged: Archive {}
+
+impl<T: Archive> Exchanged for T {}
+
 /// The type in the schema; if it has none, its name and the length of its archived form.
-pub const fn or_opaque(known: Option<Type>, name: &'static str, len_bytes: usize) -> Type {
+pub const fn or_opaque<T: Exchanged>(known: Option<Type>, name: &'static str) -> Type {
     match known {
         Some(known) => known,
-        None => Type::Opaque(name, len_bytes),
+        None => Type::Opaque(name, size_of::<T::Archived>()),
     }
 }
 
