@@ -97,8 +97,9 @@ pub mod testing;
 mod vm;
 
 pub use block::{
-    Missing, NoWitness, StepReceipt, VerifiedCalls, Verifier, WITNESS_VERSION, Witness,
-    WitnessContext, WitnessDecodeError, WitnessError,
+    CAPSULE_VERSION, Capsule, CapsuleDecodeError, Missing, NoWitness, ReplayError, StepReceipt,
+    VerifiedCalls, Verifier, WITNESS_VERSION, Witness, WitnessContext, WitnessDecodeError,
+    WitnessError,
 };
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use crostata_abi::{

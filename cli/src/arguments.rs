@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    call, check, completions, deploy, finalise, inspect, prove, transfer, verify, verify_store,
+    build, call, check, completions, deploy, finalise, inspect, machine, new, prove, replay, test,
+    transfer, verify, verify_store,
 };
 
 /// The contract author's command: build, check, test, deploy, call, look into, prove.
@@ -25,7 +26,7 @@ Exit codes: 0 done, 1 what was asked for failed (a revert, a check, a proof), 2 
 Results go to standard output, everything else to standard error.
 
 Examples:
-  crostata check counter.wasm
+  crostata new hello && cd hello && crostata test
   crostata deploy counter.wasm --label counter
   crostata call counter increment
   crostata query counter read_value
@@ -34,6 +35,12 @@ Examples:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Makes a folder with a contract and its tests.
+    New(new::New),
+    /// Builds a contract crate.
+    Build(build::Build),
+    /// Runs a contract's tests.
+    Test(test::Test),
     /// Says whether a module can be deployed, why not, and what is in it.
     Check(check::Check),
     /// Deploys a contract into a store and commits.
@@ -42,6 +49,10 @@ pub enum Command {
     Call(call::CallCommand),
     /// Calls a contract and commits nothing.
     Query(call::Query),
+    /// Calls a contract, commits nothing, and prints what happened.
+    Trace(call::Trace),
+    /// Does again what a capsule of a call has.
+    Replay(replay::ReplayCommand),
     /// Makes a commit final: all that neither is it nor descends from it is dropped.
     Finalise(finalise::Finalise),
     /// Shows what a store holds: commits, contracts, a contract's memory, compiled code.
@@ -58,6 +69,9 @@ pub enum Command {
     Import(transfer::ImportCommand),
     /// Prints completions for a shell.
     Completions(completions::Completions),
+    /// Runs the contracts of a test program, which starts it by itself.
+    #[command(hide = true)]
+    Machine(machine::MachineCommand),
 }
 
 /// Where the state is, and what the contracts in it are called.
@@ -83,7 +97,7 @@ pub struct CommitArguments {
 #[derive(Debug, Clone, Args)]
 pub struct GivenArguments {
     /// The arguments, typed by the contract's schema: 5, true, "text", a label or id for a contract, 0x… for bytes, JSON for the rest.
-    #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
+    #[arg(value_name = "ARGUMENT", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
     /// All arguments at once, as a JSON array.
     #[arg(long, value_name = "ARRAY", conflicts_with_all = ["arguments", "hex"])]

@@ -8,6 +8,8 @@ use crostata::{
     CommitError, DatumError, Error as SessionFailure, ExportError, ImportError, OpenVmError,
     ProofError, ProveValueError, Rejected, SessionError,
 };
+use crostata_testing::build::BuildError;
+use crostata_testing::remote::wire::WireError;
 
 /// An error of the command.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,39 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The contract was not built.
+    #[error("the contract in {} was not built", folder.display())]
+    Build {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: BuildError,
+    },
+    /// A program can not be run.
+    #[error("`{program}` can not be run")]
+    Program {
+        /// The program.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The streams to a test program fail.
+    #[error(transparent)]
+    Machine(WireError),
+    /// The session gives no capsule.
+    #[error("there is no capsule of this call")]
+    NoCapsule(#[source] Box<dyn Error + Send + Sync>),
+    /// A capsule is none, or comes to something else.
+    #[error("{} was not replayed", path.display())]
+    Capsule {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The state was not exported.
     #[error("the state was not exported to {}", path.display())]
     Export {
@@ -159,6 +194,11 @@ impl CliError {
             Self::NotCommitted(_) => "not-committed",
             Self::Proof(_) | Self::ProveValue(_) => "no-proof",
             Self::Unproven { .. } => "unproven",
+            Self::Build { .. } => "build",
+            Self::Program { .. } => "program",
+            Self::Machine(_) => "machine",
+            Self::NoCapsule(_) => "no-capsule",
+            Self::Capsule { .. } => "capsule",
             Self::Export { .. } => "export",
             Self::Import { .. } => "import",
         }
@@ -190,6 +230,10 @@ impl CliError {
             Self::Label { known, .. } => format!("the labels are: {}", known.join(", ")),
             Self::Labels { .. } => "mend it, remove it, or name another with `--labels FILE`".into(),
             Self::Run(error) => return run_next(error),
+            Self::Program { .. } => "install it, or add its folder to PATH".into(),
+            Self::Capsule { .. } => {
+                "get the file again, or make one with `crostata call … --capsule FILE`".into()
+            }
             Self::Unproven { .. } => "compare the question, and get the root from somebody you trust".into(),
             Self::Import { .. } => "get the file again, and the commit's id or root from somebody you trust; running the command again goes on where it stopped".into(),
             _ => return None,

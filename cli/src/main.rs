@@ -3,6 +3,7 @@
 //! What holds for every subcommand: results go to standard output and everything else to standard error; `--json` makes both JSON with
 //! stable field names (`docs/cli.md`); the exit code is 0, 1 if what was asked for failed (a revert, a check, a proof), 2 for wrong usage or
 //! input. Bytes that others chose (names, messages) never reach a terminal raw. A reader that goes away ends the command quietly.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod arguments;
 mod commands;
@@ -17,6 +18,7 @@ mod receipt;
 mod screen;
 mod sections;
 mod store;
+mod view;
 
 use std::process::ExitCode;
 

@@ -1,34 +1,21 @@
 //! Receipts, for people and for programs.
 
-use std::collections::BTreeMap;
-
-use crostata::{CallReceipt, CallTreeElem, Commit, ContractId, Event, Failure};
+use crostata::{CallReceipt, CallTreeElem, Commit, Event, Failure};
 use serde_json::{Value, json};
 
-use crate::error::CliError;
 use crate::hex;
-use crate::interface::Interface;
-use crate::labels::Labels;
+use crate::interface::Decoded;
 use crate::screen::{Screen, Tone, plain};
-
-/// What texts about contracts are made with.
-#[derive(Debug)]
-pub struct Names {
-    /// What contracts are called.
-    pub labels: Labels,
-    /// Their interfaces, as far as they are known.
-    pub interfaces: BTreeMap<ContractId, Interface>,
-}
+use crate::view::Names;
 
 impl Names {
-    /// What a function gave, as JSON: decoded, or `null`.
-    pub fn result(&self, contract: &ContractId, function: &str, bytes: &[u8]) -> Option<Value> {
-        self.interfaces.get(contract)?.result(function, bytes)
+    fn decoded(&self, event: &Event) -> Option<Decoded> {
+        let interface = self.interfaces.get(&event.source)?;
+        interface.event(&event.topic, &event.data)
     }
 
     fn event(&self, event: &Event) -> Value {
-        let interface = self.interfaces.get(&event.source);
-        let data = interface.and_then(|interface| interface.event(&event.topic, &event.data));
+        let data = self.decoded(event).map(|data| data.json);
         json!({
             "contract": event.source.to_string(),
             "label": self.labels.label(&event.source),
@@ -93,24 +80,15 @@ impl Names {
         screen.note(format!("gas    {spent} of {limit}"));
         for event in &receipt.events {
             let source = self.labels.shown(&event.source);
-            let interface = self.interfaces.get(&event.source);
-            let data = interface.and_then(|interface| interface.event(&event.topic, &event.data));
-            let data = data.map_or_else(|| short(&event.data), |data| data.to_string());
+            let data = self.decoded(event).map(|data| data.text);
+            let data = data.unwrap_or_else(|| short(&event.data));
             screen.note(plain(&format!("event  {source} {} {data}", event.topic)));
         }
     }
 
-    /// How a call failed, for people: the tree of calls, and where it went wrong.
-    pub fn note_failure<T>(
-        &self,
-        screen: &mut Screen,
-        receipt: &CallReceipt<T>,
-        failure: &Failure,
-    ) -> Result<(), CliError> {
-        for frame in &receipt.call_tree {
-            screen.note(self.frame_line(screen, frame));
-        }
-        let mark = screen.paint_note(Tone::Bad, "reverted:");
+    /// Where a call failed that has no trace, for people.
+    pub fn note_failure(&self, screen: &mut Screen, failure: &Failure) {
+        let mark = screen.paint_note(Tone::Bad, "error:");
         let place = self.labels.shown(&failure.contract);
         let (reason, function) = (failure.reason(), plain(&failure.function));
         let message = match failure.message.is_empty() {
@@ -120,26 +98,6 @@ impl Names {
         screen.note(format!(
             "{mark} {reason} in `{function}` of {place}{message}"
         ));
-        for function in &failure.backtrace {
-            screen.note(plain(&format!("    at {function}")));
-        }
-        let (spent, limit) = (number(receipt.gas_spent), number(receipt.gas_limit));
-        screen.note(format!("gas    {spent} of {limit}; nothing was changed"));
-        Ok(())
-    }
-
-    fn frame_line(&self, screen: &Screen, frame: &CallTreeElem) -> String {
-        let (indent, place) = (2 * frame.depth, self.labels.shown(&frame.contract_id));
-        let (function, spent) = (plain(&frame.function), number(frame.gas_spent));
-        let line = format!("{:indent$}{place}::{function}  {spent} gas", "");
-        match (&frame.failure, frame.reverted) {
-            (Some(failure), _) => {
-                let mark = screen.paint_note(Tone::Bad, "failed");
-                format!("{line}  {mark}: {}", failure.reason())
-            }
-            (None, true) => format!("{line}  reverted"),
-            (None, false) => line,
-        }
     }
 }
 

@@ -56,6 +56,11 @@ impl Screen {
         self.colours_out
     }
 
+    /// Whether notes may have colours.
+    pub fn notes_have_colours(&self) -> bool {
+        self.colours_error
+    }
+
     /// Prints a line of the result, for people.
     pub fn line(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
         let text = harmless(text.as_ref());

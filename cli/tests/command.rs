@@ -9,7 +9,17 @@ use std::process::Stdio;
 use common::{Project, Run, artifact, repository};
 
 const SUBCOMMANDS: &[&str] = &[
-    "check", "deploy", "call", "query", "finalise", "inspect", "prove", "verify", "verify-store", "export", "import",
+    "check",
+    "deploy",
+    "call",
+    "query",
+    "finalise",
+    "inspect",
+    "prove",
+    "verify",
+    "verify-store",
+    "export",
+    "import",
     "completions",
 ];
 
@@ -39,9 +49,22 @@ const WRONG: &[(i32, &[&str])] = &[
     (2, &["call", "counter", "increment", "--at", "final"]),
     (2, &["call", "counter", "increment", "--store", "nowhere"]),
     (2, &["query", "counter", "read_value", "--at", "xyz"]),
-    (2, &["query", "counter", "read_value", "--store", "text.txt"]),
-    (2, &["query", "counter", "read_value", "--labels", "text.txt"]),
-    (1, &["query", "1212121212121212121212121212121212121212121212121212121212121212", "f"]),
+    (
+        2,
+        &["query", "counter", "read_value", "--store", "text.txt"],
+    ),
+    (
+        2,
+        &["query", "counter", "read_value", "--labels", "text.txt"],
+    ),
+    (
+        1,
+        &[
+            "query",
+            "1212121212121212121212121212121212121212121212121212121212121212",
+            "f",
+        ],
+    ),
     (2, &["finalise", "--store", "nowhere"]),
     (2, &["finalise", "12"]),
     (2, &["finalise", "newest", "newest"]),
@@ -49,17 +72,36 @@ const WRONG: &[(i32, &[&str])] = &[
     (2, &["inspect", "--store", "nowhere"]),
     (2, &["inspect", "contract"]),
     (2, &["inspect", "contract", "nobody"]),
-    (1, &["inspect", "contract", "1212121212121212121212121212121212121212121212121212121212121212"]),
+    (
+        1,
+        &[
+            "inspect",
+            "contract",
+            "1212121212121212121212121212121212121212121212121212121212121212",
+        ],
+    ),
     (2, &["prove", "counter"]),
     (2, &["prove", "counter", "--out", "p", "--bytes", "12"]),
-    (1, &["prove", "counter", "--out", "p", "--bytes", "99999999999:8"]),
+    (
+        1,
+        &["prove", "counter", "--out", "p", "--bytes", "99999999999:8"],
+    ),
     (1, &["prove", "counter", "--out", "p", "--value", "supply"]),
     (2, &["prove", "counter", "--out", "p", "--key", "5"]),
     (1, &["prove", "counter", "--out", "no/such/folder/p"]),
     (2, &["verify"]),
-    (2, &["verify", "text.txt", "--root", "12", "--contract", "12"]),
-    (2, &["verify", "missing", "--root", ROOT, "--contract", ROOT]),
-    (1, &["verify", "text.txt", "--root", ROOT, "--contract", ROOT]),
+    (
+        2,
+        &["verify", "text.txt", "--root", "12", "--contract", "12"],
+    ),
+    (
+        2,
+        &["verify", "missing", "--root", ROOT, "--contract", ROOT],
+    ),
+    (
+        1,
+        &["verify", "text.txt", "--root", ROOT, "--contract", ROOT],
+    ),
     (2, &["verify-store", "--store", "nowhere"]),
     (2, &["verify-store", "state"]),
     (2, &["verify-store", "--store", "text.txt"]),
@@ -82,7 +124,11 @@ const ROOT: &str = "121212121212121212121212121212121212121212121212121212121212
 fn project() -> Project {
     let project = Project::with_counter();
     let counter = std::fs::read(artifact("counter")).unwrap();
-    std::fs::write(project.path().join("cut.wasm"), &counter[..counter.len() / 2]).unwrap();
+    std::fs::write(
+        project.path().join("cut.wasm"),
+        &counter[..counter.len() / 2],
+    )
+    .unwrap();
     std::fs::write(project.path().join("text.txt"), "this is text\n".repeat(20)).unwrap();
     project
 }
@@ -105,19 +151,29 @@ fn wrong_use_is_told() {
         let run = wrong(&project, arguments, false);
         assert_eq!(run.code, *code, "{run:#?}");
         let text = format!("{}{}", run.error, run.out);
-        assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{run:#?}");
+        assert!(
+            !text.contains("panicked") && !text.contains("RUST_BACKTRACE"),
+            "{run:#?}"
+        );
         assert!(!text.contains('\u{1b}'), "{run:#?}");
         let tells = text.contains("error:") || text.contains("rejected:");
         assert!(tells, "{run:#?}");
         let run = wrong(&project, arguments, true);
         assert_eq!(run.code, *code, "{run:#?}");
-        let told = if run.error.is_empty() { &run.out } else { &run.error };
-        let value: serde_json::Value = serde_json::from_str(told).unwrap_or_else(|_| panic!("{run:#?}"));
+        let told = if run.error.is_empty() {
+            &run.out
+        } else {
+            &run.error
+        };
+        let value: serde_json::Value =
+            serde_json::from_str(told).unwrap_or_else(|_| panic!("{run:#?}"));
         let is_error = value["error"]["name"].is_string() && value["error"]["message"].is_string();
         assert!(is_error || value["accepted"] == false, "{run:#?}");
     }
     for subcommand in SUBCOMMANDS {
-        let uses = WRONG.iter().filter(|(_, arguments)| arguments[0] == *subcommand);
+        let uses = WRONG
+            .iter()
+            .filter(|(_, arguments)| arguments[0] == *subcommand);
         assert!(uses.count() >= 3, "{subcommand}");
     }
     assert_eq!(project.good(["inspect", "--json"]).out, before);
@@ -153,7 +209,11 @@ fn rejections_name_rule_and_offset() {
         assert_eq!(run.code, 1, "{}: {run:#?}", path.display());
         let value: serde_json::Value = serde_json::from_str(&run.out).unwrap();
         let offset = value["offset"].as_u64().unwrap();
-        assert!(offset <= module.len() as u64, "{}: {value:#}", path.display());
+        assert!(
+            offset <= module.len() as u64,
+            "{}: {value:#}",
+            path.display()
+        );
         rules.insert(value["rule"].as_str().unwrap().to_owned());
     }
     assert!(rules.len() > 20, "{rules:?}");
@@ -171,7 +231,11 @@ fn what_contracts_say_is_harmless() {
                 (memory.copy (i32.const 65536) (i32.const 8) (i32.const 14)) (call $panic (i32.const 14)) (i32.const 0)))"#
     );
     let project = Project::new();
-    std::fs::write(project.path().join("h.wasm"), wat::parse_str(module).unwrap()).unwrap();
+    std::fs::write(
+        project.path().join("h.wasm"),
+        wat::parse_str(module).unwrap(),
+    )
+    .unwrap();
     project.good(["deploy", "h.wasm", "--label", "h"]);
     let function = "f\u{1b}[2J\u{7}\r\u{202e}gasp";
     let lines: [&[&str]; 6] = [
@@ -185,7 +249,9 @@ fn what_contracts_say_is_harmless() {
     for line in lines {
         let run = project.run(line);
         let text = format!("{}{}", run.out, run.error);
-        let raw = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
+        let raw = |character: char| {
+            (character.is_control() && character != '\n') || character == '\u{202e}'
+        };
         assert!(!text.contains(raw), "{run:#?}");
         assert!(text.contains("1b") || text.contains("2J"), "{run:#?}");
     }

@@ -45,6 +45,7 @@
 //!
 //! Implementations of `rkyv`'s traits that are written by hand must not call functions of this crate: an
 //! archive is read where it lies, in the argument buffer, which those functions overwrite.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![no_std]
 
 extern crate alloc;

@@ -2,4 +2,6 @@
 
 mod chains;
 mod contracts;
+mod lock;
 mod mocks;
+mod sequences;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Done, read};
 use crate::error::CliError;
+use crate::interface::Interface;
 use crate::receipt::number;
 use crate::screen::{Screen, Tone, plain};
 use crate::sections::{self, Section};
@@ -101,6 +102,7 @@ fn accepted(
             "imports": found.imports,
             "exports": found.exports,
             "has_init": found.has_init,
+            "functions_declared": Interface::of(code).signatures(),
             "sections": sections_json(sections),
         }));
     }

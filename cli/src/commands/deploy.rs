@@ -1,9 +1,9 @@
 //! `deploy`: a contract into a store, and a commit.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use crostata::inspect::{self, SideFileError, Stripped};
 use crostata::{ContractData, ContractDataBuilder, DeployReceipt, Error, Session, VM};
 use serde_json::json;
 
@@ -13,10 +13,10 @@ use crate::arguments::{CommitArguments, GivenArguments, SessionArguments, StoreA
 use crate::error::CliError;
 use crate::hex;
 use crate::interface::Interface;
-use crate::labels::Labels;
-use crate::receipt::{self, Names, number};
+use crate::receipt::{self, number};
 use crate::screen::Screen;
 use crate::store;
+use crate::view::{self, Names};
 
 /// The gas that `init` may spend unless told otherwise: about a second of plain computing.
 const INIT_LIMIT_GAS: u64 = 1_000_000_000;
@@ -64,36 +64,69 @@ pub struct Deploy {
 impl Deploy {
     /// Exit code 1 if the code is rejected or `init` fails; then nothing is committed.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let code = read(&self.file)?;
-        let labels = Labels::of(&self.store)?;
+        let mut names = Names::new(&self.store)?;
         if let Some(label) = &self.label {
-            labels.check_new(label)?;
+            names.labels.check_new(label)?;
         }
-        let interface = Interface::of(&code);
-        let data = self.data(&interface, &labels)?;
+        let unstripped = self.unstripped()?;
+        // What is no module at all is rejected as it is.
+        let stripped = inspect::strip(&unstripped).ok();
+        let code = stripped
+            .as_ref()
+            .map_or(&unstripped, |stripped| &stripped.code);
+        names.learn_code(&unstripped);
+        let interface = Interface::of(code);
+        let data = self.data(&interface, &names)?;
         let vm = store::open_or_make(&self.store.store)?;
         let base = store::find(&vm, &self.commit.commit)?;
         let mut session = vm.session(store::session_data(base, &self.session)?)?;
-        let deployed = session.deploy_with_receipt(&code, data, self.gas_limit);
-        let mut names = Names {
-            labels,
-            interfaces: BTreeMap::new(),
-        };
-        match deployed {
+        session.watch();
+        match session.deploy_with_receipt(code, data, self.gas_limit) {
             Ok(deployed) => {
                 names.interfaces.insert(deployed.contract_id, interface);
+                if let Some(stripped) = stripped.filter(|stripped| stripped.code != stripped.debug)
+                {
+                    self.keep_side_file(&stripped)?;
+                }
                 self.commit(screen, &vm, &mut session, names, &deployed)
             }
-            Err(Error::Reverted(reverted)) => call::reverted(screen, &names, &reverted),
+            Err(Error::Reverted(failed)) => {
+                let trace = session.take_trace();
+                call::reverted(screen, &names, &failed, trace.as_ref())
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn data(
-        &self,
-        interface: &Interface,
-        labels: &Labels,
-    ) -> Result<ContractDataBuilder, CliError> {
+    /// The module with its names and debug information, if they are in it or in the file that `crostata build` puts beside it.
+    fn unstripped(&self) -> Result<Vec<u8>, CliError> {
+        let code = read(&self.file)?;
+        let beside = std::fs::read(self.file.with_extension("debug.wasm"));
+        let beside = beside.ok().filter(|beside| {
+            let stripped = inspect::strip(beside);
+            stripped.is_ok_and(|stripped| stripped.code == code)
+        });
+        Ok(beside.unwrap_or(code))
+    }
+
+    /// Keeps names and debug information for traces: what is deployed has none.
+    fn keep_side_file(&self, stripped: &Stripped) -> Result<(), CliError> {
+        let folder = view::side_files(&self.store.store);
+        let unwritten = |source| CliError::Write {
+            path: folder.clone(),
+            source,
+        };
+        std::fs::create_dir_all(&folder).map_err(unwritten)?;
+        stripped
+            .write_side_file(&folder)
+            .map(drop)
+            .map_err(|error| match error {
+                SideFileError::File { source, .. } => unwritten(source),
+                error => unwritten(std::io::Error::other(error)),
+            })
+    }
+
+    fn data(&self, interface: &Interface, names: &Names) -> Result<ContractDataBuilder, CliError> {
         let owner = match self.owner.strip_prefix("0x") {
             Some(digits) => hex::bytes(digits)?,
             None => self.owner.clone().into_bytes(),
@@ -102,7 +135,7 @@ impl Deploy {
         if let Some(id) = &self.id {
             data = data.contract_id(hex::hash(id, "a contract's id")?.into());
         }
-        let argument = interface.argument("init", &self.given, labels)?;
+        let argument = interface.argument("init", &self.given, &names.labels)?;
         Ok(match argument.is_empty() {
             true => data,
             false => data.init_arg_raw(argument),

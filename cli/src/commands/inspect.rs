@@ -201,6 +201,7 @@ fn one(
     if screen.is_json() {
         let mut value = labelled(&record, &labels);
         value["pages_in_use"] = json!(pages);
+        value["functions"] = json!(crate::interface::Interface::of(&code).signatures());
         value["exports"] = json!(found.as_ref().map(|found| &found.exports));
         return screen.value(&value);
     }
@@ -224,6 +225,9 @@ fn one(
         ),
     ];
     lines.iter().try_for_each(|line| screen.line(line))?;
+    for signature in crate::interface::Interface::of(&code).signatures() {
+        screen.line(format!("function  {}", plain(&signature)))?;
+    }
     if let Some(found) = &found {
         let exports: Vec<String> = found.exports.iter().map(|name| plain(name)).collect();
         screen.line(format!("exports   {}", exports.join(" ")))?;

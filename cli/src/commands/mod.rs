@@ -1,12 +1,17 @@
 //! The subcommands, a file each.
 
+pub mod build;
 pub mod call;
 pub mod check;
 pub mod completions;
 pub mod deploy;
 pub mod finalise;
 pub mod inspect;
+pub mod machine;
+pub mod new;
 pub mod prove;
+pub mod replay;
+pub mod test;
 pub mod transfer;
 pub mod verify;
 pub mod verify_store;
@@ -28,6 +33,12 @@ pub enum Done {
 /// Does what a command line says.
 pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
     match command {
+        Command::New(command) => command.run(screen),
+        Command::Build(command) => command.run(screen),
+        Command::Test(command) => command.run(screen),
+        Command::Trace(command) => command.run(screen),
+        Command::Replay(command) => command.run(screen),
+        Command::Machine(command) => command.run(),
         Command::Check(command) => command.run(screen),
         Command::Deploy(command) => command.run(screen),
         Command::Call(command) => command.run(screen),

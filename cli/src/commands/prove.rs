@@ -27,7 +27,7 @@ pub struct Question {
         long,
         value_name = "KEY",
         requires = "value",
-        allow_hyphen_values = true
+        allow_negative_numbers = true
     )]
     pub key: Option<String>,
     /// Bytes of the contract's memory.

@@ -2,6 +2,7 @@
 //!
 //! `#[contract]` leaves the `impl` block as it is and adds a typed client and, for Wasm targets only, the state's static, the schema and one
 //! export per public function. Shapes that can not be exported are compile errors at the place in question, which say what to write instead.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod client;
 mod data;

@@ -235,6 +235,17 @@ impl<M: Machine + 'static> Chain<M> {
         }
     }
 
+    /// All labels with what they name.
+    pub fn labels(&self) -> Vec<(ContractId, String)> {
+        self.shared.labels.all()
+    }
+
+    /// Keeps traces of calls from here on, or not. A chain begins with keeping them.
+    #[track_caller]
+    pub fn watch(&mut self, watched: bool) {
+        expect(self.shared.done(Request::Watch(watched)));
+    }
+
     /// What is known of a contract; none if there is none of this id.
     #[track_caller]
     pub fn contract(&self, contract: ContractId) -> Option<ContractFacts> {
