@@ -97,9 +97,11 @@ pub mod testing;
 mod vm;
 
 pub use block::{
-    Missing, NoWitness, StepReceipt, VerifiedCalls, Verifier, WITNESS_VERSION, Witness,
-    WitnessContext, WitnessDecodeError, WitnessError,
+    CAPSULE_VERSION, Capsule, CapsuleDecodeError, Missing, NoWitness, ReplayError, StepReceipt,
+    VerifiedCalls, Verifier, WITNESS_VERSION, Witness, WitnessContext, WitnessDecodeError,
+    WitnessError,
 };
+pub use crostata_abi::client::{CallError, Transport};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use crostata_abi::{
     ARGBUF_LEN, ArchivedContractError, ArchivedContractId, ArchivedEvent, CONTRACT_ID_BYTES,
@@ -109,8 +111,8 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{
-    CodeHash, CommitId, ContextDigest, Root, StateProof, Value, ValueLookupError, ValuePath,
-    ValueProof, VerifyError, WordSize,
+    CodeHash, CommitId, ContextDigest, ContractRecord, Root, StateProof, Value, ValueLookupError,
+    ValuePath, ValueProof, VerifyError, WordSize,
 };
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
@@ -128,7 +130,7 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem,
+    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem, Calls,
     CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
     DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses,
     PricedQuery, Rejected, Reply, Reverted, Savepoint, Sealed, Session, SessionData,
@@ -142,8 +144,8 @@ pub use state::{
     TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
-    BinariesConfig, BinariesProgress, BinaryError, Config, Export, Import, OpenVmError, ProofError,
-    ProveValueError, RecompileError, SessionError, Told, VM,
+    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Export, Import, OpenVmError,
+    ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

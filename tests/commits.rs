@@ -9,7 +9,8 @@ use common::proofs::{shown_page, shown_record};
 use common::*;
 use crostata::{
     Commit, CommitError, Config, ContractData, ContractId, DatumError, Error, LookupError, Outcome,
-    ProofItem, Protocol, Rejected, Root, Session, SessionData, SessionError, VM, contract_bytecode,
+    PageIndex, ProofItem, Protocol, Rejected, Root, Session, SessionData, SessionError, VM,
+    contract_bytecode,
 };
 
 /// Commits a change of the cell at 0 of contract 1 over a base.
@@ -805,4 +806,32 @@ fn data_that_can_not_be_read_is_refused() {
             .is_ok()
     );
     assert!(builder().insert(&name[..255], &1u8).is_ok());
+}
+
+/// P4: what a commit lists is what its root binds, each contract once, and not what other commits have.
+#[test]
+fn a_commit_lists_its_contracts() {
+    let vm = VM::ephemeral().unwrap();
+    let mut session = fresh(&vm);
+    let mut ids: Vec<ContractId> = (1..=40)
+        .map(|number| deploy_cells(&mut session, number))
+        .collect();
+    store(&mut session, ids[3], 0, 9);
+    let before = session.commit().unwrap();
+    let later = deploy_cells(&mut session, 41);
+    let after = session.commit().unwrap();
+    let listed = |commit: Commit| {
+        let records = vm.contracts(commit).unwrap();
+        let mut listed: Vec<ContractId> = records.map(|record| record.unwrap().contract).collect();
+        listed.sort();
+        listed
+    };
+    ids.sort();
+    assert_eq!(listed(before), ids);
+    ids.push(later);
+    ids.sort();
+    assert_eq!(listed(after), ids);
+    assert_eq!(vm.contract_pages(after, id(4)).unwrap(), [PageIndex(0)]);
+    assert_eq!(vm.contract_pages(after, id(5)).unwrap(), []);
+    assert!(vm.contract_code(before, later).is_err());
 }

@@ -24,8 +24,8 @@ macro_rules! contracts {
 }
 
 contracts! {
-    "accounts" "bench" "caller" "counter" "counter64" "crossing_argument" "everest" "fallible" "feeder" "grower"
-    "host_query" "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
+    "accounts" "bench" "caller" "collections" "collections_talc" "counter" "counter64" "crossing_argument" "everest" "fallible"
+    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
 }
 
 type Account = [u8; 32];
@@ -209,6 +209,21 @@ fn lone(book: &mut Book) {
     book.call("host_query", "ask", ("absent".to_owned(), vec![7u8; 10]));
 }
 
+/// The SDK's storage types, each beside the one of `alloc` that does the same; over two allocators.
+fn collections(book: &mut Book, contract: &'static str) {
+    for kind in 0..8u8 {
+        book.call(contract, "fill", (kind, 0u64, 200u64));
+        book.call(contract, "get", (kind, 77u64));
+        book.call(contract, "update", (kind, 78u64));
+        book.call(contract, "insert", (kind, 200u64));
+        book.call(contract, "remove", (kind, 79u64));
+        book.call(contract, "take", (kind, 0u64));
+        book.call(contract, "sum", kind);
+        book.call(contract, "digest", kind);
+    }
+    book.call(contract, "enclose", ());
+}
+
 /// The SDK's map, beside a `BTreeMap` with the same entries.
 fn accounts(book: &mut Book) {
     book.call("accounts", "mint_many", (0u64, 100u64, 3u64));
@@ -336,6 +351,8 @@ fn written(mut book: Book) -> String {
     lone(&mut book);
     ledgers_and_benches(&mut book);
     accounts(&mut book);
+    collections(&mut book, "collections");
+    collections(&mut book, "collections_talc");
     nested(&mut book);
     book.lines
 }

@@ -7,3 +7,6 @@ mod fixtures;
 mod positions;
 #[path = "trace/raw.rs"]
 mod raw;
+#[cfg(feature = "inspect")]
+#[path = "trace/rendered.rs"]
+mod rendered;

@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::raised;
+
 /// The failure of a contract-to-contract call, as the calling contract sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(
@@ -41,7 +43,8 @@ impl ContractError {
 
     /// Reads the failure out of the result of `c` (a negative `code`) and the argument buffer.
     ///
-    /// Message bytes that are not UTF-8 are shown with replacement characters.
+    /// Message bytes that are not UTF-8 are shown with replacement characters. Of an error that carries a value
+    /// ([`raised`](crate::raised)) the message is the text.
     pub fn from_parts(code: i32, buffer: &[u8]) -> Self {
         match code {
             -1 => Self::Panic(read_message(buffer)),
@@ -73,7 +76,7 @@ fn read_message(buffer: &[u8]) -> String {
         None => return String::new(),
     };
     let len = (u32::from_le_bytes(*head) as usize).min(text.len());
-    String::from_utf8_lossy(&text[..len]).into_owned()
+    String::from_utf8_lossy(raised::text(&text[..len])).into_owned()
 }
 
 fn write_message(message: &[u8], buffer: &mut [u8]) {

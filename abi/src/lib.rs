@@ -6,17 +6,20 @@
 //! It is the only crate of the workspace that names `rkyv`: every other crate uses the re-export
 //! [`rkyv`], so that the archive format (0.8, little-endian, 32-bit relative pointers, unaligned)
 //! is chosen in one place.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod client;
 mod error;
 mod event;
 mod gas;
 mod id;
 pub mod imports;
 mod page;
+pub mod raised;
 #[cfg(feature = "typed")]
 pub mod typed;
 

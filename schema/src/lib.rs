@@ -20,6 +20,7 @@
 //!
 //! Code and archives are anybody's bytes: reading them never panics, and takes memory and time in proportion to their length.
 //! Nothing here decides anything: whoever changes a section changes what people see, never what a contract does.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod archive;
 mod error;

@@ -1,9 +1,10 @@
 //! Values for people: short, in the order of the type, as Rust would print them.
 
+use crostata_abi::raised::Raised;
 use serde_json::Value;
 
 use crate::json::{self, Shape, untagged};
-use crate::types::{Field, Method, Type};
+use crate::types::{ErrorType, Field, Method, Schema, Type};
 
 /// Characters of a string, elements of a list and bytes of a hash that are shown.
 const TEXT_MAX: usize = 60;
@@ -41,6 +42,26 @@ pub fn shown(value: &Value, value_type: &Type) -> String {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         },
+    }
+}
+
+impl Schema {
+    /// The error that a panic's message carries, for people: `TokenError::TooSmall { balance: 3 }`. `None` if it carries none of this
+    /// contract's.
+    pub fn raised(&self, message: &[u8]) -> Option<String> {
+        let (error, value) = self.raised_value(message)?;
+        Some(match &error.value {
+            Type::Enum { name, .. } => format!("{name}::{}", shown(&value, &error.value)),
+            other => shown(&value, other),
+        })
+    }
+
+    /// The error that a panic's message carries, and its type.
+    pub fn raised_value(&self, message: &[u8]) -> Option<(&ErrorType, Value)> {
+        let raised = Raised::read(message)?;
+        let error = self.error(core::str::from_utf8(raised.name).ok()?)?;
+        let value = error.value.decode(raised.archive).ok()?;
+        Some((error, value))
     }
 }
 

@@ -64,6 +64,12 @@ pub fn encode<T: Encode>(value: &T) -> u32 {
     }
 }
 
+/// Puts the archive of `value` into the argument buffer from `position` on, and gives where it ends; `None` if it does not fit.
+pub fn encode_at<T: Encode>(position: usize, value: &T) -> Option<usize> {
+    let written = to_bytes_in_with_alloc(value, BufferWriter { position }, HeapScratch);
+    written.ok().map(|written| written.position)
+}
+
 /// The value whose archive is the first `len` bytes of the argument buffer, if they are one.
 pub fn decode<T: Decode>(len: u32) -> Option<T> {
     buffer::with(len as usize, |bytes| typed::decode(bytes).ok())

@@ -45,6 +45,7 @@
 //!
 //! Implementations of `rkyv`'s traits that are written by hand must not call functions of this crate: an
 //! archive is read where it lies, in the argument buffer, which those functions overwrite.
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
 #![no_std]
 
 extern crate alloc;
@@ -56,11 +57,15 @@ extern crate self as crostata_sdk;
 
 mod boundary;
 mod call;
+pub mod client;
 mod codec;
 mod context;
+pub mod error;
+mod event;
 mod output;
 #[cfg(target_family = "wasm")]
 mod panic;
+pub mod schema;
 pub mod storage;
 
 pub use call::{call, call_raw, call_with_limit, host_query, host_query_raw};
@@ -69,9 +74,11 @@ pub use context::{
     caller, callstack, limit, owner, owner_array, owner_of, self_id, session_data,
     session_data_raw, spent,
 };
+pub use crostata_abi::client::{CallError, Transport};
 pub use crostata_abi::typed::Decode;
 pub use crostata_abi::{ContractError, ContractId, rkyv};
-pub use crostata_sdk_macros::{Storage, Stored, contract};
+pub use crostata_sdk_macros::{Storage, Stored, contract, data, error, event};
+pub use event::Event;
 pub use output::{emit, emit_raw, feed, feed_raw};
 pub use storage::{Map, Queue, Set, Stored, Vector};
 
@@ -79,8 +86,13 @@ pub use storage::{Map, Queue, Set, Stored, Vector};
 #[doc(hidden)]
 pub mod generated {
     pub use crate::boundary::State;
+    pub use crate::client::{Channel, Contracts, Outside};
     pub use crate::codec::{argument, result};
+    pub use crate::error::{Raise, settled};
+    pub use crate::event::{Event, Listed, emit};
     pub use crate::output::debug;
+    pub use crate::schema;
+    pub use crate::schema::described::{Outcome, Probe, Unknown, copied, or_opaque};
     pub use crate::storage::{Declared, Field, Type, refuse_large, section, section_bytes};
 
     /// Says of every type that it declares no storage; a derived constant of the same name hides this one.

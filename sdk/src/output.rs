@@ -107,14 +107,19 @@ impl Text {
 
     /// Ends the call with this text as its message.
     pub fn abort(self) -> ! {
-        #[cfg(target_family = "wasm")]
-        imports::panic(self.len);
-        #[cfg(not(target_family = "wasm"))]
-        panic!(
-            "{}",
-            alloc::string::String::from_utf8_lossy(&buffer::to_vec(self.len as usize))
-        );
+        end(self.len)
     }
+}
+
+/// Ends the call with the first `len` bytes of the argument buffer as its message.
+pub fn end(len: u32) -> ! {
+    #[cfg(target_family = "wasm")]
+    imports::panic(len);
+    #[cfg(not(target_family = "wasm"))]
+    panic!(
+        "{}",
+        alloc::string::String::from_utf8_lossy(&buffer::to_vec(len as usize))
+    );
 }
 
 impl fmt::Write for Text {

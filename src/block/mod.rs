@@ -10,12 +10,14 @@
 //! What this module never does: open a directory, ask a host query, or trust what it did not check.
 
 mod bytes;
+mod capsule;
 mod context;
 mod error;
 mod verify;
 mod witness;
 
 pub use bytes::WitnessDecodeError;
+pub use capsule::{CAPSULE_VERSION, Capsule, CapsuleDecodeError, ReplayError};
 pub use context::WitnessContext;
 pub use error::{Missing, NoWitness, WitnessError};
 pub use verify::{StepReceipt, VerifiedCalls, Verifier};

@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use addr2line::{Context, Frame};
 use crostata_proof::{CodeHash, hash};
 use gimli::{DwarfSections, EndianArcSlice, LittleEndian};
-use wasmparser::{BinaryReader, Name, NameSectionReader};
+use wasmparser::{
+    BinaryReader, CodeSectionReader, ImportSectionReader, Name, NameSectionReader, TypeRef,
+};
 
 use super::path::{Origin, shorten};
 use super::safe;
-use super::strip::{CODE, NotWasm, Section, sections, strip};
+use super::strip::{CODE, IMPORTS, NotWasm, Section, sections, strip};
 
 type Bytes = EndianArcSlice<LittleEndian>;
 
@@ -26,7 +28,7 @@ const NAME_MAX: usize = 120;
 /// Bytes of a name that is demangled: the text can be much longer than the name.
 const MANGLED_MAX: usize = 512;
 
-/// Crates that stand between contracts and the VM: no author looks for a mistake there first.
+/// Functions that stand between contracts and the VM: no author looks for a mistake there first.
 const GLUE: [&str; 3] = ["crostata_sdk::", "crostata_abi::", "rkyv::"];
 
 /// Why a module's debug information can not be read.
@@ -55,6 +57,14 @@ pub struct SourceLine {
     pub is_own: bool,
 }
 
+impl SourceLine {
+    /// Whether the function was made by `#[contract]`: it stands at the method's signature, around the method.
+    pub(super) fn is_generated(&self) -> bool {
+        let function = self.function.as_deref();
+        function.is_some_and(|function| function.starts_with("export_"))
+    }
+}
+
 impl fmt::Display for SourceLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)?;
@@ -69,6 +79,10 @@ impl fmt::Display for SourceLine {
 pub struct DebugInfo {
     stripped: Variant,
     whole: Variant,
+    /// How many functions are imported.
+    imports: u32,
+    /// Where the bodies of functions end, from the beginning of the code section's contents.
+    bodies: Vec<u64>,
     /// The names of functions, by index.
     names: Vec<(u32, String)>,
     lines: Option<Mutex<Context<Bytes>>>,
@@ -108,6 +122,8 @@ impl DebugInfo {
                 code: hash::code_hash(unstripped),
                 code_start: code_start(&found),
             },
+            imports: imports(&found),
+            bodies: bodies(&found),
             names: names(&found),
             lines: context(&found)?.map(Mutex::new),
         })
@@ -141,8 +157,8 @@ impl DebugInfo {
         lines.into_iter().nth(own.unwrap_or(0))
     }
 
-    /// The source lines of an offset in the code with this hash, innermost first: the function that stands there, then those into which
-    /// the compiler inlined it. Empty if it is not this module, stripped or whole.
+    /// The source lines of an offset in the code with this hash, innermost first: of functions that the compiler inlined there, then of
+    /// the function itself. Empty if it is not this module, stripped or whole.
     pub fn lines(&self, code: &CodeHash, offset: u64) -> Vec<SourceLine> {
         let variants = [self.stripped, self.whole];
         let variant = variants.into_iter().find(|variant| variant.code == *code);
@@ -151,7 +167,23 @@ impl DebugInfo {
             return Vec::new();
         };
         let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        found(&lines, address)
+        let mut found = found(&lines, address);
+        if let Some(last) = found.last_mut() {
+            // The name section has the whole path of a function, where lines have only its last part or nothing.
+            let named = self.function_at(address);
+            if let Some(name) = named.filter(|name| name.contains("::")) {
+                last.is_own &= !is_glue(name);
+                last.function = Some(name.to_owned());
+            }
+        }
+        found
+    }
+
+    /// The name of the function whose body holds an address.
+    fn function_at(&self, address: u64) -> Option<&str> {
+        let nth = self.bodies.partition_point(|end| *end <= address);
+        let index = self.imports.checked_add(u32::try_from(nth).ok()?)?;
+        self.function(index)
     }
 }
 
@@ -189,8 +221,10 @@ fn source_line(frame: &Frame<'_, Bytes>) -> Option<SourceLine> {
 }
 
 fn is_glue(function: &str) -> bool {
-    let function = function.trim_start_matches(['<', '&']);
-    GLUE.iter().any(|glue| function.starts_with(glue))
+    let beginning = function.trim_start_matches(['<', '&']);
+    // Methods of clients stand in the author's crate, and are made by `#[contract]`.
+    GLUE.iter().any(|glue| beginning.starts_with(glue))
+        || function.contains("<crostata_sdk::client::")
 }
 
 /// A function's name as its author wrote it, made harmless.
@@ -205,6 +239,28 @@ fn demangled(name: &str) -> String {
 fn code_start(sections: &[Section<'_>]) -> u64 {
     let code = sections.iter().find(|section| section.id == CODE);
     code.map_or(0, |code| code.contents as u64)
+}
+
+fn imports(sections: &[Section<'_>]) -> u32 {
+    let section = sections.iter().find(|section| section.id == IMPORTS);
+    let data = section.map_or(&[][..], |section| section.data);
+    let Ok(section) = ImportSectionReader::new(BinaryReader::new(data, 0)) else {
+        return 0;
+    };
+    let imports = section.into_imports().map_while(Result::ok);
+    let functions = imports.filter(|import| matches!(import.ty, TypeRef::Func(_)));
+    functions.count() as u32
+}
+
+/// Where bodies end; nothing from where the section is damaged.
+fn bodies(sections: &[Section<'_>]) -> Vec<u64> {
+    let section = sections.iter().find(|section| section.id == CODE);
+    let data = section.map_or(&[][..], |section| section.data);
+    let Ok(section) = CodeSectionReader::new(BinaryReader::new(data, 0)) else {
+        return Vec::new();
+    };
+    let bodies = section.into_iter().map_while(Result::ok);
+    bodies.map(|body| body.range().end as u64).collect()
 }
 
 fn context(sections: &[Section<'_>]) -> Result<Option<Context<Bytes>>, DebugInfoError> {

@@ -184,6 +184,20 @@ impl Known {
         }
     }
 
+    /// A text in which shortened ids of contracts with labels are these labels.
+    pub(super) fn with_labels(&self, text: &str) -> String {
+        if !text.contains("0x") {
+            return text.to_owned();
+        }
+        let labels = self.labels.iter();
+        labels.fold(text.to_owned(), |text, (contract, label)| {
+            let id = contract.to_string();
+            let short = format!("0x{}…", &id[..ID_DIGITS]);
+            text.replace(&short, label)
+                .replace(&format!("0x{id}"), label)
+        })
+    }
+
     /// The source lines of a place, innermost first.
     pub fn lines(&self, position: &CodePosition) -> Vec<SourceLine> {
         let debug = self.debug(&position.code);

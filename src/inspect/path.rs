@@ -14,6 +14,9 @@ pub enum Origin {
 /// Folders under which crates keep their sources.
 const SOURCE_FOLDERS: [&str; 4] = ["src", "tests", "examples", "benches"];
 
+/// The SDK and what it needs, where a contract depends on them by path.
+const OURS: [&str; 3] = ["sdk/src/", "abi/src/", "sdk/macros/src/"];
+
 /// Characters of a path that are shown, the last ones.
 const PATH_MAX: usize = 120;
 
@@ -22,7 +25,16 @@ pub fn shorten(path: &str) -> (String, Origin) {
     let path = path.replace('\\', "/");
     let (short, origin) = match library(&path) {
         Some((short, origin)) => (short.to_owned(), origin),
-        None => (own(&path), Origin::Own),
+        None => {
+            let short = own(&path);
+            let is_ours = OURS.iter().any(|ours| short.starts_with(ours));
+            let origin = if is_ours {
+                Origin::Dependency
+            } else {
+                Origin::Own
+            };
+            (short, origin)
+        }
     };
     let cut = short.char_indices().rev().nth(PATH_MAX - 1);
     let short = match cut {
@@ -81,6 +93,11 @@ mod tests {
             ("/home/ada/work/token/src/lib.rs", "token/src/lib.rs", Own),
             ("contracts/token/src/a/b.rs", "token/src/a/b.rs", Own),
             ("src/lib.rs", "src/lib.rs", Own),
+            (
+                "/opt/crostata/sdk/src/call.rs",
+                "sdk/src/call.rs",
+                Dependency,
+            ),
             (
                 "C:\\Users\\ada\\token\\src\\lib.rs",
                 "token/src/lib.rs",

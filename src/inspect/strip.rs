@@ -91,6 +91,9 @@ impl Section<'_> {
     }
 }
 
+/// The id of the import section.
+pub(super) const IMPORTS: u8 = 2;
+
 /// The id of the code section.
 pub(super) const CODE: u8 = 10;
 

@@ -8,6 +8,9 @@ mod open;
 
 pub use crostata_testing::*;
 
+#[doc(inline)]
+pub use crostata_testing::contract;
+
 pub use in_process::InProcess;
 
 /// A chain whose contracts run in the test's process.

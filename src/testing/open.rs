@@ -36,7 +36,7 @@ pub fn open(base: &Base) -> Result<(VM, Session), MachineError> {
     match base {
         Base::Empty => {
             let vm = beside()?;
-            let session = session(&vm, SessionData::default())?;
+            let session = session(&vm, SessionData::builder().located().build())?;
             Ok((vm, session))
         }
         Base::Store { directory, .. } => Err(base_error(directory, "not yet".to_owned())),

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod config;
+mod contents;
 mod error;
 mod handle;
 mod transfer;
@@ -9,6 +10,7 @@ mod value;
 
 pub use binaries::{BinariesConfig, BinariesProgress, BinaryError, Told};
 pub use config::Config;
+pub use contents::Contracts;
 pub use error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
 pub use handle::VM;
 pub use transfer::{Export, Import};

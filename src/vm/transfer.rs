@@ -266,7 +266,7 @@ impl VM {
 
 impl Directory {
     /// What keeps it from being removed.
-    fn ephemeral(&self) -> Option<Arc<TempDir>> {
+    pub(super) fn ephemeral(&self) -> Option<Arc<TempDir>> {
         match self {
             Self::Kept(_) => None,
             Self::Ephemeral(directory) => Some(directory.clone()),

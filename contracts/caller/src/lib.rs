@@ -9,7 +9,21 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
-use crostata_sdk::{ContractError, ContractId, call, call_raw, call_with_limit, self_id};
+use crostata_sdk::{
+    CallError, ContractError, ContractId, call, call_raw, call_with_limit, self_id,
+};
+use ledger::{Account, LedgerClient, LedgerError};
+
+/// Why a payment was not made.
+#[crostata_sdk::error]
+pub enum PaymentError {
+    /// the ledger refused
+    #[from]
+    Refused(LedgerError),
+    /// the ledger could not be called
+    #[from]
+    Failed(ContractError),
+}
 
 /// A number, and how often `bounce` entered the contract.
 pub struct Caller {
@@ -48,6 +62,7 @@ impl Caller {
     }
 
     /// Calls a function of no argument; gives its result's bytes, or why it failed.
+    #[returned]
     pub fn call_catching(
         &self,
         contract: ContractId,
@@ -57,6 +72,7 @@ impl Caller {
     }
 
     /// Calls any function, with any argument bytes and any limit.
+    #[returned]
     pub fn forward(
         &self,
         contract: ContractId,
@@ -148,6 +164,32 @@ impl Caller {
         self.value.set(self.value.get() + 1);
         let theirs = returned(call(fallible, "value", &()));
         (self.value.get(), theirs)
+    }
+
+    /// Moves tokens of this contract in a ledger.
+    pub fn pay(&self, ledger: ContractId, to: Account, amount: u64) -> Result<(), PaymentError> {
+        self.value.set(self.value.get() + 1);
+        let from = self_id().to_bytes();
+        LedgerClient::at(ledger).transfer(from, to, amount)?;
+        Ok(())
+    }
+
+    /// As `pay`, but where there are not enough tokens, all that there are; gives how many.
+    pub fn pay_at_most(
+        &self,
+        ledger: ContractId,
+        to: Account,
+        amount: u64,
+    ) -> Result<u64, PaymentError> {
+        let (from, mut ledger) = (self_id().to_bytes(), LedgerClient::at(ledger));
+        match ledger.transfer(from, to, amount) {
+            Ok(()) => Ok(amount),
+            Err(CallError::Contract(LedgerError::BalanceTooSmall(balance))) => {
+                ledger.transfer(from, to, balance)?;
+                Ok(balance)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Has itself increment a counter and fail, catches that, and gives the counter's number.

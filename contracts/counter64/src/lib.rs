@@ -27,6 +27,7 @@ impl Counter64 {
     }
 
     /// Increments another counter, of any word size, and gives its number.
+    #[returned]
     pub fn increment_other(&mut self, contract: ContractId) -> Result<i64, ContractError> {
         call::<_, ()>(contract, "increment", &())?;
         call(contract, "read_value", &())

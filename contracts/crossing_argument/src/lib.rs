@@ -7,12 +7,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crostata_sdk::rkyv::{Archive, Deserialize, Serialize};
 use crostata_sdk::{ContractError, ContractId, call, call_raw};
 
 /// A value with a bit of everything.
-#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
-#[rkyv(crate = crostata_sdk::rkyv)]
+#[crostata_sdk::data]
+#[derive(Eq)]
 pub struct Crossing {
     /// Text.
     pub name: String,
@@ -73,11 +72,13 @@ impl CrossingArgument {
     }
 
     /// Sends bytes through another such contract.
+    #[returned]
     pub fn echo_through(contract: ContractId, bytes: Vec<u8>) -> Result<Vec<u8>, ContractError> {
         call(contract, "echo_bytes", &bytes)
     }
 
     /// Sends this many plain bytes to a function of another contract; gives the length of its result.
+    #[returned]
     pub fn send_bytes(
         contract: ContractId,
         function: String,

@@ -1,4 +1,4 @@
-//! A token ledger: accounts of 32 bytes, balances, events.
+//! A token ledger: accounts of 32 bytes, balances, an event, and errors that reach callers with their values.
 //!
 //! A contract moves only what is in the account of its own id. Calls from outside may move from any account: the chain
 //! checks signatures before it makes them.
@@ -9,14 +9,12 @@ extern crate alloc;
 
 use alloc::collections::BTreeMap;
 
-use crostata_sdk::rkyv::{Archive, Deserialize, Serialize};
-
 /// Who owns tokens: a contract's id, or the hash of a key.
 pub type Account = [u8; 32];
 
-/// The event `transfer`. New tokens come from the account of zeros.
-#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
-#[rkyv(crate = crostata_sdk::rkyv)]
+/// New tokens come from the account of zeros.
+#[crostata_sdk::event(topic = "transfer")]
+#[derive(Eq)]
 pub struct Transfer {
     /// Where the tokens were.
     pub from: Account,
@@ -26,13 +24,29 @@ pub struct Transfer {
     pub amount: u64,
 }
 
+/// Why tokens were not made or moved.
+#[crostata_sdk::error]
+#[derive(Eq)]
+pub enum LedgerError {
+    /// the supply is too large
+    SupplyTooLarge,
+    /// there is no such account
+    NoSuchAccount,
+    /// the balance is too small
+    BalanceTooSmall(u64),
+    /// contracts can not make tokens
+    OnlyFromOutside,
+    /// this account belongs to somebody else
+    NotTheirs,
+}
+
 /// All balances.
 pub struct Ledger {
     balances: BTreeMap<Account, u64>,
     total_supply: u64,
 }
 
-#[crostata_sdk::contract]
+#[crostata_sdk::contract(events(Transfer), library)]
 impl Ledger {
     /// The ledger as it is deployed, before `init`.
     pub const fn new() -> Self {
@@ -43,34 +57,36 @@ impl Ledger {
     }
 
     /// Gives the whole first supply to one account.
-    pub fn init(&mut self, holder: Account, supply: u64) {
-        self.create(holder, supply);
+    pub fn init(&mut self, holder: Account, supply: u64) -> Result<(), LedgerError> {
+        self.create(holder, supply)
     }
 
     /// Makes new tokens. Only from outside.
-    pub fn mint(&mut self, to: Account, amount: u64) {
-        refuse_contracts();
-        self.create(to, amount);
+    pub fn mint(&mut self, to: Account, amount: u64) -> Result<(), LedgerError> {
+        refuse_contracts()?;
+        self.create(to, amount)
     }
 
     /// Makes `amount` new tokens for each of `count` accounts, whose bytes begin with the numbers from `first` on,
     /// little-endian. Only from outside.
-    pub fn mint_many(&mut self, first: u64, count: u64, amount: u64) {
-        refuse_contracts();
+    pub fn mint_many(&mut self, first: u64, count: u64, amount: u64) -> Result<(), LedgerError> {
+        refuse_contracts()?;
         for number in first..first + count {
             let mut account = [0; 32];
             account[..8].copy_from_slice(&number.to_le_bytes());
-            self.enlarge_supply(amount);
+            self.enlarge_supply(amount)?;
             self.add(account, amount);
         }
+        Ok(())
     }
 
-    /// Moves tokens; an account that does not hold enough panics.
-    pub fn transfer(&mut self, from: Account, to: Account, amount: u64) {
-        refuse_strangers(&from);
-        self.take(&from, amount);
+    /// Moves tokens from an account that holds enough.
+    pub fn transfer(&mut self, from: Account, to: Account, amount: u64) -> Result<(), LedgerError> {
+        refuse_strangers(&from)?;
+        self.take(&from, amount)?;
         self.add(to, amount);
-        crostata_sdk::emit("transfer", &Transfer { from, to, amount });
+        Transfer { from, to, amount }.emit();
+        Ok(())
     }
 
     /// What an account holds.
@@ -88,29 +104,29 @@ impl Ledger {
         self.balances.len() as u64
     }
 
-    fn create(&mut self, to: Account, amount: u64) {
-        self.enlarge_supply(amount);
+    fn create(&mut self, to: Account, amount: u64) -> Result<(), LedgerError> {
+        self.enlarge_supply(amount)?;
         self.add(to, amount);
         let from = [0; 32];
-        crostata_sdk::emit("transfer", &Transfer { from, to, amount });
+        Transfer { from, to, amount }.emit();
+        Ok(())
     }
 
-    fn enlarge_supply(&mut self, amount: u64) {
-        match self.total_supply.checked_add(amount) {
-            Some(supply) => self.total_supply = supply,
-            None => panic!("the supply is too large"),
-        }
+    fn enlarge_supply(&mut self, amount: u64) -> Result<(), LedgerError> {
+        let supply = self.total_supply.checked_add(amount);
+        self.total_supply = supply.ok_or(LedgerError::SupplyTooLarge)?;
+        Ok(())
     }
 
-    fn take(&mut self, from: &Account, amount: u64) {
-        let Some(balance) = self.balances.get_mut(from) else {
-            panic!("there is no such account");
-        };
+    fn take(&mut self, from: &Account, amount: u64) -> Result<(), LedgerError> {
+        let held = self.balances.get_mut(from);
+        let balance = held.ok_or(LedgerError::NoSuchAccount)?;
         match balance.checked_sub(amount) {
-            None => panic!("the balance is too small"),
+            None => return Err(LedgerError::BalanceTooSmall(*balance)),
             Some(0) => _ = self.balances.remove(from),
             Some(rest) => *balance = rest,
         }
+        Ok(())
     }
 
     fn add(&mut self, to: Account, amount: u64) {
@@ -121,15 +137,17 @@ impl Ledger {
     }
 }
 
-fn refuse_contracts() {
-    if is_called_by().is_some() {
-        panic!("contracts can not make tokens");
+fn refuse_contracts() -> Result<(), LedgerError> {
+    match is_called_by() {
+        None => Ok(()),
+        Some(_) => Err(LedgerError::OnlyFromOutside),
     }
 }
 
-fn refuse_strangers(from: &Account) {
-    if is_called_by().is_some_and(|caller| caller != *from) {
-        panic!("this account belongs to somebody else");
+fn refuse_strangers(from: &Account) -> Result<(), LedgerError> {
+    match is_called_by() {
+        Some(caller) if caller != *from => Err(LedgerError::NotTheirs),
+        _ => Ok(()),
     }
 }
 
@@ -147,27 +165,30 @@ mod tests {
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::new();
-        ledger.init([1; 32], 100);
+        assert_eq!(ledger.init([1; 32], 100), Ok(()));
         ledger
     }
 
     #[test]
-    fn transfers_keep_the_supply() {
+    fn transfers_keep_the_supply() -> Result<(), LedgerError> {
         let mut ledger = ledger();
-        ledger.transfer([1; 32], [2; 32], 40);
-        ledger.transfer([2; 32], [2; 32], 40);
-        ledger.mint([3; 32], 5);
-        ledger.mint_many(0, 10, 2);
+        ledger.transfer([1; 32], [2; 32], 40)?;
+        ledger.transfer([2; 32], [2; 32], 40)?;
+        ledger.mint([3; 32], 5)?;
+        ledger.mint_many(0, 10, 2)?;
         assert_eq!(ledger.balance_of([1; 32]), 60);
         assert_eq!(ledger.balance_of([2; 32]), 40);
         assert_eq!(ledger.balances.values().sum::<u64>(), ledger.total_supply());
-        ledger.transfer([1; 32], [2; 32], 60);
+        ledger.transfer([1; 32], [2; 32], 60)?;
         assert_eq!(ledger.accounts(), 12);
+        Ok(())
     }
 
     #[test]
-    #[should_panic(expected = "too small")]
     fn nobody_spends_more_than_they_have() {
-        ledger().transfer([1; 32], [2; 32], 101);
+        let moved = ledger().transfer([1; 32], [2; 32], 101);
+        assert_eq!(moved, Err(LedgerError::BalanceTooSmall(100)));
+        let moved = ledger().transfer([2; 32], [1; 32], 1);
+        assert_eq!(moved, Err(LedgerError::NoSuchAccount));
     }
 }

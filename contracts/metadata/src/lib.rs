@@ -48,11 +48,13 @@ impl Metadata {
     }
 
     /// Whom another such contract sees as its caller when this one calls it.
+    #[returned]
     pub fn caller_seen_by(contract: ContractId) -> Result<Option<ContractId>, ContractError> {
         call(contract, "caller", &())
     }
 
     /// The call stack at the end of calls through all these contracts.
+    #[returned]
     pub fn callstack_through(mut path: Vec<ContractId>) -> Result<Vec<ContractId>, ContractError> {
         if path.is_empty() {
             return Ok(crostata_sdk::callstack());

@@ -55,6 +55,7 @@ impl Spender {
     }
 
     /// What another such contract sees as its limit and as spent, when it is given `limit_gas`.
+    #[returned]
     pub fn limit_seen_by(
         contract: ContractId,
         limit_gas: u64,

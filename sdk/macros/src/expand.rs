@@ -3,20 +3,38 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Error, ImplItem, ImplItemFn, ItemImpl, Result, Type};
+use syn::{Ident, ImplItem, ImplItemFn, ItemImpl, Path, Result, Type};
 
-use crate::method::{Method, is_constructor};
+use crate::lesson::lesson;
+use crate::method::{Method, is_constructor, no_constructor};
+use crate::output::{Marks, is_mark};
 use crate::policy::{Attribute, Reentry};
+use crate::{client, schema};
 
-/// The block followed by its exports, or the error that says why there are none.
-pub fn contract(attribute: Attribute, item: ItemImpl) -> Result<TokenStream> {
-    refuse_other_blocks(&item)?;
-    let Attribute { reentry, storage } = attribute;
+/// The block followed by its client and its exports, or the error that says why there are none.
+pub fn contract(attribute: Attribute, mut item: ItemImpl) -> Result<TokenStream> {
+    let name = contract_name(&item)?.clone();
+    let Attribute {
+        reentry,
+        storage,
+        library,
+        events,
+    } = attribute;
+    let (methods, hidden) = methods(&item, reentry)?;
+    strip_marks(&mut item);
     let contract = &*item.self_ty;
-    let exports = exports(&item, contract, reentry)?;
+    let bytes = schema::bytes(contract, &name.to_string(), reentry, &methods, &events);
+    let client = client::client(&name, &methods, &bytes);
+    let exports = methods.iter().map(|method| method.export(contract));
     let state = state(contract, storage);
     let policy = policy(reentry);
+    let described = described(&name);
     let declaration = declaration(contract, storage);
+    let listed = listed(&events);
+    let condition = match library {
+        false => quote!(target_family = "wasm"),
+        true => quote!(all(target_family = "wasm", not(feature = "client"))),
+    };
     Ok(quote! {
         #item
 
@@ -24,45 +42,84 @@ pub fn contract(attribute: Attribute, item: ItemImpl) -> Result<TokenStream> {
         const _: fn() -> #contract = <#contract>::new;
 
         #declaration
+        #listed
+        #client
 
-        #[cfg(target_family = "wasm")]
+        const _: () = {
+            #[allow(unused_imports)]
+            use ::crostata_sdk::generated::Unknown as _;
+            #(#hidden)*
+        };
+
+        #[cfg(#condition)]
         #[allow(unsafe_code, clippy::let_unit_value, clippy::unit_arg, unused_parens)]
         const _: () = {
             #state
             #policy
+            #described
             #(#exports)*
         };
     })
 }
 
-fn refuse_other_blocks(item: &ItemImpl) -> Result<()> {
+fn contract_name(item: &ItemImpl) -> Result<&Ident> {
+    let instead = "impl Token { .. }";
     if let Some((_, path, _)) = &item.trait_ {
-        let message = "a contract is an `impl` block of a struct, not of a trait for it";
-        return Err(Error::new(path.span(), message));
+        let reason = "a contract is an `impl` block of a struct, not of a trait for it: its functions are what the block has";
+        return Err(lesson(path.span(), reason, instead));
     }
     if !item.generics.params.is_empty() {
-        let message = "a contract can not be generic: its state is one value";
-        return Err(Error::new(item.generics.span(), message));
+        let reason = "a contract can not be generic: its state is one value, of one type";
+        return Err(lesson(item.generics.span(), reason, instead));
     }
-    Ok(())
+    client::contract_name(&item.self_ty).ok_or_else(|| {
+        let reason = "a contract is a struct that has a name: its client is called after it";
+        lesson(item.self_ty.span(), reason, instead)
+    })
 }
 
-fn exports(item: &ItemImpl, contract: &Type, reentry: Reentry) -> Result<Vec<TokenStream>> {
+/// The functions to export, and what stops those that hide a `Result`.
+fn methods(item: &ItemImpl, reentry: Reentry) -> Result<(Vec<Method>, Vec<TokenStream>)> {
+    let contract = &*item.self_ty;
     let mut has_constructor = false;
-    let mut exports = Vec::new();
+    let (mut methods, mut hidden) = (Vec::new(), Vec::new());
     for function in functions(item) {
         if is_constructor(function)? {
             has_constructor = true;
-        } else if let Some(method) = Method::exported(function, reentry)? {
-            exports.push(method.export(contract));
+        } else if let Some(method) = Method::exported(function, contract, reentry)? {
+            let returned = Marks::of(function)?.returned;
+            hidden.extend(schema::refuse_hidden_result(&method, returned));
+            methods.push(method);
         }
     }
     if !has_constructor {
-        let message =
-            "a contract needs `pub const fn new() -> Self`: the state that it is deployed with";
-        return Err(Error::new(contract.span(), message));
+        let reason = "a contract needs `pub const fn new() -> Self`: the state that it is deployed with, which is made when it is built";
+        return Err(no_constructor(contract.span(), reason));
     }
-    Ok(exports)
+    Ok((methods, hidden))
+}
+
+/// Takes away the attributes that the compiler does not know.
+fn strip_marks(item: &mut ItemImpl) {
+    for item in &mut item.items {
+        if let ImplItem::Fn(function) = item {
+            function.attrs.retain(|attribute| !is_mark(attribute));
+        }
+    }
+}
+
+fn listed(events: &[Path]) -> TokenStream {
+    quote!(#(impl ::crostata_sdk::generated::Listed for #events {})*)
+}
+
+/// The custom section that says what the contract's functions take and give.
+fn described(contract: &Ident) -> TokenStream {
+    let client = client::name(contract);
+    quote! {
+        #[allow(dead_code)]
+        #[unsafe(link_section = "crostata.schema")]
+        static SCHEMA: [u8; <#client>::SCHEMA.len()] = ::crostata_sdk::generated::copied(<#client>::SCHEMA);
+    }
 }
 
 fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
@@ -176,7 +233,12 @@ mod tests {
             ("pub fn f(&self) -> &u8 { &0 }", "owned"),
             ("pub fn f(self) {}", "`&self` or `&mut self`"),
             ("pub fn f(self: &Self) {}", "`&self` or `&mut self`"),
-            ("pub fn memory(&self) {}", "another name"),
+            ("pub fn memory(&self) {}", "exports it already"),
+            ("pub fn at(&self) {}", "clients"),
+            ("#[read_only] pub fn f(&mut self) {}", "takes `&self`"),
+            ("#[read_only] #[changes] pub fn f(&self) {}", "either"),
+            ("#[changes] fn f(&self) {}", "not `pub`"),
+            ("#[returned] pub fn f(&self) {}", "returns no `Result`"),
             ("pub fn new(a: u8) -> Self { C }", "const fn new"),
         ] {
             let message = error("", function);
@@ -189,6 +251,7 @@ mod tests {
         for (block, expected) in [
             ("impl C { pub fn f(&self) {} }", "needs `pub const fn new"),
             ("impl T for C {}", "not of a trait"),
+            ("impl [u8] {}", "has a name"),
             ("impl<T> C<T> {}", "generic"),
         ] {
             let message = expand("", block).unwrap_err().to_string();

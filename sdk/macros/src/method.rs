@@ -1,7 +1,7 @@
 //! One function of the block: whether it is exported, how, and what makes that impossible.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
@@ -9,11 +9,14 @@ use syn::{
     Visibility,
 };
 
+use crate::lesson::lesson;
+use crate::output::{Access, Marks, Output};
 use crate::policy::Reentry;
+use crate::tokens::without_self;
 
 /// How a function gets at the state.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Receiver {
+pub enum Receiver {
     None,
     Shared,
     Exclusive,
@@ -21,32 +24,55 @@ enum Receiver {
 
 /// A function to export.
 pub struct Method {
-    name: Ident,
-    conditions: Vec<Attribute>,
-    receiver: Receiver,
-    arguments: Vec<Type>,
+    pub name: Ident,
+    /// Its `cfg` attributes.
+    pub conditions: Vec<Attribute>,
+    /// Its documentation.
+    pub docs: Vec<Attribute>,
+    pub receiver: Receiver,
+    pub arguments: Vec<Argument>,
+    pub output: Output,
+    pub access: Option<Access>,
+}
+
+/// An argument of an exported function.
+pub struct Argument {
+    pub name: Ident,
+    pub value_type: TokenStream,
 }
 
 impl Method {
     /// The export that `function` asks for; `None` if it is not public.
-    pub fn exported(function: &ImplItemFn, reentry: Reentry) -> Result<Option<Self>> {
+    pub fn exported(
+        function: &ImplItemFn,
+        contract: &Type,
+        reentry: Reentry,
+    ) -> Result<Option<Self>> {
+        let marks = Marks::of(function)?;
         if !matches!(function.vis, Visibility::Public(_)) {
+            marks.refuse_any()?;
             return Ok(None);
         }
         let signature = &function.sig;
         refuse_modifiers(signature)?;
         refuse_reserved_names(&signature.ident)?;
         refuse_borrowed_result(&signature.output)?;
-        let conditions = function.attrs.iter();
+        let receiver = receiver(signature, reentry)?;
+        marks.refuse_contradiction(receiver == Receiver::Exclusive)?;
         Ok(Some(Self {
             name: signature.ident.clone(),
-            conditions: conditions
-                .filter(|attribute| attribute.path().is_ident("cfg"))
-                .cloned()
-                .collect(),
-            receiver: receiver(signature, reentry)?,
-            arguments: arguments(signature)?,
+            conditions: attributes(function, "cfg"),
+            docs: attributes(function, "doc"),
+            receiver,
+            arguments: arguments(signature, contract)?,
+            output: Output::of(&signature.output, contract, marks.returned)?,
+            access: marks.access,
         }))
+    }
+
+    /// The name of the export.
+    pub fn text(&self) -> String {
+        self.name.unraw().to_string()
     }
 
     /// The code of the export, for a contract of type `contract`.
@@ -54,31 +80,44 @@ impl Method {
         let Self {
             name, conditions, ..
         } = self;
-        let text = name.unraw().to_string();
+        let text = self.text();
         let symbol = format_ident!("export_{}", name.unraw());
         let names: Vec<_> = (0..self.arguments.len())
             .map(|index| format_ident!("argument_{index}"))
             .collect();
         let (pattern, argument) = self.argument(&names);
         let state = self.state();
+        let settled = self.settled();
         quote! {
             #(#conditions)*
             #[unsafe(export_name = #text)]
             extern "C" fn #symbol(len: u32) -> u32 {
                 let #pattern: #argument = ::crostata_sdk::generated::argument(len, #text);
                 let result = <#contract>::#name(#state #(#names),*);
+                #settled
                 ::crostata_sdk::generated::result(&result, #text)
             }
         }
     }
 
+    /// Ends the call where the method's result is an error.
+    fn settled(&self) -> Option<TokenStream> {
+        let span = self.output.raised()?;
+        Some(quote_spanned!(span=> let result = ::crostata_sdk::generated::settled(result);))
+    }
+
     /// The pattern and type of what is decoded: nothing, the argument, or the tuple of them.
     fn argument(&self, names: &[Ident]) -> (TokenStream, TokenStream) {
-        let types = &self.arguments;
+        let types: Vec<_> = self.types().collect();
         match (names, types.as_slice()) {
             ([name], [argument]) => (quote!(#name), quote!(#argument)),
             _ => (quote!((#(#names),*)), quote!((#(#types),*))),
         }
+    }
+
+    /// The types of the arguments.
+    pub fn types(&self) -> impl Iterator<Item = &TokenStream> {
+        self.arguments.iter().map(|argument| &argument.value_type)
     }
 
     fn state(&self) -> Option<TokenStream> {
@@ -92,63 +131,86 @@ impl Method {
     }
 }
 
+fn attributes(function: &ImplItemFn, name: &str) -> Vec<Attribute> {
+    let found = function.attrs.iter();
+    let found = found.filter(|attribute| attribute.path().is_ident(name));
+    found.cloned().collect()
+}
+
 fn refuse_modifiers(signature: &Signature) -> Result<()> {
     let refused = [
         (
             signature.asyncness.map(|token| token.span()),
-            "a contract function can not be async",
+            "a contract's function can not be async: a call runs to its end, and nobody would poll it",
         ),
         (
             signature.unsafety.map(|token| token.span()),
-            "a contract function can not be unsafe",
+            "a contract's function can not be unsafe: the world calls it, and promises nothing",
         ),
         (
             signature.abi.as_ref().map(Spanned::span),
-            "the attribute makes the export: leave `extern` out",
+            "a contract's function is not `extern`: the attribute makes the export, which decodes the arguments",
         ),
         (
             signature.variadic.as_ref().map(Spanned::span),
-            "a contract function can not be variadic",
+            "a contract's function can not be variadic: its arguments are decoded by their types",
         ),
         (
             generics(signature),
-            "a contract function can not be generic",
+            "a contract's function can not be generic: its arguments are decoded by types that are known when the contract is built",
         ),
     ];
     match refused
         .into_iter()
         .find_map(|(span, message)| span.map(|span| (span, message)))
     {
-        Some((span, message)) => Err(Error::new(span, message)),
+        Some((span, message)) => Err(lesson(span, message, &plain(signature))),
         None => Ok(()),
     }
 }
 
-fn generics(signature: &Signature) -> Option<proc_macro2::Span> {
+/// The function with nothing special about it.
+fn plain(signature: &Signature) -> String {
+    format!("pub fn {}(&self)", signature.ident)
+}
+
+fn generics(signature: &Signature) -> Option<Span> {
     let generics = &signature.generics;
     let has_any = !generics.params.is_empty() || generics.where_clause.is_some();
     has_any.then(|| signature.ident.span())
 }
 
 fn refuse_reserved_names(name: &Ident) -> Result<()> {
-    if name == "A" || name == "memory" {
-        let message = format!("`{name}` is exported by every contract: choose another name");
-        return Err(Error::new(name.span(), message));
-    }
-    Ok(())
+    let why = match name.to_string().as_str() {
+        "A" | "memory" => "every contract exports it already",
+        "at" | "over" | "with_gas" => {
+            "its clients have a function of that name, with which they are made"
+        }
+        _ => return Ok(()),
+    };
+    let reason = format!("a contract's function can not be called `{name}`: {why}");
+    Err(lesson(
+        name.span(),
+        &reason,
+        &format!("pub fn {name}_of(..)"),
+    ))
 }
 
 fn refuse_borrowed_result(output: &ReturnType) -> Result<()> {
     match output {
-        ReturnType::Type(_, result) => owned(result, "a contract function returns an owned value"),
+        ReturnType::Type(_, result) => owned(
+            result,
+            "a contract's function returns an owned value: what it points to would stay behind",
+            "Vec<u8>, String, or a struct under #[crostata_sdk::data]",
+        ),
         ReturnType::Default => Ok(()),
     }
 }
 
-fn owned(checked: &Type, message: &str) -> Result<()> {
+fn owned(checked: &Type, reason: &str, instead: &str) -> Result<()> {
     match checked {
         Type::Reference(_) | Type::Ptr(_) | Type::ImplTrait(_) => {
-            Err(Error::new(checked.span(), message))
+            Err(lesson(checked.span(), reason, instead))
         }
         _ => Ok(()),
     }
@@ -158,44 +220,56 @@ fn receiver(signature: &Signature, reentry: Reentry) -> Result<Receiver> {
     let Some(receiver) = signature.receiver() else {
         return Ok(Receiver::None);
     };
+    let name = &signature.ident;
     if receiver.reference.is_none() || receiver.colon_token.is_some() {
-        let message = "a contract function takes `&self` or `&mut self`: the state stays in place";
-        return Err(Error::new(receiver.span(), message));
+        return Err(lesson(
+            receiver.span(),
+            "a contract's function takes `&self` or `&mut self`: the state stays in place between calls",
+            &format!("pub fn {name}(&mut self)"),
+        ));
     }
     match (receiver.mutability, reentry) {
         (None, _) => Ok(Receiver::Shared),
         (Some(_), Reentry::Never) => Ok(Receiver::Exclusive),
-        (Some(_), _) => Err(Error::new(
+        (Some(_), _) => Err(lesson(
             receiver.span(),
-            "a contract that may be re-entered would hold `&mut self` twice: take `&self`, \
-             and keep what changes in `Cell` or `RefCell` fields",
+            "a contract that may be re-entered would hold `&mut self` twice: its functions take `&self`, and what \
+             changes is in `Cell` or `RefCell` fields",
+            &format!("pub fn {name}(&self)"),
         )),
     }
 }
 
-fn arguments(signature: &Signature) -> Result<Vec<Type>> {
+fn arguments(signature: &Signature, contract: &Type) -> Result<Vec<Argument>> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Receiver(_) => None,
         FnArg::Typed(typed) => Some(typed),
     });
     typed
         .map(|argument| {
-            match &*argument.pat {
-                Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {}
-                other => {
-                    return Err(Error::new(
-                        other.span(),
-                        "an argument has a plain name: take it apart in the body",
-                    ));
-                }
-            }
+            let name = argument_name(&argument.pat)?;
             owned(
                 &argument.ty,
-                "an argument is an owned value: it comes out of an archive",
+                "an argument is an owned value: it comes out of an archive, and nobody else keeps it",
+                &format!("{name}: Vec<u8>, {name}: String, or a struct under #[crostata_sdk::data]"),
             )?;
-            Ok((*argument.ty).clone())
+            let value_type = without_self(&argument.ty, contract);
+            Ok(Argument { name, value_type })
         })
         .collect()
+}
+
+fn argument_name(pattern: &Pat) -> Result<Ident> {
+    match pattern {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
+            Ok(name.ident.clone())
+        }
+        other => Err(lesson(
+            other.span(),
+            "an argument has a plain name, by which people call it: the body takes it apart",
+            "pair: (u8, u8)",
+        )),
+    }
 }
 
 /// Whether `function` is the constructor: `const fn new() -> Self`.
@@ -206,10 +280,16 @@ pub fn is_constructor(function: &ImplItemFn) -> Result<bool> {
     }
     let has_result = matches!(signature.output, ReturnType::Type(..));
     if signature.constness.is_none() || !signature.inputs.is_empty() || !has_result {
-        return Err(Error::new(
+        return Err(no_constructor(
             signature.ident.span(),
-            "`new` makes the state a contract is deployed with: `pub const fn new() -> Self`",
+            "`new` makes the state that a contract is deployed with, when it is built: it is `const` and takes nothing. What is only known \
+             when it is deployed goes to `pub fn init`",
         ));
     }
     Ok(true)
+}
+
+/// The error that asks for a constructor.
+pub fn no_constructor(span: Span, reason: &str) -> Error {
+    lesson(span, reason, "pub const fn new() -> Self { Self { .. } }")
 }

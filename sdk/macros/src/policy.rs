@@ -1,7 +1,10 @@
-//! The attribute's arguments: who may re-enter the contract, and whether it declares its storage.
+//! The attribute's arguments: who may re-enter the contract, what it declares, and whether its crate is a library as well.
 
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, LitStr, Result, Token};
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitStr, Path, Result, Token, parenthesized};
+
+use crate::lesson::lesson;
 
 /// Who may call the contract while one of its functions runs.
 ///
@@ -14,33 +17,55 @@ pub enum Reentry {
 }
 
 /// What stands in the parentheses of `#[contract(..)]`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attribute {
     pub reentry: Reentry,
     pub storage: bool,
+    /// Whether the cargo feature `client` leaves the exports out.
+    pub library: bool,
+    pub events: Vec<Path>,
 }
 
 impl Parse for Attribute {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (mut reentry, mut storage) = (None, false);
+        let (mut reentry, mut events) = (None, None);
+        let (mut storage, mut library) = (false, false);
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             if key == "reentry" && reentry.is_none() {
                 input.parse::<Token![=]>()?;
                 reentry = Some(Reentry::named(&input.parse()?)?);
+            } else if key == "events" && events.is_none() {
+                let content;
+                parenthesized!(content in input);
+                events = Some(Punctuated::<Path, Token![,]>::parse_terminated(&content)?);
             } else if key == "storage" && !storage {
                 storage = true;
+            } else if key == "library" && !library {
+                library = true;
             } else {
-                let message = "the arguments are `reentry` and `storage`, each once";
-                return Err(Error::new(key.span(), message));
+                return Err(unknown(&key));
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        let reentry = reentry.unwrap_or(Reentry::Never);
-        Ok(Self { reentry, storage })
+        Ok(Self {
+            reentry: reentry.unwrap_or(Reentry::Never),
+            storage,
+            library,
+            events: events.into_iter().flatten().collect(),
+        })
     }
+}
+
+fn unknown(key: &Ident) -> syn::Error {
+    lesson(
+        key.span(),
+        &format!(
+            "`{key}` is no argument of `#[contract]`, or stands there twice: each of four is known, once"
+        ),
+        "#[crostata_sdk::contract(reentry = \"self\", storage, events(Transfer), library)]",
+    )
 }
 
 impl Reentry {
@@ -49,9 +74,12 @@ impl Reentry {
             "allowed" => Ok(Self::Allowed),
             "self" => Ok(Self::OnlySelf),
             "never" => Ok(Self::Never),
-            _ => Err(Error::new(
+            other => Err(lesson(
                 value.span(),
-                "`reentry` is \"allowed\", \"self\" or \"never\"",
+                &format!(
+                    "\"{other}\" says not who may call the contract while it runs: nobody (\"never\"), itself (\"self\") or anybody (\"allowed\")"
+                ),
+                "#[crostata_sdk::contract(reentry = \"never\")]",
             )),
         }
     }
@@ -74,6 +102,7 @@ mod tests {
             ("reentry = \"self\"", Reentry::OnlySelf, false),
             ("reentry = \"allowed\",", Reentry::Allowed, false),
             ("storage, reentry = \"self\"", Reentry::OnlySelf, true),
+            ("events(A, b::B), library", Reentry::Never, false),
         ] {
             assert_eq!(parse(text).unwrap(), (reentry, storage), "{text}");
         }
@@ -85,6 +114,8 @@ mod tests {
             "storage storage",
             "storage, storage",
             "reentry = \"self\", reentry = \"self\"",
+            "events",
+            "events(A), events(B)",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -131,12 +131,26 @@ impl Nodes {
         unsafe { &mut *id.pointer() }
     }
 
+    /// Says that a node will be written, before it is read: see [`will_write`].
+    pub fn will_write(&mut self, id: NodeId) {
+        will_write(&mut self.node_mut(id)[0]);
+    }
+
     /// Two different nodes at once.
     pub fn pair_mut(&mut self, one: NodeId, other: NodeId) -> (&mut NodeBytes, &mut NodeBytes) {
         assert!(one != other, "a map has a node twice");
         // SAFETY: as in `node_mut`; different nodes do not overlap.
         unsafe { (&mut *one.pointer(), &mut *other.pointer()) }
     }
+}
+
+/// Says that the page of this value will be written, before anything there is read. A page costs gas when it is first read and when
+/// it is first written; what is written already costs nothing to read.
+#[inline]
+pub fn will_write<T: Copy>(value: &mut T) {
+    let place: *mut T = value;
+    // SAFETY: the place is that of a reference, and gets the value that it has. (Volatile, because nothing changes.)
+    unsafe { place.write_volatile(place.read_volatile()) };
 }
 
 const LAYOUT: Layout = match Layout::from_size_align(NODE_BYTES, NODE_ALIGN) {

@@ -37,11 +37,11 @@ pub struct Field {
     pub value_type: &'static Type,
 }
 
-/// A type that a contract can declare a field of: a [`Stored`](crate::Stored) value, a [`Map`](crate::Map), or
-/// a struct of these that derives [`Storage`](macro@crate::Storage).
+/// A type that a contract can declare a field of: a [`Stored`](crate::Stored) value, a [`Map`](crate::Map), [`Set`](crate::Set),
+/// [`Vector`](crate::Vector) or [`Queue`](crate::Queue), or a struct of these that derives [`Storage`](macro@crate::Storage).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be declared: who verifies a proof could not read it",
-    label = "neither a value of fixed size nor a `Map`",
+    label = "neither a value of fixed size nor a `Map`, `Set`, `Vector` or `Queue` of such",
     note = "leave the field out with `#[storage(skip)]`, or derive `Stored` for its type"
 )]
 pub trait Declared {

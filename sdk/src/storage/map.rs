@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::ops::{Bound, RangeBounds};
 
-use crate::boundary::nodes::Nodes;
+use crate::boundary::nodes::{Nodes, will_write};
 
 use super::layout::{Declared, Type};
 use super::nodes::{Shape, count, level};
@@ -19,6 +19,16 @@ use super::values::Stored;
 /// with a proof and without running the contract. It is a B+tree of nodes of 1 KiB: a lookup reads one for each of its levels,
 /// three for some thousands of entries and four for some hundred thousands, whatever the keys are; and no insertion ever moves more than a
 /// node per level.
+///
+/// | operation | pages, beside that of the map itself |
+/// |---|---|
+/// | [`get`](Self::get), [`contains_key`](Self::contains_key) | 1 read for each level |
+/// | [`update`](Self::update), [`insert`](Self::insert) of a key that is there | 1 written, the levels above it read |
+/// | [`insert`](Self::insert) of a new key, [`remove`](Self::remove) | the same, and that of the map written; nodes that are split or merged, at about every tenth |
+/// | [`iter`](Self::iter), [`range`](Self::range) | 1 read for each node, and the levels to the first |
+///
+/// A page costs 70,000 gas to read and 110,000 to write, once in a top-level call, and 180,000 if it is read before it is written: `update` is cheaper than
+/// `get` and then `insert`. The rest of an operation is some thousands. `docs/measurements.md` has figures.
 ///
 /// Keys and values are [`Stored`]: a key is 325 bytes at most, with its value 504. They are kept as bytes, so there are no references into the
 /// map: [`get`](Self::get) gives a copy, [`update`](Self::update) lends one and stores it back.
@@ -78,7 +88,9 @@ impl<K: Stored, V: Stored> Map<K, V> {
 
     /// Changes the value of a key, if there is one, and gives what `change` does.
     pub fn update<R>(&mut self, key: &K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        let place = key.with_key(|key| tree::find(&self.nodes, Self::SHAPE, key))?;
+        let is_small = self.is_small();
+        let place =
+            key.with_key(|key| tree::find_to_change(&mut self.nodes, Self::SHAPE, key, is_small))?;
         let mut value = self.value(place);
         let result = change(&mut value);
         self.set(place, &value);
@@ -87,7 +99,9 @@ impl<K: Stored, V: Stored> Map<K, V> {
 
     /// Gives a key a value, and gives the one that it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let inserted = key.with_key(|key| tree::insert(&mut self.nodes, Self::SHAPE, key));
+        let is_small = self.is_small();
+        let inserted =
+            key.with_key(|key| tree::insert(&mut self.nodes, Self::SHAPE, key, is_small));
         let before = match inserted.existed {
             true => Some(self.value(inserted.place)),
             false => {
@@ -101,7 +115,10 @@ impl<K: Stored, V: Stored> Map<K, V> {
 
     /// Takes a key out, and gives the value that it had.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let value = key.with_key(|key| tree::remove(&mut self.nodes, Self::SHAPE, key, V::read))?;
+        will_write(&mut self.len);
+        let is_small = self.is_small();
+        let value =
+            key.with_key(|key| tree::remove(&mut self.nodes, Self::SHAPE, key, is_small, V::read))?;
         self.len -= 1;
         Some(value)
     }
@@ -163,6 +180,11 @@ impl<K: Stored, V: Stored> Map<K, V> {
             places: Some(places),
             bounds,
         }
+    }
+
+    /// Whether one leaf could hold all entries; it then nearly always does.
+    const fn is_small(&self) -> bool {
+        self.len <= Self::SHAPE.entries_max() as u64
     }
 
     fn value(&self, place: Place) -> V {

@@ -33,7 +33,16 @@
 //! Who knows only the root of the state verifies what `total_supply` is, or what `balances` has for a key, absence included:
 //! no code runs for that, neither to make the proof nor to check it. Fields of structs are found as `terms.fee`.
 //!
-//! What can be declared has a fixed size, [`Stored`], or is a [`Map`]. Anything else is refused when the contract is built:
+//! What can be declared has a fixed size, [`Stored`], or is a collection of such values:
+//!
+//! | type | like | proven | pages of an operation, beside that of the state |
+//! |---|---|---|---|
+//! | [`Map`] | `BTreeMap` | the value of a key, or that there is none | 1 for each level of nodes: 1 to 4 |
+//! | [`Set`] | `BTreeSet` | that something is a member, or is not | as for a map |
+//! | [`Vector`] | `Vec` | its `len`, and of its `elements` that of a number | 1 |
+//! | [`Queue`] | `VecDeque` at two ends | `first` and `end`, and of its `elements` that of a number | 1 |
+//!
+//! Their elements lie in nodes of 1 KiB and never move when a collection grows. Anything else is refused when the contract is built:
 //!
 //! ```compile_fail
 //! # use crostata_sdk::Storage;

@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use crate::boundary::nodes::{NodeId, Nodes};
+use crate::boundary::nodes::{NodeId, Nodes, will_write};
 
 use super::layout::{Declared, Field, Type};
 use super::nodes::{Shape, count, level};
@@ -106,6 +106,7 @@ impl<T: Stored> Queue<T> {
 
     /// Puts an element behind the last, and gives its number.
     pub fn push_back(&mut self, value: T) -> u64 {
+        will_write(&mut self.end);
         let number = self.end;
         let place = self.append(&number.to_be_bytes());
         let leaf = self.nodes.node_mut(place.leaf);
@@ -121,7 +122,9 @@ impl<T: Stored> Queue<T> {
 
     /// Takes the first element out.
     pub fn pop_front(&mut self) -> Option<T> {
+        will_write(&mut self.end);
         let ends = self.ends?;
+        self.nodes.will_write(ends.head);
         let value = self.value(ends.head, 0);
         match count(self.nodes.node(ends.head)) {
             1 => self.remove_leaf(),
@@ -167,6 +170,7 @@ impl<T: Stored> Queue<T> {
     /// A place for the next element.
     fn append(&mut self, key: &[u8]) -> Place {
         if let Some(Ends { tail, .. }) = self.ends {
+            self.nodes.will_write(tail);
             let leaf = self.nodes.node_mut(tail);
             if !Self::SHAPE.is_full(leaf) {
                 let index = count(leaf);
@@ -174,14 +178,14 @@ impl<T: Stored> Queue<T> {
                 return Place { leaf: tail, index };
             }
         }
-        tree::insert(&mut self.nodes, Self::SHAPE, key).place
+        tree::insert(&mut self.nodes, Self::SHAPE, key, false).place
     }
 
     /// Takes out the first element, which is alone in its leaf. What is left of nodes that get almost empty goes into their neighbours, so that
     /// both ends may come to lie elsewhere.
     fn remove_leaf(&mut self) {
         let key = self.first.to_be_bytes();
-        tree::remove(&mut self.nodes, Self::SHAPE, &key, |_| ());
+        tree::remove(&mut self.nodes, Self::SHAPE, &key, false, |_| ());
         self.ends = self.nodes.root().map(|root| Ends {
             head: self.leaf(root, |_| 0),
             tail: self.leaf(root, |count| count),

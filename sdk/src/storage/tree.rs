@@ -57,6 +57,30 @@ pub fn find(nodes: &Nodes, shape: Shape, key: &[u8]) -> Option<Place> {
     }
 }
 
+/// As [`find`], for an entry that will be changed: its leaf is said to be written before it is read. `is_small`: the root is a leaf, as far as
+/// one can tell.
+pub fn find_to_change(
+    nodes: &mut Nodes,
+    shape: Shape,
+    key: &[u8],
+    is_small: bool,
+) -> Option<Place> {
+    let mut node = nodes.root()?;
+    if is_small {
+        nodes.will_write(node);
+    }
+    while level(nodes.node(node)) > 0 {
+        let bytes = nodes.node(node);
+        let child = shape.child(bytes, shape.child_of(bytes, key));
+        if level(bytes) == 1 {
+            nodes.will_write(child);
+        }
+        node = child;
+    }
+    let index = shape.search(nodes.node(node), key).ok()?;
+    Some(Place { leaf: node, index })
+}
+
 /// Which ends of the map a place is at.
 #[derive(Clone, Copy)]
 struct Ends {
@@ -93,12 +117,16 @@ pub struct Inserted {
 }
 
 /// The entry under `key`, put in if there was none; its value is then whatever was there before.
-pub fn insert(nodes: &mut Nodes, shape: Shape, key: &[u8]) -> Inserted {
+/// `is_small` as in [`find_to_change`].
+pub fn insert(nodes: &mut Nodes, shape: Shape, key: &[u8], is_small: bool) -> Inserted {
     let root = nodes.root().unwrap_or_else(|| {
         let root = nodes.allocate();
         nodes.set_root(Some(root));
         root
     });
+    if is_small {
+        nodes.will_write(root);
+    }
     let ends = Ends {
         first: true,
         last: true,
@@ -118,7 +146,11 @@ fn insert_below(nodes: &mut Nodes, shape: Shape, node: NodeId, ends: Ends, key: 
     }
     let index = shape.child_of(bytes, key);
     let ends = ends.at(index, count(bytes));
-    let mut inserted = insert_below(nodes, shape, shape.child(bytes, index), ends, key);
+    let child = shape.child(bytes, index);
+    if level(bytes) == 1 {
+        nodes.will_write(child);
+    }
+    let mut inserted = insert_below(nodes, shape, child, ends, key);
     if let Some(new) = inserted.new {
         inserted.new = insert_child(nodes, shape, node, ends, index, new);
     }
@@ -215,15 +247,16 @@ enum Loss {
     All,
 }
 
-/// Takes the entry under `key` out, after `reader` saw its value.
+/// Takes the entry under `key` out, after `reader` saw its value. `is_small` as in [`find_to_change`].
 pub fn remove<R>(
     nodes: &mut Nodes,
     shape: Shape,
     key: &[u8],
+    is_small: bool,
     reader: impl FnOnce(&[u8]) -> R,
 ) -> Option<R> {
     let root = nodes.root()?;
-    let Place { leaf, index } = find(nodes, shape, key)?;
+    let Place { leaf, index } = find_to_change(nodes, shape, key, is_small)?;
     let value = reader(shape.value(nodes.node(leaf), index));
     match remove_below(nodes, shape, root, key) {
         Loss::None => {}

@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use crate::boundary::nodes::Nodes;
+use crate::boundary::nodes::{Nodes, will_write};
 use crate::boundary::segments::Segments;
 
 use super::layout::{Declared, Field, Type};
@@ -129,7 +129,10 @@ impl<T: Stored> Vector<T> {
 
     /// Changes an element, if there is one of this number, and gives what `change` does.
     pub fn update<R>(&mut self, index: u64, change: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let mut value = self.get(index)?;
+        if index >= self.len {
+            return None;
+        }
+        let mut value = self.read_to_change(index);
         let result = change(&mut value);
         self.write(index, &value);
         Some(result)
@@ -142,7 +145,7 @@ impl<T: Stored> Vector<T> {
     #[track_caller]
     pub fn swap(&mut self, one: u64, other: u64) {
         self.refuse_beyond(one.max(other));
-        let values = (self.read(one), self.read(other));
+        let values = (self.read_to_change(one), self.read_to_change(other));
         self.write(one, &values.1);
         self.write(other, &values.0);
     }
@@ -152,6 +155,7 @@ impl<T: Stored> Vector<T> {
     /// # Panics
     /// If there are 2^32 elements. `Vec` panics on such occasions too.
     pub fn push(&mut self, value: T) {
+        will_write(&mut self.len);
         let Ok(number) = Key::try_from(self.len) else {
             panic!("a vector has at most 2^32 elements");
         };
@@ -160,6 +164,7 @@ impl<T: Stored> Vector<T> {
             self.begin_leaf(place.leaf, &key);
         }
         let leaf = self.leaves.leaf_mut(place.leaf);
+        will_write(&mut leaf[0]);
         Self::SHAPE.append_key(leaf, &key);
         value.write(Self::SHAPE.value_mut(leaf, place.index));
         self.len += 1;
@@ -167,8 +172,13 @@ impl<T: Stored> Vector<T> {
 
     /// Takes the last element out.
     pub fn pop(&mut self) -> Option<T> {
-        let value = self.last()?;
-        self.truncate(self.len - 1);
+        will_write(&mut self.len);
+        let last = self.len.checked_sub(1)?;
+        let value = match last.is_multiple_of(Self::PER_LEAF) {
+            true => self.read(last),
+            false => self.read_to_change(last),
+        };
+        self.truncate(last);
         Some(value)
     }
 
@@ -178,8 +188,9 @@ impl<T: Stored> Vector<T> {
     /// If there is no such element, as `Vec` does.
     #[track_caller]
     pub fn swap_remove(&mut self, index: u64) -> T {
+        will_write(&mut self.len);
         self.refuse_beyond(index);
-        let value = self.read(index);
+        let value = self.read_to_change(index);
         if let Some(last) = self.pop()
             && index < self.len
         {
@@ -240,6 +251,14 @@ impl<T: Stored> Vector<T> {
     fn read(&self, index: u64) -> T {
         let Place { leaf, index } = place::<T>(index);
         T::read(Self::SHAPE.value(self.leaves.leaf(leaf), index))
+    }
+
+    /// An element that is there and will be changed.
+    fn read_to_change(&mut self, index: u64) -> T {
+        let place = place::<T>(index);
+        let leaf = self.leaves.leaf_mut(place.leaf);
+        will_write(&mut leaf[0]);
+        T::read(Self::SHAPE.value(leaf, place.index))
     }
 
     /// Changes an element that is there.

@@ -5,6 +5,7 @@
 //! | `crostata.stack` | 16 bytes: start of the shadow stack, then its length in bytes, both u64 little-endian |
 //! | `crostata.layout` | the storage layout, relative to the contract's state: [`layout`](super::layout) |
 //! | `crostata.reentry` | 1 byte: 0 allowed, 1 self only, 2 never |
+//! | `crostata.schema` | anything: what people and tools read; the VM does not look at it |
 //!
 //! Each occurs at most once; other names that start with `crostata.` are refused.
 
@@ -15,6 +16,7 @@ use wasmparser::CustomSectionReader;
 const STACK: &str = "crostata.stack";
 const LAYOUT: &str = "crostata.layout";
 const REENTRY: &str = "crostata.reentry";
+const SCHEMA: &str = "crostata.schema";
 
 /// What the custom sections declare.
 #[derive(Default)]
@@ -38,11 +40,13 @@ pub(super) fn read(sections: &[CustomSectionReader<'_>]) -> Result<Declared, Rej
         if seen.contains(&section.name()) {
             return Err(Rejection::DuplicateSection { offset, name });
         }
-        // At most three names come this far: `seen` stays that short.
+        // At most four names come this far: `seen` stays that short.
         match section.name() {
             STACK => declared.stack = Some((offset, stack(section)?)),
             LAYOUT => declared.layout = Some((offset, section.data().to_vec())),
             REENTRY => declared.reentry = reentry(section)?,
+            // For people and tools: it decides nothing, so that nothing in it is judged.
+            SCHEMA => {}
             _ => return Err(Rejection::UnknownSection { offset, name }),
         }
         seen.push(section.name());

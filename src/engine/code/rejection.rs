@@ -296,6 +296,98 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The rule's name, for programs: it stays the same whatever becomes of the messages.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Component { .. } => "component",
+            Self::Invalid { .. } => "invalid",
+            Self::Feature { .. } => "feature",
+            Self::Operator { .. } => "operator",
+            Self::ValueType { .. } => "value-type",
+            Self::Limit { .. } => "limit",
+            Self::Start { .. } => "start",
+            Self::ImportKind { .. } => "import-kind",
+            Self::UnknownImport { .. } => "unknown-import",
+            Self::ImportSignature { .. } => "import-signature",
+            Self::MemoryMissing { .. } => "memory-missing",
+            Self::MemoryCount { .. } => "memory-count",
+            Self::MemoryNotExported { .. } => "memory-not-exported",
+            Self::TableCount { .. } => "table-count",
+            Self::TableType { .. } => "table-type",
+            Self::ExportKind { .. } => "export-kind",
+            Self::ExportSignature { .. } => "export-signature",
+            Self::ImportExported { .. } => "import-exported",
+            Self::ReservedName { .. } => "reserved-name",
+            Self::MutableGlobalExported { .. } => "mutable-global-exported",
+            Self::ArgumentBufferMissing { .. } => "argument-buffer-missing",
+            Self::ArgumentBufferType { .. } => "argument-buffer-type",
+            Self::ArgumentBufferOutOfBounds { .. } => "argument-buffer-out-of-bounds",
+            Self::Constant { .. } => "constant",
+            Self::PassiveData { .. } => "passive-data",
+            Self::DataOutOfBounds { .. } => "data-out-of-bounds",
+            Self::DataOverlaps { .. } => "data-overlaps",
+            Self::InactiveElements { .. } => "inactive-elements",
+            Self::ElementExpressions { .. } => "element-expressions",
+            Self::ElementsOutOfBounds { .. } => "elements-out-of-bounds",
+            Self::UnknownSection { .. } => "unknown-section",
+            Self::DuplicateSection { .. } => "duplicate-section",
+            Self::MalformedSection { .. } => "malformed-section",
+            Self::StorageLayout { .. } => "storage-layout",
+            Self::StateMissing { .. } => "state-missing",
+            Self::StateType { .. } => "state-type",
+            Self::FieldOutOfBounds { .. } => "field-out-of-bounds",
+            Self::FieldOverlaps { .. } => "field-overlaps",
+            Self::StackOutOfBounds { .. } => "stack-out-of-bounds",
+            Self::StackOverlapsArgumentBuffer { .. } => "stack-overlaps-argument-buffer",
+        }
+    }
+
+    /// Where in the code it is broken.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Self::Component { offset, .. }
+            | Self::Invalid { offset, .. }
+            | Self::Feature { offset, .. }
+            | Self::Operator { offset, .. }
+            | Self::ValueType { offset, .. }
+            | Self::Limit { offset, .. }
+            | Self::Start { offset, .. }
+            | Self::ImportKind { offset, .. }
+            | Self::UnknownImport { offset, .. }
+            | Self::ImportSignature { offset, .. }
+            | Self::MemoryMissing { offset, .. }
+            | Self::MemoryCount { offset, .. }
+            | Self::MemoryNotExported { offset, .. }
+            | Self::TableCount { offset, .. }
+            | Self::TableType { offset, .. }
+            | Self::ExportKind { offset, .. }
+            | Self::ExportSignature { offset, .. }
+            | Self::ImportExported { offset, .. }
+            | Self::ReservedName { offset, .. }
+            | Self::MutableGlobalExported { offset, .. }
+            | Self::ArgumentBufferMissing { offset, .. }
+            | Self::ArgumentBufferType { offset, .. }
+            | Self::ArgumentBufferOutOfBounds { offset, .. }
+            | Self::Constant { offset, .. }
+            | Self::PassiveData { offset, .. }
+            | Self::DataOutOfBounds { offset, .. }
+            | Self::DataOverlaps { offset, .. }
+            | Self::InactiveElements { offset, .. }
+            | Self::ElementExpressions { offset, .. }
+            | Self::ElementsOutOfBounds { offset, .. }
+            | Self::UnknownSection { offset, .. }
+            | Self::DuplicateSection { offset, .. }
+            | Self::MalformedSection { offset, .. }
+            | Self::StorageLayout { offset, .. }
+            | Self::StateMissing { offset, .. }
+            | Self::StateType { offset, .. }
+            | Self::FieldOutOfBounds { offset, .. }
+            | Self::FieldOverlaps { offset, .. }
+            | Self::StackOutOfBounds { offset, .. }
+            | Self::StackOverlapsArgumentBuffer { offset, .. } => *offset,
+        }
+    }
+
     /// What the parser or the validator refused, named by the missing feature where there is one.
     pub(super) fn invalid(error: wasmparser::Error) -> Self {
         let offset = error.offset() as u64;

@@ -8,6 +8,9 @@ use super::lines::{Ink, Lines};
 use crate::engine::{CodePosition, Failure};
 use crate::session::TracedFrame;
 
+/// Frames on the way to a failure that are shown unless everything is.
+const CALLERS_MAX: usize = 8;
+
 /// Places in the sources that are shown unless everything is.
 const PLACES_MAX: usize = 8;
 
@@ -21,8 +24,7 @@ impl Rendering<'_> {
         let Err(failure) = &innermost.result else {
             return;
         };
-        let names = path.iter().map(|at| self.name(&self.trace.frames[*at]));
-        let names = names.collect::<Vec<_>>().join(" > ");
+        let names = self.names(&path);
         let reason = self.reason(failure, innermost.code.as_ref());
         lines
             .line()
@@ -30,8 +32,51 @@ impl Rendering<'_> {
             .put(Ink::Bad, &reason);
         lines.line().put(Ink::Plain, "  in ").put(Ink::Name, &names);
         self.places(failure, lines);
+        let outer = path.iter().rev().skip(1);
+        let shown = if self.level == Level::Everything {
+            usize::MAX
+        } else {
+            CALLERS_MAX
+        };
+        outer
+            .take(shown)
+            .for_each(|at| self.consequence(*at, lines));
         if self.level == Level::Everything {
             self.backtraces(&path, lines);
+        }
+    }
+
+    /// The contracts and functions on a path; of a long one the last.
+    fn names(&self, path: &[usize]) -> String {
+        let start = match self.level {
+            Level::Everything => 0,
+            _ => path.len().saturating_sub(CALLERS_MAX),
+        };
+        let names = path[start..].iter();
+        let names = names.map(|at| self.name(&self.trace.frames[*at]));
+        let names = names.collect::<Vec<_>>().join(" > ");
+        match start {
+            0 => names,
+            left_out => format!("… {left_out} more > {names}"),
+        }
+    }
+
+    /// A caller that failed after its callee had.
+    fn consequence(&self, at: usize, lines: &mut Lines) {
+        let frame = &self.trace.frames[at];
+        let Err(failure) = &frame.result else {
+            return;
+        };
+        let reason = self.reason(failure, frame.code.as_ref());
+        let line = lines.line();
+        line.put(Ink::Plain, "then ")
+            .put(Ink::Name, &self.name(frame))
+            .put(Ink::Bad, &format!(" failed: {reason}"));
+        let own = failure.positions.iter();
+        let own = own.filter(|position| position.contract == frame.contract);
+        let place = own.flat_map(|position| self.own_lines(position)).next();
+        if let Some((_, place)) = place {
+            line.put(Ink::Plain, &format!(" at {place}"));
         }
     }
 
@@ -40,6 +85,12 @@ impl Rendering<'_> {
     /// Whether a caller failed because of its callee, or for a reason of its own after it had caught that, is not known: the
     /// latest failure below it is the one that is told.
     pub fn failing_path(&self) -> Vec<usize> {
+        let mut last_callee = vec![None; self.trace.frames.len()];
+        for (at, frame) in self.trace.frames.iter().enumerate() {
+            if let Some(caller) = frame.caller {
+                last_callee[caller] = Some(at);
+            }
+        }
         let mut path = Vec::new();
         let mut next = (!self.trace.frames.is_empty()).then_some(0);
         while let Some(at) = next {
@@ -47,7 +98,7 @@ impl Rendering<'_> {
                 break;
             }
             path.push(at);
-            next = self.trace.callees(at).last();
+            next = last_callee[at];
         }
         path
     }
@@ -67,8 +118,11 @@ impl Rendering<'_> {
         for (position, line) in all {
             let text = line.to_string();
             let key = (position.contract, text.clone());
-            // Of a function that was inlined and its caller on the same line, one is enough.
-            if before.as_ref() == Some(&key) {
+            // Of a function that was inlined and its caller on the same line, one is enough; and where the method itself is told,
+            // nobody needs what was made around it.
+            let contract = before.as_ref().map(|(contract, _): &(_, _)| contract);
+            let is_around = line.is_generated() && contract == Some(&position.contract);
+            if before.as_ref() == Some(&key) || is_around {
                 continue;
             }
             before = Some(key);
@@ -88,7 +142,8 @@ impl Rendering<'_> {
 
     fn within(&self, position: &CodePosition, line: &SourceLine) -> String {
         let contract = self.known.name(&position.contract);
-        match &line.function {
+        let function = line.function.as_deref();
+        match function.map(|function| function.strip_prefix("export_").unwrap_or(function)) {
             Some(function) => format!("  ({contract}: {function})"),
             None => format!("  ({contract})"),
         }
@@ -111,7 +166,7 @@ impl Rendering<'_> {
             return;
         };
         let function = self.function(position);
-        let offset = safe::number(position.offset);
+        let offset = position.offset;
         let text = format!("  at {function}, byte {offset} of its code");
         lines.line().put(Ink::Plain, &text);
         if !self.known.has_lines(&position.code) {

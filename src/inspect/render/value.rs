@@ -1,5 +1,6 @@
 //! Values: decoded by the contract's schema, or their first bytes.
 
+use crostata_abi::raised::{self, Raised};
 use crostata_schema::{Schema, Type, shown};
 
 use super::super::level::Level;
@@ -48,7 +49,17 @@ impl Rendering<'_> {
     pub fn event_text(&self, frame: &TracedFrame, topic: &str, data: &TracedBytes) -> String {
         let event = self.schema(frame).and_then(|schema| schema.event(topic));
         match event {
-            Some(event) => self.typed(&event.data, data),
+            Some(event) => {
+                let text = self.typed(&event.data, data);
+                // The topic says what it is.
+                match &event.data {
+                    Type::Struct { name, .. } => match text.strip_prefix(name.as_str()) {
+                        Some(fields) => fields.trim_start().to_owned(),
+                        None => text,
+                    },
+                    _ => text,
+                }
+            }
             None if data.len_bytes == 0 => String::new(),
             None => bytes(data),
         }
@@ -67,13 +78,16 @@ impl Rendering<'_> {
         let typed = code.and_then(|code| self.typed_error(failure, code));
         match (typed, failure.code) {
             (Some(error), _) => format!("error {error}"),
-            (None, Outcome::Panic) => format!("panic: {}", safe::message(&failure.message)),
+            (None, Outcome::Panic) => {
+                format!("panic: {}", safe::message(raised::text(&failure.message)))
+            }
             (None, _) if failure.message.is_empty() => failure.reason().to_owned(),
             (None, _) => format!("{}: {}", failure.reason(), safe::line(&failure.text())),
         }
     }
 
     fn shown(&self, text: &str) -> String {
+        let text = &self.known.with_labels(text);
         match self.level {
             Level::Everything => safe::cut(text, usize::MAX),
             _ => safe::cut(text, VALUE_MAX),
@@ -82,8 +96,13 @@ impl Rendering<'_> {
 
     /// An error that a contract raised with its value, if the panic carries one.
     fn typed_error(&self, failure: &Failure, code: &CodeHash) -> Option<String> {
-        let _ = (failure, self.known.schema(code)?);
-        None
+        let raised = Raised::read(&failure.message)?;
+        let name = std::str::from_utf8(raised.name).ok()?;
+        let error = self.known.schema(code)?.error(name)?;
+        let value = error.value.decode(raised.archive).ok()?;
+        let text = String::from_utf8_lossy(raised.text);
+        let value = self.shown(&format!("{name}::{}", shown(&value, &error.value)));
+        Some(format!("{value} ({})", safe::line(&text)))
     }
 }
 

@@ -32,6 +32,12 @@ impl Labels {
         names
     }
 
+    /// All ids with their names.
+    pub fn all(&self) -> Vec<(ContractId, String)> {
+        let names = self.names_by_id();
+        names.iter().map(|(id, name)| (*id, name.clone())).collect()
+    }
+
     /// The name of an id, or its first digits.
     pub fn of(&self, id: &ContractId) -> String {
         match self.names_by_id().get(id) {

@@ -5,6 +5,7 @@ mod block;
 mod called;
 mod deploy;
 mod labels;
+mod mock;
 mod text;
 
 use std::fmt;
@@ -16,15 +17,15 @@ pub use block::Block;
 pub use called::{Called, Event, Failed};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use deploy::{Code, Deploy, Deployed};
+pub use mock::{Asked, MockContract, Mocked};
 
 use crostata_abi::ContractId;
 use crostata_abi::typed::encode;
 
-use crate::machine::{
-    Answers, Base, Call, ContractFacts, Machine, MachineError, Request, Response,
-};
+use crate::machine::{Base, Call, ContractFacts, Machine, MachineError, Request, Response};
 use account::Accounts;
 use labels::Labels;
+use mock::Mocks;
 
 /// The gas limit of calls, unless another one is set: more than any test's call needs.
 const GAS_LIMIT: u64 = 10_000_000_000;
@@ -35,6 +36,7 @@ const GAS_LIMIT: u64 = 10_000_000_000;
 pub struct Chain<M: Machine> {
     shared: Shared,
     accounts: Accounts,
+    mocks: Mocks,
     gas_limit: u64,
     deployments: u64,
     _machine: PhantomData<fn() -> M>,
@@ -85,13 +87,15 @@ impl<M: Machine + 'static> Chain<M> {
     /// # Errors
     /// [`MachineError`] when the state can not be had, or the machine does not start.
     pub fn start(base: &Base) -> Result<Self, MachineError> {
-        let machine = M::start(base, Arc::new(NoAnswers))?;
+        let mocks = Mocks::default();
+        let machine = M::start(base, Arc::new(mocks.clone()))?;
         Ok(Self {
             shared: Shared {
                 machine: Arc::new(Mutex::new(machine)),
                 labels: Labels::default(),
             },
             accounts: Accounts::default(),
+            mocks,
             gas_limit: GAS_LIMIT,
             deployments: 0,
             _machine: PhantomData,
@@ -231,6 +235,17 @@ impl<M: Machine + 'static> Chain<M> {
         }
     }
 
+    /// All labels with what they name.
+    pub fn labels(&self) -> Vec<(ContractId, String)> {
+        self.shared.labels.all()
+    }
+
+    /// Keeps traces of calls from here on, or not. A chain begins with keeping them.
+    #[track_caller]
+    pub fn watch(&mut self, watched: bool) {
+        expect(self.shared.done(Request::Watch(watched)));
+    }
+
     /// What is known of a contract; none if there is none of this id.
     #[track_caller]
     pub fn contract(&self, contract: ContractId) -> Option<ContractFacts> {
@@ -309,14 +324,6 @@ impl Shared {
     fn label(&self, contract: ContractId, name: String) -> Result<(), MachineError> {
         self.labels.insert(contract, name.clone());
         self.done(Request::Label { contract, name })
-    }
-}
-
-struct NoAnswers;
-
-impl Answers for NoAnswers {
-    fn answer(&self, query: &str, _: &[u8]) -> Result<Vec<u8>, String> {
-        Err(format!("there is no host query `{query}`"))
     }
 }
 

@@ -1,0 +1,81 @@
+//! The subcommands, a file each.
+
+pub mod build;
+pub mod call;
+pub mod check;
+pub mod completions;
+pub mod deploy;
+pub mod finalise;
+pub mod inspect;
+pub mod machine;
+pub mod new;
+pub mod profile;
+pub mod prove;
+pub mod replay;
+pub mod test;
+pub mod transfer;
+pub mod verify;
+pub mod verify_store;
+
+use crate::arguments::Command;
+use crate::error::CliError;
+use crate::screen::Screen;
+
+/// How a command ended that could do what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Done {
+    /// As it should.
+    Well,
+    /// What was asked for failed, and the result says so.
+    Failed,
+}
+
+/// Does what a command line says.
+pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
+    match command {
+        Command::New(command) => command.run(screen),
+        Command::Build(command) => command.run(screen),
+        Command::Test(command) => command.run(screen),
+        Command::Trace(command) => command.run(screen),
+        Command::Profile(command) => command.run(screen),
+        Command::Replay(command) => command.run(screen),
+        Command::Machine(command) => command.run(),
+        Command::Check(command) => command.run(screen),
+        Command::Deploy(command) => command.run(screen),
+        Command::Call(command) => command.run(screen),
+        Command::Query(command) => command.run(screen),
+        Command::Finalise(command) => command.run(screen),
+        Command::Inspect(command) => command.run(screen),
+        Command::Prove(command) => command.run(screen),
+        Command::Verify(command) => command.run(screen),
+        Command::VerifyStore(command) => command.run(screen),
+        Command::Export(command) => command.run(screen),
+        Command::Import(command) => command.run(screen),
+        Command::Completions(command) => command.run(screen),
+    }
+}
+
+/// The bytes of a file.
+fn read(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
+    std::fs::read(path).map_err(|source| CliError::Read {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Writes a file: all of it or nothing.
+fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), CliError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => std::path::Path::new("."),
+    };
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.persist(path).map_err(|error| error.error)
+    });
+    written.map(drop).map_err(|source| CliError::Write {
+        path: path.into(),
+        source,
+    })
+}

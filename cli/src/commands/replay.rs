@@ -1,0 +1,159 @@
+//! `replay`: what a capsule has, done again, bit by bit, without a store.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use crostata::{Capsule, Config, ContractId, Error, Step, StepReceipt, VerifiedCalls, Verifier};
+use serde_json::{Value, json};
+
+use super::{Done, read};
+use crate::arguments::StoreArguments;
+use crate::error::CliError;
+use crate::hex;
+use crate::receipt::{number, short};
+use crate::screen::{Screen, Tone, plain};
+use crate::view::{self, Names};
+
+/// Does again what a capsule has, which `crostata call --capsule` wrote, and prints what came of it. Needs no store: the part of the state that
+/// was used is in the file. Labels and side files are used if they are there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  crostata replay transfer.capsule
+  crostata replay transfer.capsule --trace -vvvv
+  crostata replay transfer.capsule --json | jq .receipts")]
+pub struct ReplayCommand {
+    /// The capsule.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Prints the trace of each call.
+    #[arg(long)]
+    trace: bool,
+    /// How much of traces is shown, -v to -vvvvv.
+    #[arg(short, action = clap::ArgAction::Count, requires = "trace")]
+    verbose: u8,
+    /// The gas that may be spent, all together: a capsule from a stranger brings limits of its own.
+    #[arg(long, value_name = "GAS", default_value_t = u64::MAX, hide_default_value = true)]
+    gas_max: u64,
+    #[command(flatten)]
+    store: StoreArguments,
+}
+
+impl ReplayCommand {
+    /// Exit code 1 if the capsule was changed or comes to something else; what its calls came to does not matter.
+    pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
+        let level = view::level(self.verbose)?;
+        let bytes = read(&self.file)?;
+        let unplayed = |source| CliError::Capsule {
+            path: self.file.clone(),
+            source,
+        };
+        let capsule = Capsule::decode(&bytes).map_err(|error| unplayed(error.into()))?;
+        let mut names = Names::new(&self.store)?;
+        capsule
+            .witness
+            .codes()
+            .for_each(|(_, code)| names.learn_code(code));
+        let verifier = Verifier::new(Config::default()).map_err(|error| unplayed(error.into()))?;
+        let verifier = verifier.limited_to(self.gas_max).watched();
+        let replayed = verifier.replay(capsule);
+        let replayed = replayed.map_err(|error| unplayed(error.into()))?;
+        let texts: Vec<Option<String>> = replayed
+            .traces
+            .iter()
+            .map(|trace| Some(names.render(screen, trace.as_ref()?, level)))
+            .collect();
+        print(screen, &names, &replayed, &texts, self.trace)?;
+        Ok(Done::Well)
+    }
+}
+
+fn print(
+    screen: &mut Screen,
+    names: &Names,
+    replayed: &VerifiedCalls,
+    texts: &[Option<String>],
+    with_traces: bool,
+) -> Result<(), CliError> {
+    let steps = replayed.context.steps.iter().filter_map(called);
+    let done = steps.zip(&replayed.receipts).zip(texts);
+    if screen.is_json() {
+        let receipts: Value = done
+            .map(|(((contract, function), receipt), text)| {
+                let mut value = receipt_json(names, receipt);
+                value["contract"] = json!(contract.to_string());
+                value["function"] = json!(function);
+                value["trace"] = json!(text);
+                value
+            })
+            .collect();
+        return screen.value(&json!({
+            "root_before": replayed.root_before.to_string(),
+            "root_after": replayed.root_after.to_string(),
+            "receipts": receipts,
+        }));
+    }
+    for (((contract, function), receipt), text) in done {
+        let place = names.labels.shown(&contract);
+        let line = format!("{place}::{function}  {}", outcome(receipt));
+        screen.line(plain(&line))?;
+        if let Some(text) = text.as_ref().filter(|_| with_traces) {
+            screen.line(text.trim_end())?;
+        }
+    }
+    let mark = screen.paint_note(Tone::Good, "replayed");
+    screen.note(format!(
+        "{mark} to the same receipts and root {}",
+        replayed.root_after
+    ));
+    Ok(())
+}
+
+/// The contract and function of a step that has a receipt.
+fn called(step: &Step) -> Option<(ContractId, String)> {
+    match step {
+        Step::Call(call) => Some((call.contract, call.function.clone())),
+        Step::Deploy(deploy) => Some((deploy.contract, "init".into())),
+        _ => None,
+    }
+}
+
+fn outcome(receipt: &StepReceipt) -> String {
+    match receipt {
+        StepReceipt::Call(Ok(receipt)) => {
+            let gas = number(receipt.gas_spent);
+            format!("success  {gas} gas  {}", short(&receipt.data))
+        }
+        StepReceipt::Deploy(Ok(_)) => "deployed".into(),
+        StepReceipt::Call(Err(error)) | StepReceipt::Deploy(Err(error)) => match error.reverted() {
+            Some(failed) => {
+                let gas = number(failed.receipt.gas_spent);
+                format!(
+                    "reverted  {gas} gas  {}: {}",
+                    failed.failure.reason(),
+                    failed.failure.text()
+                )
+            }
+            None => error.to_string(),
+        },
+    }
+}
+
+fn receipt_json(names: &Names, receipt: &StepReceipt) -> Value {
+    let failed = |error: &Error| match error.reverted() {
+        Some(failed) => names.receipt(&failed.receipt, Some(&failed.failure)),
+        None => json!({"outcome": "rejected", "message": error.to_string()}),
+    };
+    match receipt {
+        StepReceipt::Call(Ok(receipt)) => {
+            let mut value = names.receipt(receipt, None);
+            value["result_hex"] = json!(hex::shown(&receipt.data));
+            value
+        }
+        StepReceipt::Deploy(Ok(deployed)) => json!({
+            "outcome": "success",
+            "init": deployed.init.as_ref().map(|init| names.receipt(init, None)),
+        }),
+        StepReceipt::Call(Err(error)) | StepReceipt::Deploy(Err(error)) => failed(error),
+    }
+}
