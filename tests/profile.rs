@@ -23,18 +23,18 @@ fn profiled(vm: &VM) -> Session {
     vm.session(SessionData::builder().profiled()).unwrap()
 }
 
-/// Three vaults that were asked to pay, one of which could not, with the profile and the gas of the calls.
+/// Three vaults, one of which had the others pay, which in the second call they did not, with the profile and the gas of the calls.
 fn vaults() -> (Session, [ContractId; 3], Profile, u64) {
     let vm = VM::ephemeral().unwrap();
     let mut session = profiled(&vm);
     let ids = [1, 2, 3].map(|number| session.deploy(VAULT, with_id(number), LIMIT).unwrap());
     session.take_profile();
     session.watch();
-    let asked = &((ids[1], ids[2]), 56_u64);
+    let asked = &(ids[1], ids[2], 56_u64);
     let first = session
-        .call::<_, u64>(ids[0], "collect_what_is_there", asked, LIMIT)
+        .call::<_, u64>(ids[0], "collect", asked, LIMIT)
         .unwrap();
-    let asked = &((ids[1], ids[2]), 1_000_u64);
+    let asked = &(ids[1], ids[2], 1_000_u64);
     let failed = session.call::<_, u64>(ids[0], "collect", asked, LIMIT);
     let spent = first.gas_spent + reverted(failed).receipt.gas_spent;
     let profile = session.take_profile().unwrap();
@@ -102,7 +102,7 @@ fn all_gas_has_its_place() {
         gas.map(|gas| gas.parse::<u64>().unwrap()).sum::<u64>(),
         spent
     );
-    let across = |line: &str| line.contains("office::collect") && line.contains("cellar::withdraw");
+    let across = |line: &str| line.contains("office::collect") && line.contains("cellar::pay");
     assert!(folded.lines().any(across), "{folded}");
     assert!(folded.contains("[memory]") && folded.contains("[host]"));
     let table = hot_functions(&profile, &known, 5);
@@ -235,18 +235,26 @@ fn coverage_tells_what_ran() {
     );
     coverage.add(&profile);
     let files = coverage.files();
-    assert_eq!(files.keys().collect::<Vec<_>>(), ["vault/src/lib.rs"]);
+    assert_eq!(
+        files.keys().collect::<Vec<_>>(),
+        ["tests/fixtures/vault/src/lib.rs"]
+    );
     let source = include_str!("fixtures/vault/src/lib.rs");
     let runs = |text: &str| {
         let line = source.lines().position(|line| line.contains(text)).unwrap() as u32 + 1;
-        files["vault/src/lib.rs"].lines.get(&line).copied()
+        files["tests/fixtures/vault/src/lib.rs"]
+            .lines
+            .get(&line)
+            .copied()
     };
     // Two vaults were asked; the second call failed at the first.
-    assert_eq!(runs("let first = call::<_, u64>(vaults.0"), Some(1));
-    assert_eq!(runs("self.paid[index as usize]"), Some(0));
+    assert_eq!(runs("ask(first, amount) + ask"), Some(2));
+    assert_eq!(runs("return Err(VaultError::TooMuch"), Some(1));
+    assert_eq!(runs("Paid { amount, left }.emit()"), Some(2));
+    assert_eq!(runs("session_data(\"height\")"), Some(0));
     assert_eq!(runs("/// What is in it."), None);
     let lcov = coverage.lcov(|file| format!("/home/{file}"));
-    assert!(lcov.contains("SF:/home/vault/src/lib.rs\n"));
+    assert!(lcov.contains("SF:/home/tests/fixtures/vault/src/lib.rs\n"));
     assert!(lcov.ends_with("end_of_record\n"));
     let page = coverage.page("Vault", |_| Some(source.to_owned()));
     assert!(page.contains("not run") && page.contains("1 ×"));
