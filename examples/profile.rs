@@ -32,9 +32,6 @@ impl Workbench {
         let data = ContractData::builder().nonce(nonce);
         let contract = self.session.deploy(wasm, data, LIMIT)?;
         self.known.add_contract(label, contract);
-        let memory_bytes = self.session.memory_len(&contract)?.unwrap_or(0);
-        self.heat
-            .set_regions(contract, regions(wasm, memory_bytes)?);
         Ok(contract)
     }
 
@@ -87,6 +84,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     bench.call("one_can_not", office, "collect", &(attic, cellar, 60_u64));
     bench.call("nobody_may", office, "collect", &(cellar, attic, 1_000_u64));
 
+    // What their memories are for, in the size that they have now.
+    for vault in [office, cellar, attic] {
+        let memory_bytes = bench.session.memory_len(&vault)?.unwrap_or(0);
+        bench
+            .heat
+            .set_regions(vault, regions(&deployed, memory_bytes)?);
+    }
     let profile = bench.session.take_profile().ok_or("no calls")?;
     let write = |name: &str, text: &str| fs::write(folder.join(name), text);
     let title = "Four calls of three vaults";
@@ -131,8 +135,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where a file is: debug information of the fixture has paths from this repository on.
+/// Where a file of the fixture is: paths in debug information begin with their crate.
 fn source_path(file: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.join(file)
+    here.join("tests/fixtures").join(file)
 }

@@ -78,7 +78,7 @@ fn estimates_are_told_once() {
     let id = session
         .deploy(contract_bytecode!("counter"), with_id(1), LIMIT)
         .unwrap();
-    let estimate = session.estimate(id, "increment", &(), LIMIT).unwrap();
+    let estimate = session.estimate(id, "increment", [], LIMIT).unwrap();
     let profile = session.take_profile().unwrap();
     assert!(estimate.runs > 1);
     assert_eq!(
@@ -235,17 +235,11 @@ fn coverage_tells_what_ran() {
     );
     coverage.add(&profile);
     let files = coverage.files();
-    assert_eq!(
-        files.keys().collect::<Vec<_>>(),
-        ["tests/fixtures/vault/src/lib.rs"]
-    );
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["vault/src/lib.rs"]);
     let source = include_str!("fixtures/vault/src/lib.rs");
     let runs = |text: &str| {
         let line = source.lines().position(|line| line.contains(text)).unwrap() as u32 + 1;
-        files["tests/fixtures/vault/src/lib.rs"]
-            .lines
-            .get(&line)
-            .copied()
+        files["vault/src/lib.rs"].lines.get(&line).copied()
     };
     // Two vaults were asked; the second call failed at the first.
     assert_eq!(runs("ask(first, amount) + ask"), Some(2));
@@ -254,7 +248,7 @@ fn coverage_tells_what_ran() {
     assert_eq!(runs("session_data(\"height\")"), Some(0));
     assert_eq!(runs("/// What is in it."), None);
     let lcov = coverage.lcov(|file| format!("/home/{file}"));
-    assert!(lcov.contains("SF:/home/tests/fixtures/vault/src/lib.rs\n"));
+    assert!(lcov.contains("SF:/home/vault/src/lib.rs\n"));
     assert!(lcov.ends_with("end_of_record\n"));
     let page = coverage.page("Vault", |_| Some(source.to_owned()));
     assert!(page.contains("not run") && page.contains("1 ×"));
