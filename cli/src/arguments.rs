@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, call, check, completions, deploy, finalise, inspect, machine, new, profile, prove, replay, test,
-    transfer, verify, verify_store,
+    build, call, check, completions, deploy, finalise, inspect, machine, new, profile, prove,
+    replay, test, transfer, verify, verify_store,
 };
 
 /// The contract author's command: build, check, test, deploy, call, look into, prove.
