@@ -130,7 +130,7 @@ fn prepare_noting(
     code: &[u8],
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<(PreparedCode, Vec<Vec<offsets::Placed>>), Rejection> {
+) -> Result<(PreparedCode, offsets::Places), Rejection> {
     let found = code.len() as u64;
     limits::at_most("code_bytes_max", 0, found, limits.code_bytes_max)?;
     let mut outline = scan::scan(code, limits)?;

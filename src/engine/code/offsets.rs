@@ -24,6 +24,9 @@ pub(super) struct Placed {
     pub calls_import: bool,
 }
 
+/// The operators of each function, in order.
+pub(super) type Places = Vec<Vec<Placed>>;
+
 /// The way back from rewritten to deployed code.
 #[derive(Debug)]
 pub struct OffsetMap {
@@ -67,11 +70,7 @@ impl OffsetMap {
     }
 
     /// The map of a rewritten module with the places that were noted.
-    pub(super) fn over(
-        wasm: &[u8],
-        imports: u32,
-        places: Vec<Vec<Placed>>,
-    ) -> Result<Self, Rejection> {
+    pub(super) fn over(wasm: &[u8], imports: u32, places: Places) -> Result<Self, Rejection> {
         let functions = bodies(wasm)?.into_iter().zip(places);
         let functions = functions.map(|(body, placed)| Placements { body, placed });
         Ok(Self {

@@ -8,7 +8,7 @@ use super::constant::Constant;
 use super::effort::{self, Effort};
 use super::function::FunctionRewriter;
 use super::names;
-use super::offsets::Placed;
+use super::offsets::Places;
 use super::outline::Outline;
 use super::probe::{self, PROBE_IMPORTS, Probes};
 use super::touch::{self, TOUCH_IMPORTS, TOUCH_MODULE};
@@ -50,7 +50,7 @@ pub(super) fn rewrite(
     word_size: WordSize,
     limits: &CodeLimits,
     checking: Checking,
-) -> Result<(Vec<u8>, Effort, Vec<Vec<Placed>>), Rejection> {
+) -> Result<(Vec<u8>, Effort, Places), Rejection> {
     let mut types = Types::new(&outline.types)?;
     let touches =
         TOUCH_IMPORTS.map(|(_, params)| types.function(&touch::import_type(params, word_size)));
@@ -232,7 +232,7 @@ struct Written {
     section: CodeSection,
     hints: BranchHints,
     effort: Effort,
-    places: Vec<Vec<Placed>>,
+    places: Places,
 }
 
 fn code(

@@ -142,7 +142,8 @@ impl Rendering<'_> {
 
     fn within(&self, position: &CodePosition, line: &SourceLine) -> String {
         let contract = self.known.name(&position.contract);
-        match &line.function {
+        let function = line.function.as_deref();
+        match function.map(|function| function.strip_prefix("export_").unwrap_or(function)) {
             Some(function) => format!("  ({contract}: {function})"),
             None => format!("  ({contract})"),
         }
@@ -165,7 +166,7 @@ impl Rendering<'_> {
             return;
         };
         let function = self.function(position);
-        let offset = safe::number(position.offset);
+        let offset = position.offset;
         let text = format!("  at {function}, byte {offset} of its code");
         lines.line().put(Ink::Plain, &text);
         if !self.known.has_lines(&position.code) {

@@ -49,7 +49,17 @@ impl Rendering<'_> {
     pub fn event_text(&self, frame: &TracedFrame, topic: &str, data: &TracedBytes) -> String {
         let event = self.schema(frame).and_then(|schema| schema.event(topic));
         match event {
-            Some(event) => self.typed(&event.data, data),
+            Some(event) => {
+                let text = self.typed(&event.data, data);
+                // The topic says what it is.
+                match &event.data {
+                    Type::Struct { name, .. } => match text.strip_prefix(name.as_str()) {
+                        Some(fields) => fields.trim_start().to_owned(),
+                        None => text,
+                    },
+                    _ => text,
+                }
+            }
             None if data.len_bytes == 0 => String::new(),
             None => bytes(data),
         }

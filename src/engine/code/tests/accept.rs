@@ -93,6 +93,7 @@ fn declared_sections_are_read_and_dropped() {
         r#"(@custom "crostata.stack" "\10\00\00\00\00\00\00\00\00\80\00\00\00\00\00\00")
         (global (export "s") i32 (i32.const 0))
         (@custom "crostata.layout" "\01\01s\00\00") (@custom "crostata.reentry" "\02")
+        (@custom "crostata.schema" "what people read")
         (@custom "producers" "somebody")"#,
     );
     let prepared = prepared(&code);
