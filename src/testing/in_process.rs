@@ -13,7 +13,7 @@ use super::open;
 use super::traces::Traces;
 use crate::engine::{HostQuery, QueryError};
 use crate::inspect::Level;
-use crate::session::{ContractData, Error, Savepoint, Session};
+use crate::session::{CallTrace, ContractData, Error, Savepoint, Session};
 use crate::state::Contents;
 use crate::vm::VM;
 
@@ -107,6 +107,11 @@ impl Machine for InProcess {
 }
 
 impl InProcess {
+    /// The trace of a call or deployment, by the number in its answer, if it is kept.
+    pub fn call_trace(&self, call: u64) -> Option<&CallTrace> {
+        self.traces.of(call)
+    }
+
     /// The number of the call that ended, whose trace is kept.
     fn number(&mut self) -> u64 {
         self.calls += 1;

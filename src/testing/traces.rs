@@ -29,10 +29,16 @@ impl Traces {
         self.kept.push_back((call, trace));
     }
 
+    /// The trace of a call, if it is kept.
+    pub fn of(&self, call: u64) -> Option<&CallTrace> {
+        let mut kept = self.kept.iter();
+        kept.find(|(number, _)| *number == call)
+            .map(|(_, trace)| trace)
+    }
+
     /// The trace of a call as text, if it is kept.
     pub fn render(&self, call: u64, level: Level, session: &mut Session) -> Option<String> {
-        let mut kept = self.kept.iter();
-        let (_, trace) = kept.find(|(number, _)| *number == call)?;
+        let trace = self.of(call)?;
         let known = self.known(trace, session);
         Some(render(trace, &known, level, Style::Plain))
     }
