@@ -6,3 +6,4 @@ mod contracts;
 mod lock;
 mod mocks;
 mod sequences;
+mod snapshots;

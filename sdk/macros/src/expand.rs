@@ -260,6 +260,16 @@ mod tests {
         }
     }
 
+    /// The exports of a contract must not become those of another that uses its client.
+    #[test]
+    fn a_library_has_no_exports_with_its_feature() {
+        for (attribute, gated) in [("", false), ("library", true)] {
+            let code = expand(attribute, "impl C { pub const fn new() -> C { C } }").unwrap();
+            let gate = "cfg (all (target_family = \"wasm\" , not (feature = \"client\")))";
+            assert_eq!(code.contains(gate), gated, "{code}");
+        }
+    }
+
     #[test]
     fn storage_is_declared_where_it_is_asked_for() {
         for (attribute, declared) in [("", false), ("storage", true)] {
