@@ -101,6 +101,7 @@ pub use block::{
     VerifiedCalls, Verifier, WITNESS_VERSION, Witness, WitnessContext, WitnessDecodeError,
     WitnessError,
 };
+pub use crostata_abi::client::{CallError, Transport};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use crostata_abi::{
     ARGBUF_LEN, ArchivedContractError, ArchivedContractId, ArchivedEvent, CONTRACT_ID_BYTES,
@@ -129,7 +130,7 @@ pub use engine::{
 };
 pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
-    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem,
+    Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem, Calls,
     CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
     DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses,
     PricedQuery, Rejected, Reply, Reverted, Savepoint, Sealed, Session, SessionData,

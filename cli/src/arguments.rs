@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, call, check, completions, deploy, finalise, inspect, machine, new, prove, replay, test,
+    build, call, check, completions, deploy, finalise, inspect, machine, new, profile, prove, replay, test,
     transfer, verify, verify_store,
 };
 
@@ -51,6 +51,8 @@ pub enum Command {
     Query(call::Query),
     /// Calls a contract, commits nothing, and prints what happened.
     Trace(call::Trace),
+    /// Calls a contract, commits nothing, and writes where the gas went, as pictures.
+    Profile(profile::Profile),
     /// Does again what a capsule of a call has.
     Replay(replay::ReplayCommand),
     /// Makes a commit final: all that neither is it nor descends from it is dropped.

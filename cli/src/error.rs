@@ -134,6 +134,12 @@ pub enum CliError {
     /// The streams to a test program fail.
     #[error(transparent)]
     Machine(WireError),
+    /// A picture can not be made.
+    #[error("a picture can not be made: {what}")]
+    Picture {
+        /// Why.
+        what: String,
+    },
     /// The session gives no capsule.
     #[error("there is no capsule of this call")]
     NoCapsule(#[source] Box<dyn Error + Send + Sync>),
@@ -197,6 +203,7 @@ impl CliError {
             Self::Build { .. } => "build",
             Self::Program { .. } => "program",
             Self::Machine(_) => "machine",
+            Self::Picture { .. } => "picture",
             Self::NoCapsule(_) => "no-capsule",
             Self::Capsule { .. } => "capsule",
             Self::Export { .. } => "export",

@@ -19,9 +19,12 @@ pub struct Names {
     pub labels: Labels,
     /// The interfaces of contracts.
     pub interfaces: BTreeMap<ContractId, Interface>,
+    /// The codes of contracts.
+    pub codes: BTreeMap<ContractId, Vec<u8>>,
     /// What traces are rendered with.
     pub known: Known,
-    side_files: PathBuf,
+    /// Where side files are.
+    pub side_files: PathBuf,
 }
 
 impl Names {
@@ -35,6 +38,7 @@ impl Names {
         Ok(Self {
             labels,
             interfaces: BTreeMap::new(),
+            codes: BTreeMap::new(),
             known,
             side_files: side_files(&arguments.store),
         })
@@ -43,6 +47,7 @@ impl Names {
     /// Learns what a contract's code says of itself, and its side file. What can not be read shows as bytes.
     pub fn learn(&mut self, contract: ContractId, code: &[u8]) {
         self.interfaces.insert(contract, Interface::of(code));
+        self.codes.insert(contract, code.to_vec());
         self.learn_code(code);
     }
 
@@ -96,6 +101,11 @@ pub fn side_files(store: &Path) -> PathBuf {
         .parent()
         .unwrap_or(Path::new(""))
         .join(".crostata/debug")
+}
+
+/// The side file of some code.
+pub fn side_file(folder: &Path, code: &[u8]) -> PathBuf {
+    folder.join(format!("{}.debug.wasm", crostata::code_hash(code)))
 }
 
 /// How much of traces is shown: what `-v` says, or the environment, or the whole tree.

@@ -9,6 +9,11 @@ use std::process::Stdio;
 use common::{Project, Run, artifact, repository};
 
 const SUBCOMMANDS: &[&str] = &[
+    "new",
+    "build",
+    "test",
+    "trace",
+    "replay",
     "check",
     "deploy",
     "call",
@@ -25,6 +30,26 @@ const SUBCOMMANDS: &[&str] = &[
 
 /// Wrong uses: exit code, arguments.
 const WRONG: &[(i32, &[&str])] = &[
+    (2, &["new"]),
+    (2, &["new", "No Name"]),
+    (2, &["new", "text", "--sdk", "nowhere"]),
+    (2, &["new", "state"]),
+    (2, &["new", "static"]),
+    (1, &["build"]),
+    (1, &["build", "nowhere"]),
+    (1, &["build", "text.txt"]),
+    (2, &["build", ".", "."]),
+    (2, &["test"]),
+    (2, &["test", "--folder", "nowhere"]),
+    (2, &["test", "one", "two"]),
+    (2, &["trace", "counter"]),
+    (2, &["trace", "nobody", "increment"]),
+    (1, &["trace", "counter", "nothing"]),
+    (2, &["trace", "counter", "increment", "--store", "nowhere"]),
+    (2, &["replay"]),
+    (2, &["replay", "missing"]),
+    (1, &["replay", "text.txt"]),
+    (2, &["replay", "text.txt", "-v"]),
     (2, &["check"]),
     (2, &["check", "missing.wasm"]),
     (2, &["check", "text.txt"]),

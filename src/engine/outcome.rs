@@ -55,9 +55,10 @@ impl Failure {
         describe(self.code)
     }
 
-    /// The message as text; bytes that are not UTF-8 are replaced.
+    /// The message as text; bytes that are not UTF-8 are replaced. Of an error that carries a value
+    /// ([`crostata_abi::raised`]) it is what people read.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.message)
+        String::from_utf8_lossy(crostata_abi::raised::text(&self.message))
     }
 }
 

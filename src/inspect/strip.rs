@@ -60,8 +60,7 @@ pub(super) fn file_name(code: &CodeHash) -> String {
 pub fn strip(wasm: &[u8]) -> Result<Stripped, NotWasm> {
     let mut code = PREAMBLE.to_vec();
     for section in sections(wasm)? {
-        let stays = section.name.is_none_or(|name| name.starts_with(KEPT));
-        if stays {
+        if section.is_deployed() {
             code.extend_from_slice(&wasm[section.start..section.end]);
         }
     }
@@ -83,6 +82,13 @@ pub(super) struct Section<'a> {
     pub name: Option<&'a str>,
     /// The contents; of a custom section what follows the name.
     pub data: &'a [u8],
+}
+
+impl Section<'_> {
+    /// Whether it decides anything.
+    pub fn is_deployed(&self) -> bool {
+        self.name.is_none_or(|name| name.starts_with(KEPT))
+    }
 }
 
 /// The id of the import section.

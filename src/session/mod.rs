@@ -22,6 +22,7 @@ mod runtime;
 mod savepoint;
 mod seal;
 mod trace;
+mod transport;
 mod watch;
 
 pub use answers::{Answer, Asked, Replay, Reply};
@@ -42,3 +43,4 @@ pub use trace::{
     CallTrace, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep, TracedBytes,
     TracedFrame, TracedPages,
 };
+pub use transport::Calls;

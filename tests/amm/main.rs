@@ -297,6 +297,7 @@ fn operations_cost_what_the_docs_say() {
     let documented = include_str!("../../docs/amm.md");
     for (name, gas) in calls {
         println!("| {name} | {gas} |");
+        let name = format!("`{name}`");
         let row = documented
             .lines()
             .find_map(|line| line.strip_prefix(&format!("| {name} | ")));

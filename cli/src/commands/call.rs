@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use crostata::{
-    CallReceipt, CallTrace, Commit, ContractId, Error, ReceiptDigest, Reverted, Session, VM,
+    CallReceipt, CallTrace, Commit, ContractId, Error, ReceiptDigest, Reverted, Session,
+    SessionDataBuilder, VM,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use crate::store;
 use crate::view::{self, Names};
 
 /// What a call may spend in gas when nothing is said: about a second of plain computing.
-const LIMIT_GAS: u64 = 1_000_000_000;
+pub const LIMIT_GAS: u64 = 1_000_000_000;
 
 /// What is called, with what, over what.
 #[derive(Debug, Args)]
@@ -139,7 +140,7 @@ impl Query {
     /// Exit code 1 if the call reverts.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let mut opened = self.target.open()?;
-        let gas_limit = self.target.gas_limit.unwrap_or(LIMIT_GAS);
+        let gas_limit = self.target.gas_limit(LIMIT_GAS);
         match self.target.call(&mut opened, gas_limit)? {
             Ok(receipt) => {
                 self.target.print(screen, &opened, &receipt, None)?;
@@ -155,7 +156,7 @@ impl Trace {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let level = view::level(self.verbose)?;
         let mut opened = self.target.open()?;
-        let gas_limit = self.target.gas_limit.unwrap_or(LIMIT_GAS);
+        let gas_limit = self.target.gas_limit(LIMIT_GAS);
         let result = self.target.call(&mut opened, gas_limit)?;
         let names = &opened.names;
         let text = opened.trace.as_ref();
@@ -206,21 +207,32 @@ fn frames(trace: &CallTrace) -> Value {
 }
 
 /// What a call is made in.
-struct Opened {
+pub struct Opened {
     vm: VM,
     base: Commit,
-    session: Session,
+    /// It is watched.
+    pub session: Session,
     contract: ContractId,
     argument: Vec<u8>,
-    names: Names,
-    trace: Option<CallTrace>,
+    /// What is known of the contracts that were called.
+    pub names: Names,
+    /// What the call did.
+    pub trace: Option<CallTrace>,
 }
 
 /// How a call went that started.
-type Called = Result<CallReceipt<Vec<u8>>, Box<Reverted>>;
+pub type Called = Result<CallReceipt<Vec<u8>>, Box<Reverted>>;
 
 impl Target {
     fn open(&self) -> Result<Opened, CliError> {
+        self.open_with(|data| data)
+    }
+
+    /// Opens the store and a session, which may be asked for with more.
+    pub fn open_with(
+        &self,
+        more: impl FnOnce(SessionDataBuilder) -> SessionDataBuilder,
+    ) -> Result<Opened, CliError> {
         let mut names = Names::new(&self.store)?;
         let contract = names.labels.contract(&self.contract)?;
         let vm = store::open(&self.store.store)?;
@@ -232,7 +244,7 @@ impl Target {
         if self.capsule.is_some() {
             data = data.recording();
         }
-        let mut session = vm.session(data)?;
+        let mut session = vm.session(more(data))?;
         session.watch();
         Ok(Opened {
             vm,
@@ -257,7 +269,18 @@ impl Target {
         }
     }
 
-    fn call(&self, opened: &mut Opened, gas_limit: u64) -> Result<Called, CliError> {
+    /// The limit that was given, or another.
+    pub fn gas_limit(&self, otherwise: u64) -> u64 {
+        self.gas_limit.unwrap_or(otherwise)
+    }
+
+    /// The call in few words.
+    pub fn title(&self) -> String {
+        format!("{}::{}", self.contract, self.function)
+    }
+
+    /// Makes the call; writes the capsule if one is wanted.
+    pub fn call(&self, opened: &mut Opened, gas_limit: u64) -> Result<Called, CliError> {
         let (contract, argument) = (opened.contract, &opened.argument);
         let session = &mut opened.session;
         let called = match session.call_raw(contract, &self.function, argument, gas_limit) {

@@ -9,6 +9,7 @@ pub mod finalise;
 pub mod inspect;
 pub mod machine;
 pub mod new;
+pub mod profile;
 pub mod prove;
 pub mod replay;
 pub mod test;
@@ -37,6 +38,7 @@ pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
         Command::Build(command) => command.run(screen),
         Command::Test(command) => command.run(screen),
         Command::Trace(command) => command.run(screen),
+        Command::Profile(command) => command.run(screen),
         Command::Replay(command) => command.run(screen),
         Command::Machine(command) => command.run(),
         Command::Check(command) => command.run(screen),

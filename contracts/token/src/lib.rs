@@ -173,21 +173,22 @@ impl Token {
         needs: u64,
     ) -> Result<(), TokenError> {
         let allowance = Allowance { owner, spender };
-        let has = self.allowances.get(&allowance).unwrap_or(0);
-        match has.checked_sub(needs) {
-            None => return Err(TokenError::Allowance { has, needs }),
-            Some(0) => _ = self.allowances.remove(&allowance),
-            Some(rest) => _ = self.allowances.insert(allowance, rest),
+        let left = self.allowances.update(&allowance, |has| lower(has, needs));
+        match left.unwrap_or_else(|| lower(&mut 0, needs)) {
+            Err(has) => return Err(TokenError::Allowance { has, needs }),
+            Ok(0) => _ = self.allowances.remove(&allowance),
+            Ok(_) => {}
         }
         Ok(())
     }
 
     fn take(&mut self, from: ContractId, needs: u64) -> Result<(), TokenError> {
-        let has = self.balance_of(from);
-        match has.checked_sub(needs) {
-            None => return Err(TokenError::Balance { has, needs }),
-            Some(0) => _ = self.balances.remove(&from),
-            Some(rest) => _ = self.balances.insert(from, rest),
+        // Written where it is found: `get` and `insert` would pay for reading the page, too.
+        let left = self.balances.update(&from, |has| lower(has, needs));
+        match left.unwrap_or_else(|| lower(&mut 0, needs)) {
+            Err(has) => return Err(TokenError::Balance { has, needs }),
+            Ok(0) => _ = self.balances.remove(&from),
+            Ok(_) => {}
         }
         Ok(())
     }
@@ -199,6 +200,12 @@ impl Token {
             self.balances.insert(to, amount);
         }
     }
+}
+
+/// Takes so much away, and gives what is left; or what there is, if that is too little.
+fn lower(has: &mut u64, needs: u64) -> Result<u64, u64> {
+    *has = has.checked_sub(needs).ok_or(*has)?;
+    Ok(*has)
 }
 
 fn caller() -> Result<ContractId, TokenError> {

@@ -273,6 +273,14 @@ impl<M: Machine + 'static> Chain<M> {
         expect(self.shared.bytes(Request::Page { contract, page }))
     }
 
+    /// Puts a request to the machine as it is.
+    ///
+    /// # Errors
+    /// [`MachineError`]: the machine refused it, or is gone.
+    pub fn ask(&self, request: Request) -> Result<Response, MachineError> {
+        self.shared.ask(request)
+    }
+
     /// The debug messages of contracts since the last time, each with who wrote it.
     #[track_caller]
     pub fn take_messages(&mut self) -> Vec<(ContractId, String)> {

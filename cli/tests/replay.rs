@@ -1,0 +1,73 @@
+//! A capsule does a call again anywhere, bit by bit (P1), and a changed one is an error (P7).
+
+mod common;
+
+use common::{Project, artifact};
+use serde_json::{Value, json};
+
+/// P1: a failing call and one that succeeds come to the same receipts in a folder that has no store, with a trace.
+#[test]
+fn calls_are_replayed_without_the_store() {
+    let project = Project::with_counter();
+    let good = project.json([
+        "call",
+        "counter",
+        "increment",
+        "--capsule",
+        "good.capsule",
+        "--json",
+    ]);
+    let line = [
+        "call",
+        "counter",
+        "increment",
+        "--gas-limit",
+        "100",
+        "--capsule",
+        "bad.capsule",
+        "--json",
+    ];
+    let bad = project.json(line);
+    assert_eq!(bad["outcome"], "reverted");
+    let elsewhere = Project::new();
+    for (file, called) in [("good.capsule", good), ("bad.capsule", bad)] {
+        std::fs::copy(project.path().join(file), elsewhere.path().join(file)).unwrap();
+        let replayed = elsewhere.json(["replay", file, "--json"]);
+        let receipt = &replayed["receipts"][0];
+        for field in ["outcome", "digest", "gas_spent", "gas_limit"] {
+            assert_eq!(receipt[field], called[field], "{field}: {replayed:#}");
+        }
+        assert_eq!(receipt["function"], "increment");
+        let text = elsewhere.good(["replay", file, "--trace", "-vvvv"]).out;
+        assert!(text.contains("increment("), "{text}");
+    }
+    let dear = elsewhere.run(["replay", "good.capsule", "--gas-max", "10"]);
+    assert_eq!(dear.code, 1, "{dear:#?}");
+}
+
+/// P7: every changed byte and every cut is told, and nothing is replayed.
+#[test]
+fn changed_capsules_are_told() {
+    let project = Project::with_counter();
+    project.good(["call", "counter", "increment", "--capsule", "c"]);
+    let bytes = std::fs::read(project.path().join("c")).unwrap();
+    let file = project.path().join("changed");
+    let replay = || {
+        let run = project.run(["replay", "changed", "--json"]);
+        assert_eq!(run.code, 1, "{run:#?}");
+        let value: Value = serde_json::from_str(&run.error).unwrap();
+        assert_eq!(value["error"]["name"], json!("capsule"), "{run:#?}");
+        value["error"]["message"].as_str().unwrap().to_owned()
+    };
+    for at in [9, 60, bytes.len() / 2, bytes.len() - 1] {
+        let mut other = bytes.clone();
+        other[at] ^= 4;
+        std::fs::write(&file, other).unwrap();
+        let message = replay();
+        assert!(message.contains("was changed or cut"), "{at}: {message}");
+    }
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(replay().contains("was changed or cut"));
+    std::fs::write(&file, std::fs::read(artifact("counter")).unwrap()).unwrap();
+    assert!(replay().contains("no replay capsule"));
+}

@@ -1,0 +1,4 @@
+#[crostata_sdk::data(compact)]
+struct Amount(u64);
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[crostata_sdk::data]
+struct Name {
+    text: &'static str,
+}
+
+fn main() {}

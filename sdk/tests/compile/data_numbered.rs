@@ -1,0 +1,7 @@
+#[crostata_sdk::data]
+enum Level {
+    Low = 1,
+    High = 9,
+}
+
+fn main() {}

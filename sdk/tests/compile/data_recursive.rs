@@ -1,0 +1,7 @@
+#[crostata_sdk::data]
+enum Tree {
+    Leaf(u64),
+    Node(Box<Tree>, Box<Tree>),
+}
+
+fn main() {}

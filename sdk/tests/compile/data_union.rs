@@ -1,0 +1,7 @@
+#[crostata_sdk::data]
+union Either {
+    number: u64,
+    letter: char,
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[crostata_sdk::error]
+enum Never {}
+
+fn main() {}
