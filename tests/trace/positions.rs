@@ -80,7 +80,7 @@ fn fails(session: &mut Session, number: u8, function: &str, path: &[u8]) -> Vec<
         .flat_map(|number| id(*number).to_bytes())
         .collect();
     session.watch();
-    let reverted = reverted(session.call_raw(id(number), function, argument, LIMIT));
+    let reverted = reverted(session.call_raw(id(number), function, argument, 20_000_000));
     let trace = session.take_trace().unwrap();
     let failures = trace
         .frames
@@ -92,10 +92,8 @@ fn fails(session: &mut Session, number: u8, function: &str, path: &[u8]) -> Vec<
 }
 
 fn scene(test: impl Fn(&mut Session, &[u8])) {
-    for (backend, width) in BACKENDS
-        .into_iter()
-        .flat_map(|backend| WIDTHS.map(|width| (backend, width)))
-    {
+    // Places do not depend on how width and backend go together.
+    for (backend, width) in BACKENDS.into_iter().zip(WIDTHS) {
         let vm = ephemeral(backend);
         let code = module(width, CHAIN);
         let mut session = vm.session(SessionData::builder().located()).unwrap();

@@ -168,6 +168,7 @@ impl Rewriting<'_> {
             .get_operators_reader()
             .map_err(Rejection::invalid)?;
         let (mut depth, mut accesses) = (0_u32, 0);
+        let mut from = None;
         let mut line = StraightLine::new();
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset().map_err(Rejection::invalid)?;
@@ -176,7 +177,8 @@ impl Rewriting<'_> {
                 Operator::End => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            let from = self.code.function.byte_len() as u32;
+            // What was put in for a `nop` belongs to what follows it.
+            let start = *from.get_or_insert(self.code.function.byte_len() as u32);
             if line.look_due() {
                 self.look(offset as u64);
             }
@@ -186,7 +188,10 @@ impl Rewriting<'_> {
                 accesses += 1;
             }
             let block = (around == Around::Block).then_some(depth);
-            self.operator(&operator, offset as u64, from, block)?;
+            self.operator(&operator, offset as u64, start, block)?;
+            if !matches!(operator, Operator::Nop) {
+                from = None;
+            }
             if let Some(probes) = self.probes.filter(|_| !reader.eof()) {
                 let next = reader.original_position() as u64;
                 probes.behind(&mut self.code, &operator, next);

@@ -2,11 +2,12 @@
 //! function leads back to the same operator.
 
 use super::super::analysis::Checking;
-use super::super::offsets::OffsetMap;
+use super::super::offsets::{OffsetMap, Placed};
 use super::super::{CodeLimits, WordSize, rewrite, scan};
 use super::smith::generate;
 use super::{contract, contract_64};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use wasmparser::{Operator, Parser, Payload};
 
@@ -38,8 +39,16 @@ fn shown(operator: &Operator<'_>) -> String {
 
 /// Maps a module's operators back; gives how many there are, without `nop`s, and how many the rewriting put in.
 fn compared(code: &[u8]) -> Option<(usize, usize)> {
+    let (probed, plain) = (rewritten(code, true), rewritten(code, false));
+    let mapped = |seen: Option<(usize, usize)>| seen.map(|(mapped, _)| mapped);
+    assert_eq!(mapped(probed), mapped(plain));
+    plain
+}
+
+fn rewritten(code: &[u8], probed: bool) -> Option<(usize, usize)> {
     let limits = CodeLimits::default();
-    let outline = scan::scan(code, &limits).ok()?;
+    let mut outline = scan::scan(code, &limits).ok()?;
+    outline.probed = probed;
     let is_wide = outline
         .memory
         .as_ref()
@@ -51,10 +60,15 @@ fn compared(code: &[u8]) -> Option<(usize, usize)> {
     };
     let checking = Checking {
         notes_places: true,
+        probed,
+        ..Checking::default()
+    };
+    let silent = Checking {
+        probed,
         ..Checking::default()
     };
     let (wasm, _, places) = rewrite::rewrite(&outline, word_size, &limits, checking).ok()?;
-    let plain = rewrite::rewrite(&outline, word_size, &limits, Checking::default()).ok()?;
+    let plain = rewrite::rewrite(&outline, word_size, &limits, silent).ok()?;
     assert!(wasm == plain.0 && plain.2.is_empty());
     let imports = outline.imports.len() as u32;
     let own = outline.functions.len() as u32;
@@ -75,14 +89,30 @@ fn compared(code: &[u8]) -> Option<(usize, usize)> {
             let at = body.start + u64::from(place.at);
             assert_eq!(after[&at].1, before[&place.original].1);
             assert_eq!(map.find(at).unwrap().original, place.original);
-            let from = body.start + u64::from(place.from);
-            assert_eq!(map.find(from).unwrap().original, place.original);
             mapped += 1;
+        }
+        // Probes stand behind operators, too.
+        if !probed {
+            belongs(&map, body, placed, &after);
         }
     }
     let wanted = before.values().filter(|(_, text)| text != "Nop").count();
     assert_eq!(mapped, wanted);
     Some((mapped, after.len() - mapped))
+}
+
+/// What was put in leads to the operator that follows it, at the end to the last.
+fn belongs(
+    map: &OffsetMap,
+    body: &Range<u64>,
+    placed: &[Placed],
+    after: &BTreeMap<u64, (u32, String)>,
+) {
+    for offset in after.range(body.clone()).map(|(offset, _)| *offset) {
+        let next = placed.partition_point(|place| body.start + u64::from(place.at) < offset);
+        let place = placed.get(next).or(placed.last()).unwrap();
+        assert_eq!(map.find(offset).unwrap().original, place.original);
+    }
 }
 
 #[test]
