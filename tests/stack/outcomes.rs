@@ -66,35 +66,18 @@ fn run_in(
 }
 
 /// P8: recursions end at the same depth with the same gas in profiled sessions, where functions hold more across calls.
-fn hold_profiled(width: Width) {
+#[test]
+fn profiled_recursions_end_alike() {
+    let (backend, width) = (BACKENDS[0], Narrow);
     for shape in shapes() {
-        let (seen, ..) = run(BACKENDS[0], width, &shape);
-        for backend in BACKENDS {
-            let data = SessionData::builder().profiled();
-            let session = ephemeral(backend).session(data).unwrap();
-            let (profiled, inside, across) = run_in(session, width, &shape);
-            println!(
-                "{} {width:?} profiled: {inside} bytes, across {across}",
-                shape.name
-            );
-            assert_eq!(profiled, seen, "{} {width:?} {backend:?}", shape.name);
-            assert!(
-                inside < NATIVE_BYTES / 2,
-                "{} {width:?}: {inside}",
-                shape.name
-            );
-        }
+        let (seen, ..) = run(backend, width, &shape);
+        let data = SessionData::builder().profiled();
+        let session = ephemeral(backend).session(data).unwrap();
+        let (profiled, inside, across) = run_in(session, width, &shape);
+        println!("{} profiled: {inside} bytes, across {across}", shape.name);
+        assert_eq!(profiled, seen, "{}", shape.name);
+        assert!(inside < NATIVE_BYTES / 2, "{}: {inside}", shape.name);
     }
-}
-
-#[test]
-fn profiled_recursions_end_alike_32() {
-    hold_profiled(Narrow);
-}
-
-#[test]
-fn profiled_recursions_end_alike_64() {
-    hold_profiled(Wide);
 }
 
 /// Every shape on both backends: the same gas and frames, and the counter stands for no more than a quarter of the native
