@@ -167,3 +167,8 @@ macro_rules! contract_bytecode {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So do those of the market's page.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/amm.md")]
+struct Market;

@@ -1,6 +1,6 @@
 //! Typed clients in front of the VM: what a contract's author wrote is what its callers get, hosts and contracts alike.
 //!
-//! P2: a method that returns an error undoes its call, at any depth, and the error arrives with its values. P8: a schema in the code changes nothing.
+//! P2: a method that returns an error undoes its call, at any depth, and the error arrives with its values.
 
 use crostata::{CallError, ContractData, ContractId, Error, Outcome, Session, SessionData, VM};
 use crostata_schema::{MethodAccess, Schema, shown};

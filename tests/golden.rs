@@ -25,7 +25,7 @@ macro_rules! contracts {
 
 contracts! {
     "accounts" "bench" "caller" "collections" "collections_talc" "counter" "counter64" "crossing_argument" "everest" "fallible"
-    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "recursion" "reverting_events" "spender" "uplink_counter"
+    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "pool" "recursion" "reverting_events" "router" "spender" "token" "uplink_counter"
 }
 
 type Account = [u8; 32];
@@ -70,7 +70,8 @@ impl Book {
         let data = ContractData::builder().contract_id(id(name));
         let data = match name {
             "initializer" => data.init_arg(&5i64),
-            "ledger" => data.init_arg(&(ALICE, 1_000u64)),
+            "ledger" | "token" => data.init_arg(&(ALICE, 1_000u64)),
+            "pool" => data.init_arg(&(id("token"), BOB)),
             _ => data,
         };
         let session = &mut self.session;
@@ -212,16 +213,28 @@ fn lone(book: &mut Book) {
 /// The SDK's storage types, each beside the one of `alloc` that does the same; over two allocators.
 fn collections(book: &mut Book, contract: &'static str) {
     for kind in 0..8u8 {
-        book.call(contract, "fill", (kind, 0u64, 200u64));
-        book.call(contract, "get", (kind, 77u64));
-        book.call(contract, "update", (kind, 78u64));
-        book.call(contract, "insert", (kind, 200u64));
-        book.call(contract, "remove", (kind, 79u64));
+        book.call(contract, "fill", (kind, 0u64, 60u64));
+        book.call(contract, "get", (kind, 7u64));
+        book.call(contract, "update", (kind, 8u64));
+        book.call(contract, "insert", (kind, 60u64));
+        book.call(contract, "remove", (kind, 9u64));
         book.call(contract, "take", (kind, 0u64));
         book.call(contract, "sum", kind);
         book.call(contract, "digest", kind);
     }
     book.call(contract, "enclose", ());
+}
+
+/// The market, called by nobody: what it tells, and what it refuses. (`tests/amm` has the rest.)
+fn market(book: &mut Book) {
+    book.call("token", "balance_of", ALICE);
+    book.call("token", "supply", ());
+    book.call("token", "transfer", (BOB, 5u64));
+    book.call("pool", "quote", (BOB, 5u64));
+    book.call("pool", "quote", (ALICE, 5u64));
+    book.call("pool", "swap_received", (id("token"), 0u64, ALICE));
+    let route = vec![id("pool").to_bytes()];
+    book.call("router", "swap", (route, ALICE, 5u64, 0u64, BOB, 76u64));
 }
 
 /// The SDK's map, beside a `BTreeMap` with the same entries.
@@ -353,6 +366,7 @@ fn written(mut book: Book) -> String {
     accounts(&mut book);
     collections(&mut book, "collections");
     collections(&mut book, "collections_talc");
+    market(&mut book);
     nested(&mut book);
     book.lines
 }

@@ -16,7 +16,7 @@ use crate::codec::{self, Encode};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be an error of a contract's method",
     label = "the `Err` of a method undoes its call and goes to the caller: its type wants `#[crostata_sdk::error]`",
-    note = "write `#[crostata_sdk::error]` above `enum {Self}`",
+    note = "write `#[crostata_sdk::error]` above the definition of `{Self}`, or an enum of your own",
     note = "to return the `Result` as a value and undo nothing, write `#[returned]` above the method"
 )]
 pub trait Raise: Encode {
@@ -28,6 +28,12 @@ pub trait Raise: Encode {
 }
 
 /// An error that a client receives; every [`Raise`] type that can be decoded is one, and so is [`Infallible`], of which none comes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be an error of a contract's method",
+    label = "the `Err` of a method undoes its call and goes to the caller: its type wants `#[crostata_sdk::error]`",
+    note = "write `#[crostata_sdk::error]` above the definition of `{Self}`, or an enum of your own",
+    note = "to return the `Result` as a value and undo nothing, write `#[returned]` above the method"
+)]
 pub trait Received: Sized {
     /// The error with this name and archive, if it is of this type.
     fn received(name: &[u8], archive: &[u8]) -> Option<Self>;

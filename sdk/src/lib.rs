@@ -10,7 +10,10 @@
 //!     value: i64,
 //! }
 //!
-//! #[crostata_sdk::contract]
+//! #[crostata_sdk::event]
+//! struct Incremented(i64);
+//!
+//! #[crostata_sdk::contract(events(Incremented))]
 //! impl Counter {
 //!     /// The state of a contract that was just deployed.
 //!     pub const fn new() -> Self {
@@ -23,7 +26,7 @@
 //!
 //!     pub fn increment(&mut self) {
 //!         self.value += 1;
-//!         crostata_sdk::emit("incremented", &self.value);
+//!         Incremented(self.value).emit();
 //!     }
 //! }
 //!
@@ -31,6 +34,62 @@
 //! counter.increment();
 //! assert_eq!(counter.read_value(), 0xfd);
 //! ```
+//!
+//! Values of its own, events and errors are types under an attribute, and the contract gets a client:
+//!
+//! ```
+//! use crostata_sdk::ContractId;
+//!
+//! #[crostata_sdk::event]
+//! struct Paid {
+//!     to: [u8; 32],
+//!     amount: u64,
+//! }
+//!
+//! #[crostata_sdk::error]
+//! enum PayError {
+//!     /// The purse holds too little.
+//!     TooLittle { held: u64 },
+//! }
+//!
+//! struct Purse {
+//!     held: u64,
+//! }
+//!
+//! #[crostata_sdk::contract(events(Paid))]
+//! impl Purse {
+//!     pub const fn new() -> Self {
+//!         Self { held: 10 }
+//!     }
+//!
+//!     /// Pays somebody. An error undoes the call, and the caller gets it as it is here.
+//!     pub fn pay(&mut self, to: [u8; 32], amount: u64) -> Result<u64, PayError> {
+//!         let held = self.held;
+//!         self.held = held.checked_sub(amount).ok_or(PayError::TooLittle { held })?;
+//!         Paid { to, amount }.emit();
+//!         Ok(self.held)
+//!     }
+//! }
+//!
+//! // In another contract, whose own error is made of the purse's by `?`.
+//! #[crostata_sdk::error]
+//! enum ShopError {
+//!     #[from]
+//!     Pay(PayError),
+//! }
+//!
+//! fn buy(purse: ContractId, price: u64) -> Result<u64, ShopError> {
+//!     Ok(PurseClient::at(purse).pay([7; 32], price)?)
+//! }
+//!
+//! let mut purse = Purse::new();
+//! assert_eq!(purse.pay([7; 32], 4), Ok(6));
+//! assert_eq!(purse.pay([7; 32], 7), Err(PayError::TooLittle { held: 6 }));
+//! # let _ = (buy, ShopError::Pay(PayError::TooLittle { held: 0 }));
+//! ```
+//!
+//! [`data`](macro@data), [`event`](macro@event) and [`error`](macro@error) say the rest; [`client`] and [`mod@error`] what is behind it. All of it is told by
+//! the custom section `crostata.schema` of the code, so that tools show calls, results, events and errors as they were written: [`schema`].
 //!
 //! Fields can be declared, so that the world can have their values, and entries of [`Map`]s, proven by name: [`storage`].
 //!

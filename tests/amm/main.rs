@@ -1,12 +1,12 @@
 //! P2, P6: the market of `contracts/token`, `contracts/pool` and `contracts/router` keeps what `docs/amm.md` says, whatever is called in
 //! whatever order: nothing is made or lost, the product of the reserves falls by removal only, no share gets worth less, and a route that fails anywhere has done nothing.
 
+mod campaign;
 mod market;
 mod sequences;
 
-use crostata::testing::Chain;
 use crostata::{ContractData, SessionData, VM, Value, ValuePath, ValueProof, contract_bytecode};
-use market::{HEIGHT, LOCKED_SHARES, Market, PURSE};
+use market::{HEIGHT, LOCKED_SHARES, PURSE, Scene};
 
 /// What a pool's formula gives, worked out here once more.
 fn output(input: u64, reserve_in: u64, reserve_out: u64) -> u64 {
@@ -17,7 +17,7 @@ fn output(input: u64, reserve_in: u64, reserve_out: u64) -> u64 {
 
 #[test]
 fn a_swap_gives_what_was_quoted() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let [gold, salt, _] = market.tokens;
     let pool = market.pools[0];
     let before = market.reserves(pool);
@@ -47,7 +47,7 @@ fn a_swap_gives_what_was_quoted() {
 
 #[test]
 fn a_route_swaps_through_all_its_pools() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let ([gold, _, iron], pools) = (market.tokens, market.pools);
     let [first, second] = market.all_reserves();
     let between = output(50_000, first.first, first.second);
@@ -64,7 +64,7 @@ fn a_route_swaps_through_all_its_pools() {
 /// Every failure of a route, at its first pool, its last, or after all of them: nothing anywhere has changed.
 #[test]
 fn a_route_that_fails_has_done_nothing() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let ([gold, _, iron], pools) = (market.tokens, market.pools);
     let (before, bob) = (market.all_reserves(), market.people[1].id());
     let late = (pools.to_vec(), gold, 500u64, 0u64, bob, HEIGHT - 1);
@@ -107,7 +107,7 @@ fn a_route_that_fails_has_done_nothing() {
 /// Who brings all liquidity and takes it out again gets all of it but the locked shares' part, rounded down; the pool keeps on.
 #[test]
 fn liquidity_comes_back_but_for_the_locked_part() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let pool = market.pools[0];
     let before = market.reserves(pool);
     let shares = before.shares - LOCKED_SHARES;
@@ -135,7 +135,7 @@ fn liquidity_comes_back_but_for_the_locked_part() {
 /// What is sent to a pool without being swapped makes no share worth more than the pool accounts for, so that nobody's addition rounds to nothing by it.
 #[test]
 fn gifts_do_not_move_prices() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let ([gold, ..], pool) = (market.tokens, market.pools[0]);
     let before = market.reserves(pool);
     market
@@ -149,7 +149,7 @@ fn gifts_do_not_move_prices() {
 
 #[test]
 fn nobody_moves_what_is_not_theirs() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let ([gold, salt, _], [alice, bob, _]) =
         (market.tokens, market.people.clone().map(|one| one.id()));
     market
@@ -201,10 +201,11 @@ const THIEF: &str = r#"(module
 /// While a pool waits for a token, nobody can enter it, for reading neither: what they would read is half done.
 #[test]
 fn a_token_can_not_enter_the_pool_that_calls_it() {
-    let mut market = Market::new();
+    let mut market = Scene::empty();
+    let gold = market.tokens[0];
     let thief = market.chain.deploy(wat::parse_str(THIEF).unwrap()).send();
     let deployment = market.chain.deploy(contract_bytecode!("pool"));
-    let pool = deployment.init(&(thief, market.tokens[0])).send();
+    let pool = deployment.init(&(thief, gold)).send();
     let added = market.act(0, pool, "add", &(10_000u64, 10_000u64, 0u64));
     added.expect_revert("entering again was refu");
     assert_eq!(market.reserves(pool).shares, 0);
@@ -238,7 +239,7 @@ fn balances_are_proven() {
 /// What `docs/amm.md` says that operations cost, and no more. With `--nocapture` it prints them.
 #[test]
 fn operations_cost_what_the_docs_say() {
-    let mut market = Market::with_liquidity();
+    let mut market = Scene::with_liquidity();
     let ([gold, ..], pools, bob) = (market.tokens, market.pools, market.people[1].id());
     let calls = [
         (
@@ -312,5 +313,4 @@ fn operations_cost_what_the_docs_say() {
             "{name} costs {gas}, the docs say at most {most}"
         );
     }
-    let _: &Chain = &market.chain;
 }

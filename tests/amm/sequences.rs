@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::market::{Market, Reserves};
+use super::market::{Reserves, Scene};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -69,7 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
 }
 
 /// Makes the call; whether it went well.
-fn apply(market: &mut Market, person: usize, step: &Step) -> bool {
+fn apply(market: &mut Scene, person: usize, step: &Step) -> bool {
     let pools = market.pools;
     match *step {
         Step::Add {
@@ -149,7 +149,7 @@ proptest! {
 
     #[test]
     fn whatever_is_called_the_market_keeps_its_promises(steps in steps()) {
-        let mut market = Market::with_liquidity();
+        let mut market = Scene::with_liquidity();
         for (person, step) in &steps {
             let (before, root) = (market.all_reserves(), market.chain.root());
             let went_well = apply(&mut market, *person, step);

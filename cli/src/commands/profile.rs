@@ -40,7 +40,7 @@ impl Profile {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let mut opened = self.target.open_with(|data| data.profiled())?;
         let gas_limit = self.target.gas_limit(LIMIT_GAS);
-        let called = self.target.call(&mut opened, gas_limit)?;
+        let called = self.target.call(screen, &mut opened, gas_limit)?;
         let profile = opened.session.take_profile();
         let profile = profile.ok_or_else(|| {
             CliError::input(

@@ -1,7 +1,7 @@
 //! The typed client of a contract.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, Type};
 
 use crate::method::Method;
@@ -92,7 +92,9 @@ fn call(method: &Method) -> TokenStream {
         Output::Raising(value, error, _) => (value, error),
     };
     let docs = documented(docs, &text);
-    quote! {
+    // What is wrong with the types is told where they are.
+    let span = Span::call_site().located_at(method.output.span());
+    quote_spanned! {span=>
         #(#conditions)*
         #docs
         pub fn #name(&mut self, #(#names: #types),*) -> ::core::result::Result<#value, ::crostata_sdk::CallError<#error, C::Failure>> {

@@ -1,10 +1,9 @@
 //! `#[data]`, `#[event]` and `#[error]`: values that contracts exchange.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Data, DeriveInput, Error, Fields, Ident, LitStr, Path, Result, Token, Type, Variant,
 };
@@ -20,7 +19,7 @@ pub fn no_arguments(arguments: TokenStream, attribute: &str) -> Result<()> {
     match arguments.is_empty() {
         true => Ok(()),
         false => Err(lesson(
-            arguments.span(),
+            &arguments,
             &format!("`#[{attribute}]` takes no arguments: what it does follows from the type"),
             &format!("#[crostata_sdk::{attribute}]"),
         )),
@@ -58,7 +57,7 @@ impl Parse for Topic {
         let key: Ident = input.parse()?;
         if key != "topic" {
             return Err(lesson(
-                key.span(),
+                &key,
                 &format!(
                     "`{key}` is no argument of `#[event]`: only its topic can be given, which is else the name of the type"
                 ),
@@ -163,7 +162,7 @@ fn source(variant: &Variant) -> Result<Source> {
             from: fields.unnamed[0].ty.clone(),
         }),
         _ => Err(lesson(
-            variant.span(),
+            variant,
             "a variant that is made of another error has that as its only field, which has no name",
             &format!("#[from]\n{}(TokenError)", variant.ident),
         )),
@@ -231,7 +230,7 @@ fn call_conversion(
 fn texts(item: &DeriveInput) -> Result<TokenStream> {
     match &item.data {
         Data::Enum(data) if data.variants.is_empty() => Err(lesson(
-            item.ident.span(),
+            &item.ident,
             "an error without variants can not happen: a method that never fails returns its value",
             "pub fn total_supply(&self) -> u64",
         )),
@@ -277,7 +276,7 @@ fn refuse_shapes(item: &DeriveInput) -> Result<()> {
     let name = &item.ident;
     if !item.generics.params.is_empty() {
         return Err(lesson(
-            item.generics.span(),
+            &item.generics,
             "a value that contracts exchange has one layout, which the schema describes: it can not be generic",
             &format!("struct {name} {{ value: u64 }}"),
         ));
@@ -287,7 +286,7 @@ fn refuse_shapes(item: &DeriveInput) -> Result<()> {
         Data::Enum(data) => data.variants.iter().try_for_each(|variant| {
             if let Some((_, number)) = &variant.discriminant {
                 return Err(lesson(
-                    number.span(),
+                    number,
                     "an archive numbers variants in their order: a number of its own would be another value to those who read it",
                     &variant.ident.to_string(),
                 ));
@@ -295,7 +294,7 @@ fn refuse_shapes(item: &DeriveInput) -> Result<()> {
             refuse_fields(name, &variant.fields)
         }),
         Data::Union(_) => Err(lesson(
-            name.span(),
+            name,
             "nobody can tell which field of a union is meant: a value that contracts exchange is a struct or an enum",
             &format!("enum {name} {{ .. }}"),
         )),
@@ -306,27 +305,33 @@ fn refuse_fields(name: &Ident, fields: &Fields) -> Result<()> {
     for field in fields {
         if let Some(attribute) = field.attrs.iter().find(|one| one.path().is_ident("rkyv")) {
             return Err(lesson(
-                attribute.span(),
+                attribute,
                 "the schema describes the plain archive of each field: `#[rkyv(..)]` would change it without telling",
                 "a field of another type; or derive rkyv's traits by hand instead of #[crostata_sdk::data]",
             ));
         }
         if let Type::Reference(reference) = &field.ty {
             return Err(lesson(
-                reference.span(),
+                reference,
                 "a value that contracts exchange owns what is in it: what a reference points to would stay behind",
-                "String, Vec<u8> or Box<..>",
+                &owned_field(field),
             ));
         }
         if mentions(&field.ty, name) {
             return Err(lesson(
-                field.ty.span(),
+                &field.ty,
                 "a type that is in itself has no end: a schema, and tools that show values, would not come to one",
                 &format!("nodes: Vec<{name}Node>, with indices in place of boxes"),
             ));
         }
     }
     Ok(())
+}
+
+/// The field with a type that owns.
+fn owned_field(field: &syn::Field) -> String {
+    let name = field.ident.as_ref().map(|name| format!("{name}: "));
+    format!("{}String, or Vec<u8>", name.unwrap_or_default())
 }
 
 fn mentions(value_type: &Type, name: &Ident) -> bool {
@@ -371,9 +376,9 @@ fn derived(item: &DeriveInput) -> Result<Vec<String>> {
     }
 }
 
-fn derives_it(at: &impl Spanned) -> Error {
+fn derives_it(at: impl ToTokens) -> Error {
     lesson(
-        at.span(),
+        at,
         "the attribute makes the type's archive and describes it: nothing of rkyv is written by hand",
         "#[crostata_sdk::data]\n#[derive(Eq)]",
     )

@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::spanned::Spanned;
 use syn::{Ident, ImplItem, ImplItemFn, ItemImpl, Path, Result, Type};
 
 use crate::lesson::lesson;
@@ -36,6 +35,8 @@ pub fn contract(attribute: Attribute, mut item: ItemImpl) -> Result<TokenStream>
         true => quote!(all(target_family = "wasm", not(feature = "client"))),
     };
     Ok(quote! {
+        // There is nothing to default: a contract is made once, when it is deployed.
+        #[allow(clippy::new_without_default)]
         #item
 
         // A constructor of another type is an error in native builds too.
@@ -66,15 +67,15 @@ fn contract_name(item: &ItemImpl) -> Result<&Ident> {
     let instead = "impl Token { .. }";
     if let Some((_, path, _)) = &item.trait_ {
         let reason = "a contract is an `impl` block of a struct, not of a trait for it: its functions are what the block has";
-        return Err(lesson(path.span(), reason, instead));
+        return Err(lesson(path, reason, instead));
     }
     if !item.generics.params.is_empty() {
         let reason = "a contract can not be generic: its state is one value, of one type";
-        return Err(lesson(item.generics.span(), reason, instead));
+        return Err(lesson(&item.generics, reason, instead));
     }
     client::contract_name(&item.self_ty).ok_or_else(|| {
         let reason = "a contract is a struct that has a name: its client is called after it";
-        lesson(item.self_ty.span(), reason, instead)
+        lesson(&item.self_ty, reason, instead)
     })
 }
 
@@ -94,7 +95,7 @@ fn methods(item: &ItemImpl, reentry: Reentry) -> Result<(Vec<Method>, Vec<TokenS
     }
     if !has_constructor {
         let reason = "a contract needs `pub const fn new() -> Self`: the state that it is deployed with, which is made when it is built";
-        return Err(no_constructor(contract.span(), reason));
+        return Err(no_constructor(contract, reason));
     }
     Ok((methods, hidden))
 }

@@ -1,9 +1,8 @@
 //! One function of the block: whether it is exported, how, and what makes that impossible.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, FnArg, Ident, ImplItemFn, Pat, Result, ReturnType, Signature, Type,
     Visibility,
@@ -65,7 +64,7 @@ impl Method {
             docs: attributes(function, "doc"),
             receiver,
             arguments: arguments(signature, contract)?,
-            output: Output::of(&signature.output, contract, marks.returned)?,
+            output: Output::of(signature, contract, marks.returned)?,
             access: marks.access,
         }))
     }
@@ -138,46 +137,54 @@ fn attributes(function: &ImplItemFn, name: &str) -> Vec<Attribute> {
 }
 
 fn refuse_modifiers(signature: &Signature) -> Result<()> {
-    let refused = [
+    let refused: [(Option<&dyn ToTokens>, _); 5] = [
         (
-            signature.asyncness.map(|token| token.span()),
+            signature.asyncness.as_ref().map(|token| token as _),
             "a contract's function can not be async: a call runs to its end, and nobody would poll it",
         ),
         (
-            signature.unsafety.map(|token| token.span()),
+            signature.unsafety.as_ref().map(|token| token as _),
             "a contract's function can not be unsafe: the world calls it, and promises nothing",
         ),
         (
-            signature.abi.as_ref().map(Spanned::span),
+            signature.abi.as_ref().map(|abi| abi as _),
             "a contract's function is not `extern`: the attribute makes the export, which decodes the arguments",
         ),
         (
-            signature.variadic.as_ref().map(Spanned::span),
+            signature.variadic.as_ref().map(|token| token as _),
             "a contract's function can not be variadic: its arguments are decoded by their types",
         ),
         (
-            generics(signature),
+            is_generic(signature).then_some(&signature.ident as _),
             "a contract's function can not be generic: its arguments are decoded by types that are known when the contract is built",
         ),
     ];
-    match refused
-        .into_iter()
-        .find_map(|(span, message)| span.map(|span| (span, message)))
-    {
-        Some((span, message)) => Err(lesson(span, message, &plain(signature))),
-        None => Ok(()),
+    for (at, reason) in refused {
+        if let Some(at) = at {
+            return Err(lesson(at, reason, &plain(signature)));
+        }
     }
+    Ok(())
 }
 
 /// The function with nothing special about it.
-fn plain(signature: &Signature) -> String {
-    format!("pub fn {}(&self)", signature.ident)
+pub fn plain(signature: &Signature) -> String {
+    let (name, output) = (&signature.ident, &signature.output);
+    let output = match output {
+        ReturnType::Default => String::new(),
+        ReturnType::Type(_, value) => format!(" -> {}", crate::tokens::text(&quote!(#value))),
+    };
+    let dots = if signature.inputs.len() > 1 {
+        ", .."
+    } else {
+        ""
+    };
+    format!("pub fn {name}(&self{dots}){output}")
 }
 
-fn generics(signature: &Signature) -> Option<Span> {
+fn is_generic(signature: &Signature) -> bool {
     let generics = &signature.generics;
-    let has_any = !generics.params.is_empty() || generics.where_clause.is_some();
-    has_any.then(|| signature.ident.span())
+    !generics.params.is_empty() || generics.where_clause.is_some()
 }
 
 fn refuse_reserved_names(name: &Ident) -> Result<()> {
@@ -189,11 +196,7 @@ fn refuse_reserved_names(name: &Ident) -> Result<()> {
         _ => return Ok(()),
     };
     let reason = format!("a contract's function can not be called `{name}`: {why}");
-    Err(lesson(
-        name.span(),
-        &reason,
-        &format!("pub fn {name}_of(..)"),
-    ))
+    Err(lesson(name, &reason, &format!("pub fn {name}_of(..)")))
 }
 
 fn refuse_borrowed_result(output: &ReturnType) -> Result<()> {
@@ -210,7 +213,7 @@ fn refuse_borrowed_result(output: &ReturnType) -> Result<()> {
 fn owned(checked: &Type, reason: &str, instead: &str) -> Result<()> {
     match checked {
         Type::Reference(_) | Type::Ptr(_) | Type::ImplTrait(_) => {
-            Err(lesson(checked.span(), reason, instead))
+            Err(lesson(checked, reason, instead))
         }
         _ => Ok(()),
     }
@@ -223,7 +226,7 @@ fn receiver(signature: &Signature, reentry: Reentry) -> Result<Receiver> {
     let name = &signature.ident;
     if receiver.reference.is_none() || receiver.colon_token.is_some() {
         return Err(lesson(
-            receiver.span(),
+            receiver,
             "a contract's function takes `&self` or `&mut self`: the state stays in place between calls",
             &format!("pub fn {name}(&mut self)"),
         ));
@@ -232,10 +235,10 @@ fn receiver(signature: &Signature, reentry: Reentry) -> Result<Receiver> {
         (None, _) => Ok(Receiver::Shared),
         (Some(_), Reentry::Never) => Ok(Receiver::Exclusive),
         (Some(_), _) => Err(lesson(
-            receiver.span(),
+            receiver,
             "a contract that may be re-entered would hold `&mut self` twice: its functions take `&self`, and what \
              changes is in `Cell` or `RefCell` fields",
-            &format!("pub fn {name}(&self)"),
+            &plain(signature),
         )),
     }
 }
@@ -265,7 +268,7 @@ fn argument_name(pattern: &Pat) -> Result<Ident> {
             Ok(name.ident.clone())
         }
         other => Err(lesson(
-            other.span(),
+            other,
             "an argument has a plain name, by which people call it: the body takes it apart",
             "pair: (u8, u8)",
         )),
@@ -281,7 +284,7 @@ pub fn is_constructor(function: &ImplItemFn) -> Result<bool> {
     let has_result = matches!(signature.output, ReturnType::Type(..));
     if signature.constness.is_none() || !signature.inputs.is_empty() || !has_result {
         return Err(no_constructor(
-            signature.ident.span(),
+            &signature.ident,
             "`new` makes the state that a contract is deployed with, when it is built: it is `const` and takes nothing. What is only known \
              when it is deployed goes to `pub fn init`",
         ));
@@ -290,6 +293,6 @@ pub fn is_constructor(function: &ImplItemFn) -> Result<bool> {
 }
 
 /// The error that asks for a constructor.
-pub fn no_constructor(span: Span, reason: &str) -> Error {
-    lesson(span, reason, "pub const fn new() -> Self { Self { .. } }")
+pub fn no_constructor(at: impl ToTokens, reason: &str) -> Error {
+    lesson(at, reason, "pub const fn new() -> Self { Self { .. } }")
 }

@@ -1,11 +1,15 @@
 //! What a function gives: a value, or a `Result` whose error undoes the call; and the marks that say otherwise.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, GenericArgument, ImplItemFn, PathArguments, Result, ReturnType, Type};
+use syn::{
+    Attribute, GenericArgument, ImplItemFn, Path, PathArguments, Result, ReturnType, Signature,
+    Type,
+};
 
 use crate::lesson::lesson;
+use crate::method::plain;
 use crate::tokens::without_self;
 
 /// What a function gives.
@@ -24,10 +28,11 @@ pub enum Access {
 }
 
 /// The attributes of a function that are ours.
-pub struct Marks {
+pub struct Marks<'a> {
     pub returned: bool,
     pub access: Option<Access>,
-    span: Option<Span>,
+    last: Option<&'a Path>,
+    function: &'a Signature,
 }
 
 /// Whether an attribute of a function is for `#[contract]`, and not for the compiler.
@@ -37,16 +42,17 @@ pub fn is_mark(attribute: &Attribute) -> bool {
         .any(|name| attribute.path().is_ident(name))
 }
 
-impl Marks {
-    pub fn of(function: &ImplItemFn) -> Result<Self> {
+impl<'a> Marks<'a> {
+    pub fn of(function: &'a ImplItemFn) -> Result<Self> {
         let mut marks = Self {
             returned: false,
             access: None,
-            span: None,
+            last: None,
+            function: &function.sig,
         };
         for attribute in function.attrs.iter().filter(|attribute| is_mark(attribute)) {
             attribute.meta.require_path_only()?;
-            marks.span = Some(attribute.span());
+            marks.last = Some(attribute.path());
             if attribute.path().is_ident("returned") {
                 marks.returned = true;
                 continue;
@@ -57,7 +63,7 @@ impl Marks {
             };
             if marks.access.replace(access).is_some() {
                 return Err(lesson(
-                    attribute.span(),
+                    attribute.path(),
                     "a function either only reads the state or changes it: one of the two marks stands there",
                     "#[read_only]",
                 ));
@@ -68,23 +74,23 @@ impl Marks {
 
     /// Stops marks on functions that are not exported.
     pub fn refuse_any(&self) -> Result<()> {
-        match self.span {
+        match self.last {
             None => Ok(()),
-            Some(span) => Err(lesson(
-                span,
+            Some(mark) => Err(lesson(
+                mark,
                 "only exported functions have such a mark: this one is not `pub`, so nobody outside can call it",
-                "pub fn",
+                &plain(self.function),
             )),
         }
     }
 
     /// Stops `#[read_only]` on a function that can change what it likes.
     pub fn refuse_contradiction(&self, exclusive: bool) -> Result<()> {
-        match (self.span, self.access, exclusive) {
-            (Some(span), Some(Access::ReadOnly), true) => Err(lesson(
-                span,
+        match (self.last, self.access, exclusive) {
+            (Some(mark), Some(Access::ReadOnly), true) => Err(lesson(
+                mark,
                 "a function that takes `&mut self` is there to change the state: one that only reads takes `&self`",
-                "pub fn balance_of(&self, account: Account) -> u64",
+                &plain(self.function),
             )),
             _ => Ok(()),
         }
@@ -92,14 +98,14 @@ impl Marks {
 }
 
 impl Output {
-    pub fn of(output: &ReturnType, contract: &Type, returned: bool) -> Result<Self> {
-        let ReturnType::Type(_, value) = output else {
+    pub fn of(function: &Signature, contract: &Type, returned: bool) -> Result<Self> {
+        let ReturnType::Type(_, value) = &function.output else {
             return match returned {
                 false => Ok(Self::Value(quote!(()), Span::call_site())),
                 true => Err(lesson(
-                    Span::call_site(),
+                    &function.ident,
                     "`#[returned]` stands above a function that returns no `Result`: there is nothing that it changes",
-                    "#[returned]\npub fn find(&self, key: u64) -> Result<u64, Missing>",
+                    &plain(function),
                 )),
             };
         };
@@ -115,11 +121,18 @@ impl Output {
                 error.span(),
             ),
             None => Self::Raising(
-                quote!(<#tokens as ::crostata_sdk::generated::Outcome>::Value),
-                quote!(<#tokens as ::crostata_sdk::generated::Outcome>::Error),
+                quote_spanned!(span=> <#tokens as ::crostata_sdk::generated::Outcome>::Value),
+                quote_spanned!(span=> <#tokens as ::crostata_sdk::generated::Outcome>::Error),
                 span,
             ),
         })
+    }
+
+    /// Where the error is, or the value.
+    pub const fn span(&self) -> Span {
+        match self {
+            Self::Value(_, span) | Self::Raising(_, _, span) => *span,
+        }
     }
 
     /// Where the error is, if the function raises one.

@@ -60,7 +60,7 @@ impl Parse for Attribute {
 
 fn unknown(key: &Ident) -> syn::Error {
     lesson(
-        key.span(),
+        key,
         &format!(
             "`{key}` is no argument of `#[contract]`, or stands there twice: each of four is known, once"
         ),
@@ -75,7 +75,7 @@ impl Reentry {
             "self" => Ok(Self::OnlySelf),
             "never" => Ok(Self::Never),
             other => Err(lesson(
-                value.span(),
+                value,
                 &format!(
                     "\"{other}\" says not who may call the contract while it runs: nobody (\"never\"), itself (\"self\") or anybody (\"allowed\")"
                 ),
