@@ -12,8 +12,8 @@ use crostata::inspect::{
     hot_functions, regions,
 };
 use crostata::{
-    CommitError, ContractId, Outcome, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, Profile, ProfileSite,
-    Session, SessionData, VM, contract_bytecode,
+    CommitError, Config, ContractId, Outcome, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, Profile,
+    ProfileSite, Session, SessionData, VM, Verifier, contract_bytecode,
 };
 
 /// A module as the compiler made it, with names and lines.
@@ -85,6 +85,27 @@ fn estimates_are_told_once() {
         (profile.calls, profile.gas_spent),
         (1, estimate.receipt.gas_spent)
     );
+}
+
+/// Who runs a witness again gets the profile of its calls; results are those of the session.
+#[test]
+fn witnesses_have_profiles() {
+    let vm = VM::ephemeral().unwrap();
+    let mut session = vm.session(SessionData::builder()).unwrap();
+    let id = session
+        .deploy(contract_bytecode!("counter"), with_id(1), LIMIT)
+        .unwrap();
+    let base = session.commit().unwrap();
+    let data = SessionData::builder().base(base).recording();
+    let mut session = vm.session(data).unwrap();
+    let receipt = session.call::<_, ()>(id, "increment", &(), LIMIT).unwrap();
+    let root = session.root().unwrap();
+    let witness = session.witness().unwrap();
+    let verifier = Verifier::new(Config::default()).unwrap().profiled();
+    let verified = verifier.verify_call(&base.root, witness).unwrap();
+    assert_eq!(verified.root_after, root);
+    let profile = verified.profile.unwrap();
+    assert_eq!((profile.calls, profile.total_gas()), (1, receipt.gas_spent));
 }
 
 /// Stacks go across contracts, name the functions that ran, and hold all gas; what a trap took is told apart.

@@ -121,7 +121,7 @@ impl HeatMap {
         // Writing to a string does not fail.
         let _ = drawing.all(self, known, title);
         let widest = self.contracts.iter().map(|(_, memory)| memory.widest());
-        let squares = widest.max().unwrap_or(0).max(NARROWEST).min(ROW);
+        let squares = widest.max().unwrap_or(0).clamp(NARROWEST, ROW);
         let (width, height) = (SQUARES + squares * STEP + MARGIN, drawing.y + MARGIN);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \

@@ -39,7 +39,14 @@ fn exhausted(
 /// in each: what was seen of gas and frames, and the most that the host's stack held of each kind.
 fn run(backend: Backend, width: Width, shape: &Shape) -> (Vec<(u64, usize, usize)>, usize, usize) {
     println!("{backend:?} {width:?} {}", shape.name);
-    let mut session = fresh(&ephemeral(backend));
+    run_in(fresh(&ephemeral(backend)), width, shape)
+}
+
+fn run_in(
+    mut session: Session,
+    width: Width,
+    shape: &Shape,
+) -> (Vec<(u64, usize, usize)>, usize, usize) {
     let code = shape.code(width);
     for number in 0..CONTRACTS {
         deploy(&mut session, number, &code);
@@ -56,6 +63,21 @@ fn run(backend: Backend, width: Width, shape: &Shape) -> (Vec<(u64, usize, usize
         across = across.max(bytes);
     }
     (seen, inside, across)
+}
+
+/// P8: recursions end at the same depth with the same gas in profiled sessions, where functions hold more across calls.
+#[test]
+fn profiled_recursions_end_alike() {
+    let (backend, width) = (BACKENDS[0], Narrow);
+    for shape in shapes() {
+        let (seen, ..) = run(backend, width, &shape);
+        let data = SessionData::builder().profiled();
+        let session = ephemeral(backend).session(data).unwrap();
+        let (profiled, inside, across) = run_in(session, width, &shape);
+        println!("{} profiled: {inside} bytes, across {across}", shape.name);
+        assert_eq!(profiled, seen, "{}", shape.name);
+        assert!(inside < NATIVE_BYTES / 2, "{}: {inside}", shape.name);
+    }
 }
 
 /// Every shape on both backends: the same gas and frames, and the counter stands for no more than a quarter of the native

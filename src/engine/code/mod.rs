@@ -29,6 +29,9 @@
 //! 7. Where code without loops may have spent about 1,000 gas, and soon behind calls, there is a loop of nothing: gas is looked at where
 //!    loops begin (`straight_line`).
 //!
+//! Code for profiles ([`prepare_probed`]) calls probes besides, which are imported behind those functions: `probe`. They are no part of the rewriting's
+//! version: blocks never run such code.
+//!
 //! Type, global and table indices stay what they were; those of defined functions rise by the number of functions imported.
 
 mod access;
