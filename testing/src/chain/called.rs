@@ -38,7 +38,7 @@ pub enum Failed {
     #[error("reverted: {text}")]
     Reverted {
         /// What happened.
-        reverted: Reverted,
+        reverted: Box<Reverted>,
         /// The same in words, with labels.
         text: String,
     },
@@ -408,7 +408,7 @@ impl<R> Called<R> {
     fn failed(&self, failure: &CallFailure) -> Failed {
         match failure {
             CallFailure::Reverted(reverted) => Failed::Reverted {
-                reverted: reverted.clone(),
+                reverted: Box::new(reverted.clone()),
                 text: self.shared.why(failure),
             },
             CallFailure::Rejected { reason } => Failed::Rejected {
