@@ -168,6 +168,11 @@ macro_rules! contract_bytecode {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// So do those of the page for authors of tests.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/writing-tests.md")]
+struct WritingTests;
+
 /// So do those of the market's page.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/amm.md")]

@@ -12,7 +12,7 @@ pub mod properties;
 pub mod remote;
 
 pub use chain::{
-    Account, Acting, Asked, Block, Called, Chain, Code, CodecError, Decode, Deploy, Deployed,
+    Account, Asked, Block, Called, Calls, Chain, Code, CodecError, Decode, Deploy, Deployed,
     Encode, Event, Failed, MockContract, Mocked, Savepoint,
 };
 pub use crostata_abi::ContractId;

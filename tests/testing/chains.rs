@@ -211,3 +211,43 @@ fn chains_of(thread: i64) -> Vec<Chain> {
     };
     (0..125i64).map(chain).collect()
 }
+
+/// The token's error, as its crate has it.
+#[derive(Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[rkyv(crate = rkyv)]
+enum TokenError {
+    Balance { has: u64, needs: u64 },
+    Allowance { has: u64, needs: u64 },
+    NotOwner,
+    Supply,
+    Nobody,
+}
+
+use crostata::rkyv;
+
+/// An error that a contract returned is compared with its values, and one that differs is shown.
+#[test]
+fn returned_errors_are_compared_by_value() {
+    let scene = || {
+        let mut chain = Chain::new();
+        let (alice, bob) = (chain.account("alice"), chain.account("bob"));
+        let deploy = chain.deploy(contract_bytecode!("token")).label("token");
+        let token = deploy.init(&(alice.id(), 10u64)).send();
+        chain.call_as::<_, ()>(&alice, token, "transfer", &(bob.id(), 11u64))
+    };
+    let error = TokenError::Balance { has: 10, needs: 11 };
+    scene().expect_error(&error);
+    let text = panic_of(move || {
+        scene().expect_error(&TokenError::NotOwner);
+    });
+    assert!(
+        text.starts_with(
+            "token::transfer should have failed with NotOwner; it is Balance { has: 10, needs: 11 }"
+        ),
+        "{text}"
+    );
+    assert!(
+        !text.contains("raised"),
+        "the bytes of the value are no text: {text}"
+    );
+}

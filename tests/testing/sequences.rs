@@ -169,3 +169,45 @@ fn calls_that_fail_are_failures_where_they_should_be() {
         wrong.reason
     );
 }
+
+/// Every method that a contract's schema names is called, with arguments that it can read: none of the calls fails for want of an argument.
+#[test]
+fn a_schema_says_what_can_be_called() {
+    let token = contract_bytecode!("token");
+    let set_up = move |chain: &mut Chain| {
+        let alice = chain.account("alice");
+        chain.account("bob");
+        let deploy = chain.deploy(token).label("token");
+        deploy.init(&(alice.id(), 1_000u64)).send()
+    };
+    let report = properties("the owner stays", set_up)
+        .callers(["alice", "bob"])
+        .every_method("token", token)
+        .invariant("owner", |chain: &mut Chain, token: &ContractId| {
+            let owner: ContractId = chain.call(*token, "owner", &()).value();
+            assert_eq!(owner, chain.labelled("alice"));
+        })
+        .cases(10)
+        .unsaved()
+        .run();
+    assert!(
+        report.reverted > 0 && report.reverted < report.calls,
+        "{report}"
+    );
+    let found = properties("nobody mints", set_up)
+        .callers(["alice", "bob"])
+        .every_method("token", token)
+        .invariant("supply", |chain: &mut Chain, token: &ContractId| {
+            let supply: u64 = chain.call(*token, "supply", &()).value();
+            assert!(supply <= 1_000, "there are {supply}");
+        })
+        .unsaved();
+    let found = found.try_run().unwrap_err();
+    assert_eq!(found.steps.len(), 1, "{found}");
+    assert!(
+        found.steps[0]
+            .line()
+            .starts_with("alice: token.mint(to: 0x"),
+        "{found}"
+    );
+}

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crostata_abi::ContractId;
+use crostata_abi::raised::Raised;
 use crostata_abi::typed::{CodecError, Decode, decode};
 use crostata_proof::receipt::Outcome;
 
@@ -37,7 +38,7 @@ pub enum Failed {
     #[error("reverted: {text}")]
     Reverted {
         /// What happened.
-        reverted: Reverted,
+        reverted: Box<Reverted>,
         /// The same in words, with labels.
         text: String,
     },
@@ -218,6 +219,30 @@ impl<R> Called<R> {
         self
     }
 
+    /// Expects that the contract returned this error, of a type under `#[crostata_sdk::error]`.
+    ///
+    /// # Panics
+    /// When it did not, saying what it returned.
+    #[track_caller]
+    pub fn expect_error<E: Decode + PartialEq + fmt::Debug>(&self, expected: &E) -> &Self {
+        let reverted = self.expect_reverted();
+        let own_name = std::any::type_name::<E>().rsplit("::").next();
+        let raised = Raised::read(&reverted.message);
+        let raised = raised.filter(|raised| Some(raised.name) == own_name.map(str::as_bytes));
+        let found = match raised.map(|raised| decode::<E>(raised.archive)) {
+            Some(Ok(error)) if error == *expected => return self,
+            Some(Ok(error)) => format!("it is {error:?}"),
+            Some(Err(_)) | None => {
+                let failure = CallFailure::Reverted(reverted.clone());
+                format!("it is no such error: {}", self.shared.why(&failure))
+            }
+        };
+        let name = self.name();
+        self.fail(&format!(
+            "{name} should have failed with {expected:?}; {found}"
+        ))
+    }
+
     /// Expects that the contract failed with this outcome: out of gas, for example, or a trap.
     ///
     /// # Panics
@@ -383,7 +408,7 @@ impl<R> Called<R> {
     fn failed(&self, failure: &CallFailure) -> Failed {
         match failure {
             CallFailure::Reverted(reverted) => Failed::Reverted {
-                reverted: reverted.clone(),
+                reverted: Box::new(reverted.clone()),
                 text: self.shared.why(failure),
             },
             CallFailure::Rejected { reason } => Failed::Rejected {

@@ -1,70 +1,63 @@
-//! Chains as what typed clients call through: `TokenClient::over(&mut chain, token).transfer(to, 5)`, as nobody, or over
-//! [`Chain::acting_as`] as an account.
+//! Chains as what typed clients call through: `TokenClient::over(chain.calls_as(&alice), token)`.
 
 use crostata_abi::ContractId;
 use crostata_abi::client::Transport;
+use crostata_proof::receipt::Outcome;
 
 use super::{Account, Chain, Failed};
 use crate::machine::Machine;
 
-/// A chain in the hands of an account: what is called through it is called by the account.
-#[derive(Debug)]
-pub struct Acting<'chain, M: Machine> {
-    chain: &'chain mut Chain<M>,
-    account: Account,
+/// Calls of an account, or of nobody.
+pub struct Calls<'a, M: Machine> {
+    chain: &'a mut Chain<M>,
+    account: Option<Account>,
 }
 
 impl<M: Machine + 'static> Chain<M> {
-    /// The chain for a typed client whose calls an account makes.
-    pub fn acting_as(&mut self, account: &Account) -> Acting<'_, M> {
-        Acting {
+    /// The chain as the transport of a contract's client, which calls as nobody.
+    pub fn calls(&mut self) -> Calls<'_, M> {
+        let account = None;
+        Calls {
             chain: self,
-            account: account.clone(),
+            account,
+        }
+    }
+
+    /// The chain as the transport of a contract's client, which calls as this account.
+    pub fn calls_as(&mut self, account: &Account) -> Calls<'_, M> {
+        let account = Some(account.clone());
+        Calls {
+            chain: self,
+            account,
         }
     }
 }
 
-impl<M: Machine + 'static> Transport for Chain<M> {
+impl<M: Machine + 'static> Transport for Calls<'_, M> {
     type Error = Failed;
 
+    #[track_caller]
     fn call(
         &mut self,
         contract: ContractId,
         function: &'static str,
         argument: Vec<u8>,
     ) -> Result<Vec<u8>, Failed> {
-        let called = self.call_raw(contract, function, argument);
+        let called = match &self.account {
+            None => self.chain.call_raw(contract, function, argument),
+            Some(account) => self
+                .chain
+                .call_raw_as(account, contract, function, argument),
+        };
         called.bytes().map(<[u8]>::to_vec)
     }
 
     fn panic_message(error: &Failed) -> Option<&[u8]> {
-        panic_message(error)
-    }
-}
-
-impl<M: Machine + 'static> Transport for Acting<'_, M> {
-    type Error = Failed;
-
-    fn call(
-        &mut self,
-        contract: ContractId,
-        function: &'static str,
-        argument: Vec<u8>,
-    ) -> Result<Vec<u8>, Failed> {
-        let called = self
-            .chain
-            .call_raw_as(&self.account, contract, function, argument);
-        called.bytes().map(<[u8]>::to_vec)
-    }
-
-    fn panic_message(error: &Failed) -> Option<&[u8]> {
-        panic_message(error)
-    }
-}
-
-fn panic_message(error: &Failed) -> Option<&[u8]> {
-    match error {
-        Failed::Reverted { reverted, .. } => Some(&reverted.message),
-        _ => None,
+        match error {
+            Failed::Reverted { reverted, .. } if reverted.outcome == Outcome::Panic => {
+                Some(&reverted.message)
+            }
+            _ => None,
+        }
     }
 }

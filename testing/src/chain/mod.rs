@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 pub use account::Account;
 pub use block::Block;
 pub use called::{Called, Event, Failed};
-pub use client::Acting;
+pub use client::Calls;
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use deploy::{Code, Deploy, Deployed};
 pub use mock::{Asked, MockContract, Mocked};

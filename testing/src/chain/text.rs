@@ -1,5 +1,9 @@
 //! Texts of failed expectations.
 
+use std::borrow::Cow;
+
+use crostata_abi::raised;
+
 use super::Shared;
 use crate::machine::{CallAnswer, CallFailure, Request, Response, Reverted};
 
@@ -48,7 +52,9 @@ impl Shared {
         match reverted.message.is_empty() {
             true => format!("{} in {place}", reverted.reason),
             false => {
-                let message = self.labels.put_into(&harmless(&reverted.message));
+                let message = self
+                    .labels
+                    .put_into(&harmless(raised::text(&reverted.message)));
                 format!("{} in {place}: {message}", reverted.reason)
             }
         }
@@ -99,5 +105,9 @@ impl Shared {
 
 /// Whether an expectation's text is what the contract said: part of the message, or of the reason in words.
 pub fn says(reverted: &Reverted, text: &str) -> bool {
-    reverted.reason.contains(text) || String::from_utf8_lossy(&reverted.message).contains(text)
+    reverted.reason.contains(text) || message(reverted).contains(text)
+}
+
+fn message(reverted: &Reverted) -> Cow<'_, str> {
+    String::from_utf8_lossy(raised::text(&reverted.message))
 }

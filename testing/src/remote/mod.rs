@@ -10,7 +10,7 @@
 //! | | 4 | version, little-endian: [`wire::VERSION`] |
 //! | both, any number | 4 | length of what follows, little-endian |
 //! | | 8 | number of the chain, little-endian |
-//! | | n | [`ToMachine`](wire::ToMachine) or [`FromMachine`](wire::FromMachine), by `postcard` |
+//! | | n | [`ToMachine`] or [`FromMachine`], by `postcard` |
 
 pub mod wire;
 
