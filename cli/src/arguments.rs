@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, call, check, completions, deploy, finalise, inspect, machine, new, profile, prove, replay, test,
-    transfer, verify, verify_store,
+    build, call, check, completions, deploy, finalise, gas, inspect, machine, new, profile, prove,
+    replay, test, transfer, verify, verify_store,
 };
 
 /// The contract author's command: build, check, test, deploy, call, look into, prove.
@@ -41,6 +41,8 @@ pub enum Command {
     Build(build::Build),
     /// Runs a contract's tests.
     Test(test::Test),
+    /// Runs a contract's tests and reports what their calls spend.
+    Gas(gas::Gas),
     /// Says whether a module can be deployed, why not, and what is in it.
     Check(check::Check),
     /// Deploys a contract into a store and commits.

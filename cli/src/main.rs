@@ -8,6 +8,7 @@
 mod arguments;
 mod commands;
 mod error;
+mod gas_log;
 mod hex;
 mod interface;
 mod key;

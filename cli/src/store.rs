@@ -78,7 +78,8 @@ pub fn session_data(
     base: Option<Commit>,
     arguments: &SessionArguments,
 ) -> Result<SessionDataBuilder, CliError> {
-    let mut data = SessionData::builder();
+    // So that failures tell their lines of source.
+    let mut data = SessionData::builder().located();
     if let Some(base) = base {
         data = data.base(base);
     }

@@ -22,7 +22,7 @@ fn calls_are_replayed_without_the_store() {
         "counter",
         "increment",
         "--gas-limit",
-        "100",
+        "200000",
         "--capsule",
         "bad.capsule",
         "--json",

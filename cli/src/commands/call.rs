@@ -1,10 +1,10 @@
 //! `call`, `query` and `trace`: a function of a contract, with or without a commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crostata::{
-    CallReceipt, CallTrace, Commit, ContractId, Error, ReceiptDigest, Reverted, Session,
+    CallReceipt, CallTrace, Commit, ContractId, Error, NoWitness, ReceiptDigest, Reverted, Session,
     SessionDataBuilder, VM,
 };
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ impl CallCommand {
             Some(gas_limit) => gas_limit,
             None => self.target.needed(&opened)?,
         };
-        match self.target.call(&mut opened, gas_limit)? {
+        match self.target.call(screen, &mut opened, gas_limit)? {
             Ok(receipt) => {
                 let commit = self.ending.commit(&opened.vm, &mut opened.session)?;
                 self.target
@@ -141,7 +141,7 @@ impl Query {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let mut opened = self.target.open()?;
         let gas_limit = self.target.gas_limit(LIMIT_GAS);
-        match self.target.call(&mut opened, gas_limit)? {
+        match self.target.call(screen, &mut opened, gas_limit)? {
             Ok(receipt) => {
                 self.target.print(screen, &opened, &receipt, None)?;
                 Ok(Done::Well)
@@ -157,7 +157,7 @@ impl Trace {
         let level = view::level(self.verbose)?;
         let mut opened = self.target.open()?;
         let gas_limit = self.target.gas_limit(LIMIT_GAS);
-        let result = self.target.call(&mut opened, gas_limit)?;
+        let result = self.target.call(screen, &mut opened, gas_limit)?;
         let names = &opened.names;
         let text = opened.trace.as_ref();
         let text = text.map(|trace| names.render(screen, trace, level));
@@ -280,7 +280,12 @@ impl Target {
     }
 
     /// Makes the call; writes the capsule if one is wanted.
-    pub fn call(&self, opened: &mut Opened, gas_limit: u64) -> Result<Called, CliError> {
+    pub fn call(
+        &self,
+        screen: &mut Screen,
+        opened: &mut Opened,
+        gas_limit: u64,
+    ) -> Result<Called, CliError> {
         let (contract, argument) = (opened.contract, &opened.argument);
         let session = &mut opened.session;
         let called = match session.call_raw(contract, &self.function, argument, gas_limit) {
@@ -297,7 +302,7 @@ impl Target {
                 Ok(receipt) => receipt.digest,
                 Err(failed) => failed.receipt.digest,
             };
-            write_capsule(file, &opened.session, digest)?;
+            write_capsule(screen, file, &opened.session, digest)?;
         }
         Ok(called)
     }
@@ -330,10 +335,20 @@ impl Target {
     }
 }
 
-fn write_capsule(file: &PathBuf, session: &Session, digest: ReceiptDigest) -> Result<(), CliError> {
-    let capsule = session.capsule(&[Some(digest)]);
-    let capsule = capsule.map_err(|error| CliError::NoCapsule(Box::new(error)))?;
-    write(file, &capsule.encode())
+fn write_capsule(
+    screen: &mut Screen,
+    file: &Path,
+    session: &Session,
+    digest: ReceiptDigest,
+) -> Result<(), CliError> {
+    match session.capsule(&[Some(digest)]) {
+        Ok(capsule) => write(file, &capsule.encode()),
+        Err(NoWitness::Nothing) => {
+            screen.note("no capsule was written: the call ended before it looked at any state");
+            Ok(())
+        }
+        Err(error) => Err(CliError::NoCapsule(Box::new(error))),
+    }
 }
 
 /// Tells of a call that failed.

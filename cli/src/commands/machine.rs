@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use std::io::{self, Stdin, Stdout};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use clap::Args;
 use crostata::testing::InProcess;
-use crostata_testing::machine::{Answers, Machine as _, MachineError};
+use crostata_testing::machine::{Answers, Machine as _, MachineError, Request, Response};
 use crostata_testing::remote::wire::{self, FromMachine, ToMachine, WireError};
 
 use super::Done;
 use crate::error::CliError;
+use crate::gas_log::ChainLog;
 
 /// Runs the contracts of a test program, which starts it by itself.
 #[derive(Debug, Args)]
@@ -37,24 +39,33 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn serve(input: &mut Stdin, out: &Out) -> Result<(), WireError> {
     let mut chains: HashMap<u64, Sender<ToMachine>> = HashMap::new();
+    let mut threads = Vec::new();
     while let Some((number, message)) = wire::read::<ToMachine>(input)? {
         if message == ToMachine::End {
             chains.remove(&number);
             continue;
         }
         if let ToMachine::Start { .. } = message {
-            chains.insert(number, chain(number, out.clone())?);
+            let (chain, thread) = chain(number, out.clone())?;
+            chains.insert(number, chain);
+            threads.retain(|thread: &JoinHandle<_>| !thread.is_finished());
+            threads.push(thread);
         }
         if let Some(chain) = chains.get(&number) {
             // A chain that ended has said why.
             let _ = chain.send(message);
         }
     }
+    // What they have to say on ending is said before the process ends.
+    drop(chains);
+    for thread in threads {
+        let _ = thread.join();
+    }
     Ok(())
 }
 
 /// Starts a chain's thread.
-fn chain(number: u64, out: Out) -> Result<Sender<ToMachine>, WireError> {
+fn chain(number: u64, out: Out) -> Result<(Sender<ToMachine>, JoinHandle<()>), WireError> {
     let (sender, inbox) = channel();
     let outside = Arc::new(Outside {
         number,
@@ -62,22 +73,24 @@ fn chain(number: u64, out: Out) -> Result<Sender<ToMachine>, WireError> {
         inbox: Mutex::new(inbox),
     });
     let thread = std::thread::Builder::new().name(format!("chain {number}"));
-    thread.spawn(move || run(&outside))?;
-    Ok(sender)
+    let thread = thread.spawn(move || run(&outside).unwrap_or_default())?;
+    Ok((sender, thread))
 }
 
 /// Does what a chain's messages say, until there are no more.
 fn run(outside: &Arc<Outside>) -> Option<()> {
     let mut machine = None;
+    let mut log = None;
     loop {
         let answer = match outside.next()? {
-            ToMachine::Start { base } => {
+            ToMachine::Start { base, test } => {
+                log = ChainLog::start(test);
                 let answers: Arc<dyn Answers> = outside.clone();
                 let started = InProcess::start(&base, answers);
                 FromMachine::Started(started.map(|started| machine = Some(started)))
             }
             ToMachine::Ask(request) => FromMachine::Answered(match &mut machine {
-                Some(machine) => machine.ask(request),
+                Some(machine) => asked(machine, request, log.as_mut()),
                 None => Err(unstarted()),
             }),
             // Nobody asked.
@@ -86,6 +99,30 @@ fn run(outside: &Arc<Outside>) -> Option<()> {
         };
         outside.tell(&answer)?;
     }
+}
+
+/// What the machine answers; what a call spent is logged.
+fn asked(
+    machine: &mut InProcess,
+    request: Request,
+    log: Option<&mut ChainLog>,
+) -> Result<Response, MachineError> {
+    let Some(log) = log else {
+        return machine.ask(request);
+    };
+    if let Request::Label { contract, name } = &request {
+        log.label(*contract, name.clone());
+    }
+    let response = machine.ask(request)?;
+    let number = match &response {
+        Response::Called(call) => Some(call.number),
+        Response::Deployed { init, .. } => Some(init.number),
+        _ => None,
+    };
+    if let Some(trace) = number.and_then(|number| machine.call_trace(number)) {
+        log.add(trace);
+    }
+    Ok(response)
 }
 
 fn unstarted() -> MachineError {

@@ -6,6 +6,7 @@ pub mod check;
 pub mod completions;
 pub mod deploy;
 pub mod finalise;
+pub mod gas;
 pub mod inspect;
 pub mod machine;
 pub mod new;
@@ -38,6 +39,7 @@ pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
         Command::Build(command) => command.run(screen),
         Command::Test(command) => command.run(screen),
         Command::Trace(command) => command.run(screen),
+        Command::Gas(command) => command.run(screen),
         Command::Profile(command) => command.run(screen),
         Command::Replay(command) => command.run(screen),
         Command::Machine(command) => command.run(),

@@ -40,10 +40,13 @@ impl Profile {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let mut opened = self.target.open_with(|data| data.profiled())?;
         let gas_limit = self.target.gas_limit(LIMIT_GAS);
-        let called = self.target.call(&mut opened, gas_limit)?;
+        let called = self.target.call(screen, &mut opened, gas_limit)?;
         let profile = opened.session.take_profile();
         let profile = profile.ok_or_else(|| {
-            CliError::input("the call did not start, so that it has no profile", "see `crostata trace`")
+            CliError::input(
+                "the call did not start, so that it has no profile",
+                "see `crostata trace`",
+            )
         })?;
         let title = self.target.title();
         let files = self.files(&opened, &profile, &title)?;
@@ -68,7 +71,11 @@ impl Profile {
             let (gas, out) = (number(profile.total_gas()), self.out.display());
             screen.note(format!("{gas} gas; {} files in {out}", files.len()));
         }
-        Ok(if called.is_ok() { Done::Well } else { Done::Failed })
+        Ok(if called.is_ok() {
+            Done::Well
+        } else {
+            Done::Failed
+        })
     }
 
     fn files(
@@ -145,7 +152,13 @@ fn source(file: &str) -> Option<String> {
     let is_below = path
         .components()
         .all(|part| matches!(part, std::path::Component::Normal(_)));
-    let path = path.strip_prefix(path.components().next()?.as_os_str()).ok().into_iter().chain([path]);
-    let mut found = path.filter(|_| is_below).filter_map(|path| std::fs::read_to_string(path).ok());
+    let path = path
+        .strip_prefix(path.components().next()?.as_os_str())
+        .ok()
+        .into_iter()
+        .chain([path]);
+    let mut found = path
+        .filter(|_| is_below)
+        .filter_map(|path| std::fs::read_to_string(path).ok());
     found.next()
 }

@@ -1,7 +1,7 @@
 //! `test`: a contract's tests, whose chains run in this command.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
@@ -38,14 +38,38 @@ pub struct Test {
 
 /// What cargo's test programs said.
 #[derive(Debug, Default)]
-struct Told {
-    passed: Vec<String>,
-    failed: Vec<String>,
+pub struct Told {
+    /// Whether all passed.
+    pub passed: bool,
+    tests_passed: Vec<String>,
+    tests_failed: Vec<String>,
 }
 
 impl Test {
     /// Exit code 1 if a test fails.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
+        let told = tested(&mut self.command()?, !screen.is_json())?;
+        if screen.is_json() {
+            screen.value(&json!({
+                "passed": told.passed,
+                "tests_passed": told.tests_passed,
+                "tests_failed": told.tests_failed,
+            }))?;
+        }
+        Ok(if told.passed {
+            Done::Well
+        } else {
+            Done::Failed
+        })
+    }
+
+    /// The folder of the contract.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What runs the tests. Builds the contract: tests that run at once would wait for each other's build.
+    pub fn command(&self) -> Result<Command, CliError> {
         let manifest = self.folder.join("Cargo.toml");
         if !manifest.is_file() {
             return Err(CliError::input(
@@ -53,37 +77,7 @@ impl Test {
                 "run it in a contract's folder, or name that with `--folder`; `crostata new NAME` makes one",
             ));
         }
-        // Tests that run at once would wait for each other's build.
         build::build(&self.folder)?;
-        let mut command = self.command()?;
-        let is_json = screen.is_json();
-        command.stdout(if is_json {
-            Stdio::piped()
-        } else {
-            Stdio::inherit()
-        });
-        let failed = |source| CliError::Program {
-            program: "cargo test".into(),
-            source,
-        };
-        let mut child = command.spawn().map_err(failed)?;
-        let told = child.stdout.take().map(|out| listen(BufReader::new(out)));
-        let status = child.wait().map_err(failed)?;
-        if let Some(told) = told {
-            screen.value(&json!({
-                "passed": status.success(),
-                "tests_passed": told.passed,
-                "tests_failed": told.failed,
-            }))?;
-        }
-        Ok(if status.success() {
-            Done::Well
-        } else {
-            Done::Failed
-        })
-    }
-
-    fn command(&self) -> Result<Command, CliError> {
         let own = std::env::current_exe().map_err(|source| CliError::Program {
             program: "crostata".into(),
             source,
@@ -102,6 +96,26 @@ impl Test {
     }
 }
 
+/// Runs the tests; what they print goes to standard output, or else is listened to and goes to standard error.
+pub fn tested(command: &mut Command, is_result: bool) -> Result<Told, CliError> {
+    command.stdout(if is_result {
+        Stdio::inherit()
+    } else {
+        Stdio::piped()
+    });
+    let failed = |source| CliError::Program {
+        program: "cargo test".into(),
+        source,
+    };
+    let mut child = command.spawn().map_err(failed)?;
+    let told = child.stdout.take().map(|out| listen(BufReader::new(out)));
+    let status = child.wait().map_err(failed)?;
+    Ok(Told {
+        passed: status.success(),
+        ..told.unwrap_or_default()
+    })
+}
+
 /// Passes on what the tests print, and remembers which passed.
 fn listen(out: impl BufRead) -> Told {
     let mut told = Told::default();
@@ -110,8 +124,8 @@ fn listen(out: impl BufRead) -> Told {
             .strip_prefix("test ")
             .and_then(|line| line.rsplit_once(" ... "));
         match test {
-            Some((name, "ok")) => told.passed.push(name.to_owned()),
-            Some((name, "FAILED")) => told.failed.push(name.to_owned()),
+            Some((name, "ok")) => told.tests_passed.push(name.to_owned()),
+            Some((name, "FAILED")) => told.tests_failed.push(name.to_owned()),
             _ => eprintln!("{line}"),
         }
     }

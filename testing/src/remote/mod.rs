@@ -62,7 +62,9 @@ impl Machine for Remote {
             answers,
         };
         let base = base.clone();
-        match machine.exchange(&ToMachine::Start { base })? {
+        // Test programs name the thread after the test.
+        let test = std::thread::current().name().map(str::to_owned);
+        match machine.exchange(&ToMachine::Start { base, test })? {
             FromMachine::Started(started) => started.map(|()| machine),
             other => Err(nonsense(&other)),
         }

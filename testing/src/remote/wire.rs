@@ -25,6 +25,8 @@ pub enum ToMachine {
     Start {
         /// What it starts from.
         base: Base,
+        /// The test that makes it, as far as it is known.
+        test: Option<String>,
     },
     /// Asks the machine: [`FromMachine::Answered`], after any number of [`FromMachine::Query`].
     Ask(Request),
