@@ -3,8 +3,8 @@
 #[path = "kinds.rs"]
 mod kinds;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crostata_sdk::{Map, Queue, Set, Storage, Vector};
@@ -52,7 +52,7 @@ pub struct Collections {
     plain_queue: VecDeque<u64>,
     /// Memory behind that of a collection.
     #[storage(skip)]
-    neighbours: Vec<Box<[u8; 64]>>,
+    neighbours: Vec<Vec<u8>>,
 }
 
 #[crostata_sdk::contract(storage)]
@@ -87,7 +87,7 @@ impl Collections {
 
     /// Has something else allocated, so that what was allocated before can not grow in place.
     pub fn enclose(&mut self) {
-        self.neighbours.push(Box::new([1; 64]));
+        self.neighbours.push(vec![1; 64]);
     }
 
     /// Puts the element of a number in, or at the end.

@@ -4,4 +4,4 @@
 
 extern crate alloc;
 
-mod collections;
+pub mod collections;

@@ -10,4 +10,4 @@ extern crate alloc;
 static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_allocator();
 
 #[path = "../../collections/src/collections.rs"]
-mod collections;
+pub mod collections;
