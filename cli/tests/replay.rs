@@ -22,7 +22,7 @@ fn calls_are_replayed_without_the_store() {
         "counter",
         "increment",
         "--gas-limit",
-        "200000",
+        "250000",
         "--capsule",
         "bad.capsule",
         "--json",
