@@ -297,3 +297,101 @@ fn part(gas: &mut ProfileGas, purpose: Purpose) -> &mut u64 {
         Purpose::Memory => &mut gas.memory,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ProfileSite;
+
+    const CALL: u64 = 20;
+
+    /// A ledger of a call with this limit that runs a function.
+    fn running(limit_gas: u64) -> (Ledger, u64) {
+        let mut ledger = Ledger::new(CALL, 3);
+        ledger.begin(
+            FULL,
+            ContractId::from_bytes([1; 32]),
+            None,
+            "run",
+            limit_gas,
+        );
+        let raw = ledger.set(FULL, limit_gas) - (CALL + 2);
+        assert!(ledger.enter(raw, 4, 100));
+        assert_eq!(ledger.left(raw), limit_gas);
+        (ledger, raw)
+    }
+
+    /// P8: probes give back what they cost, and what is left is looked at where the engine looks, also below zero.
+    #[test]
+    fn probes_cost_nothing_and_see_what_is_overdrawn() {
+        for overdrawn in [0, 7] {
+            let (mut ledger, raw) = running(1_000);
+            let raw = raw - 600 - (CALL + 1);
+            ledger.piece(raw, 120);
+            assert_eq!(ledger.left(raw), 400);
+            let raw = raw - 399 - CALL;
+            assert!(ledger.look(raw));
+            assert_eq!(ledger.left(raw), 1);
+            let raw = raw - 1 - overdrawn - (CALL + 1);
+            assert!(!ledger.turn(raw, 130));
+            assert_eq!(ledger.left(raw), 0);
+            ledger.end(raw, 1_000);
+            let profile = ledger.profile().unwrap();
+            assert_eq!((profile.gas_spent, profile.total_gas()), (1_000, 1_000));
+        }
+    }
+
+    /// P8: an operator that looks by itself finds the engine's counter as it would be, and costs what it costs.
+    #[test]
+    fn operators_that_look_have_the_counter() {
+        let (mut ledger, raw) = running(1_000);
+        let raw = raw - 10 - CALL;
+        assert_eq!(ledger.before(raw), 990);
+        let raw = ledger.after(super::super::code::BULK);
+        assert_eq!((raw, ledger.left(raw)), (FULL, 987));
+        assert_eq!(ledger.before(raw - CALL), 987);
+        let raw = ledger.after(super::super::code::BULK + 1);
+        assert_eq!(ledger.left(raw), 986);
+        assert_eq!(ledger.before(raw - 2_000 - CALL), 0, "nothing is left");
+    }
+
+    /// Everything is written down once: instructions, what the host takes and gives, callees, and what a trap takes.
+    #[test]
+    fn all_gas_is_written_down() {
+        let (mut ledger, raw) = running(1_000);
+        let raw = raw - 100;
+        ledger.take(raw, Purpose::Host, 50);
+        let raw = ledger.set(raw, 850);
+        ledger.begin(raw, ContractId::from_bytes([2; 32]), None, "callee", 300);
+        let inside = ledger.set(raw, 300) - 40;
+        ledger.end(inside, 300);
+        let raw = ledger.set(inside, 550);
+        ledger.give(raw, 20);
+        let raw = ledger.set(raw, 570);
+        ledger.end(raw - 70, 500);
+        let profile = ledger.profile().unwrap();
+        assert_eq!((profile.gas_spent, profile.total_gas()), (500, 500));
+        let [run, function, callee] = &profile.stacks[..] else {
+            panic!("{profile:?}");
+        };
+        assert_eq!(function.site, ProfileSite::Function(4));
+        assert_eq!(
+            (run.given_up_gas, function.given_up_gas, callee.given_up_gas),
+            (0, 0, 260)
+        );
+        let gas = |stack| {
+            profile
+                .pieces
+                .iter()
+                .find(|piece| piece.stack == stack)
+                .unwrap()
+                .gas
+        };
+        let expected = ProfileGas {
+            instructions: 170,
+            host: 30,
+            memory: 0,
+        };
+        assert_eq!((gas(1), gas(2).instructions), (expected, 40));
+    }
+}

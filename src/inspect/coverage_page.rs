@@ -121,7 +121,8 @@ fn line(page: &mut String, number: u32, count: Option<&u64>, text: &str) -> fmt:
         Some(0) => ("n", "not run".to_owned()),
         Some(count) => ("r", format!("{} ×", safe::number(*count))),
     };
-    writeln!(
+    // Each line is a block of its own, and needs no line's end.
+    write!(
         page,
         "<span class=\"{class}\"><b>{number}</b><u>{shown}</u>{text}</span>"
     )

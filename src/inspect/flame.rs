@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use inferno::flamegraph::color::{Color, PaletteMap};
-use inferno::flamegraph::{self, Options};
+use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
+use inferno::flamegraph::{self, Options, TextTruncateDirection};
 
 use super::known::Known;
 use super::safe;
@@ -90,6 +90,9 @@ fn options(profile: &Profile, title: &str) -> Options<'static> {
     options.font_type = "sans-serif".to_owned();
     options.deterministic = true;
     options.min_width = 0.05;
+    options.bgcolors = Some(BackgroundColor::Flat(rgb(0xff, 0xff, 0xff)));
+    options.text_truncate_direction = TextTruncateDirection::Right;
+    options.frame_height = 18;
     options
 }
 
@@ -172,6 +175,8 @@ fn palette(stacks: &Stacks) -> PaletteMap {
     palette.insert(HOST, rgb(0x8f, 0xb8, 0xe0));
     palette.insert(MEMORY, rgb(0x93, 0xcf, 0xa4));
     palette.insert(GIVEN_UP, rgb(0xbb, 0xbb, 0xbb));
+    // The root, which the picture calls `all`.
+    palette.insert("", rgb(0xdd, 0xdd, 0xdd));
     palette.insert("all", rgb(0xdd, 0xdd, 0xdd));
     palette
 }

@@ -18,6 +18,9 @@ use crate::session::{CallTrace, PageAccesses};
 /// Squares in a row.
 const ROW: u64 = 64;
 
+/// Squares for which there is room in any picture, for what stands beside shorter rows.
+const NARROWEST: u64 = 44;
+
 /// Side of a square with the gap behind it, in pixels.
 const STEP: u64 = 13;
 
@@ -29,6 +32,9 @@ const WHOLE_ROWS_MAX: u64 = 8;
 
 /// Space around everything.
 const MARGIN: u64 = 20;
+
+/// Where squares begin, right of the names.
+const SQUARES: u64 = MARGIN + 120;
 
 /// What calls did with the pages of some contracts.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +120,9 @@ impl HeatMap {
         };
         // Writing to a string does not fail.
         let _ = drawing.all(self, known, title);
-        let (width, height) = (2 * MARGIN + ROW * STEP, drawing.y + MARGIN);
+        let widest = self.contracts.iter().map(|(_, memory)| memory.widest());
+        let squares = widest.max().unwrap_or(0).max(NARROWEST).min(ROW);
+        let (width, height) = (SQUARES + squares * STEP + MARGIN, drawing.y + MARGIN);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\">\n<style>{STYLE}</style>\n\
@@ -140,13 +148,25 @@ impl Memory {
         let known = self.regions.last().map_or(0, |region| region.end);
         let mut regions = self.regions.clone();
         if known < end {
+            // A memory that grew in a call that failed is as small again.
+            let name = if known == 0 { "memory" } else { "given back" };
             regions.push(Region {
-                name: "memory".to_owned(),
+                name: name.to_owned(),
                 start: known,
                 end,
             });
         }
         regions
+    }
+
+    /// Squares of the longest row.
+    fn widest(&self) -> u64 {
+        let regions = self.shown_regions();
+        let pages = regions.iter().map(|region| region.pages());
+        pages
+            .map(|pages| pages.end - pages.start)
+            .max()
+            .unwrap_or(0)
     }
 
     fn count(&self, pages: std::ops::Range<u64>) -> (u64, u64) {
@@ -161,6 +181,19 @@ impl Memory {
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#24292f}.t{font-size:17px;font-weight:600}.c{font-size:14px;font-weight:600}\
 .f{fill:#6e7781}.back{fill:#fff}.u{fill:#eceff2}.r{fill:#4f8fd0}.w{fill:#dd5a2b}\
 @media(prefers-color-scheme:dark){text{fill:#d5dbe1}.f{fill:#8b949e}.back{fill:#0d1117}.u{fill:#21262d}}";
+
+/// What was touched, before what it is a part of.
+fn told(written: u64, read: u64) -> String {
+    let parts = [(written, "written"), (read, "read")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, how)| format!("{} {how}", safe::number(count)))
+        .collect();
+    match parts.is_empty() {
+        true => "none of ".to_owned(),
+        false => format!("{} of ", parts.join(", ")),
+    }
+}
 
 /// A picture under way: what is drawn, and how far down.
 struct Drawing {
@@ -213,43 +246,49 @@ impl Drawing {
         self.y += 24;
         let (read, written) = memory.count(0..u64::MAX);
         let name = markup::text(name);
+        let all = told(written, read);
         self.text(
             MARGIN,
             "c",
-            &format!(
-                "{name}: {} written, {} read",
-                safe::number(written),
-                safe::number(read)
-            ),
+            &format!("{name}: {}", all.trim_end_matches(" of ")),
         )?;
-        self.y += 8;
+        self.y += 5;
         for region in memory.shown_regions() {
             self.region(&region, memory)?;
         }
         Ok(())
     }
 
+    /// A region: its name on the left, its squares beside it, and behind a short row what they are.
     fn region(&mut self, region: &Region, memory: &Memory) -> fmt::Result {
         let pages = region.pages();
         if pages.is_empty() {
             return Ok(());
         }
-        self.y += 16;
+        let count = pages.end - pages.start;
         let (read, written) = memory.count(pages.clone());
-        let line = format!(
-            "{}  0x{:x} to 0x{:x}: {} pages, {} written, {} read",
-            markup::text(&region.name),
-            region.start,
-            region.end,
-            safe::number(pages.end - pages.start),
-            safe::number(written),
-            safe::number(read)
+        let told = format!(
+            "{}{} from 0x{:x}",
+            told(written, read),
+            match count {
+                1 => "1 page".to_owned(),
+                count => format!("{} pages", safe::number(count)),
+            },
+            region.start
         );
-        self.text(MARGIN, "f", &line)?;
-        self.y += 6;
-        self.rows(pages, memory)?;
-        self.y += 4;
-        Ok(())
+        self.y += 16;
+        writeln!(
+            self.body,
+            "<text class=\"f\" x=\"{MARGIN}\" y=\"{}\">{}<title>{told}</title></text>",
+            self.y,
+            markup::text(&region.name)
+        )?;
+        if count <= ROW / 2 {
+            self.text(SQUARES + count * STEP + 8, "f", &told)?;
+        }
+        // Squares stand on the line of the text.
+        self.y -= 10;
+        self.rows(pages, memory)
     }
 
     fn rows(&mut self, pages: std::ops::Range<u64>, memory: &Memory) -> fmt::Result {
@@ -294,14 +333,14 @@ impl Drawing {
 
     fn note(&mut self, text: &str) -> fmt::Result {
         self.y += 12;
-        self.text(MARGIN, "f", text)?;
+        self.text(SQUARES, "f", text)?;
         self.y += 5;
         Ok(())
     }
 
     fn row(&mut self, pages: std::ops::Range<u64>, memory: &Memory) -> fmt::Result {
         for (nth, page) in (0..).zip(pages) {
-            self.square(MARGIN + nth * STEP, page, memory)?;
+            self.square(SQUARES + nth * STEP, page, memory)?;
         }
         self.y += STEP;
         Ok(())

@@ -10,8 +10,10 @@ use crostata_testing::machine::{
 
 use super::answer::{called, without_receipt};
 use super::open;
+use super::traces::Traces;
 use crate::engine::{HostQuery, QueryError};
-use crate::session::{ContractData, Error, Savepoint, Session};
+use crate::inspect::Level;
+use crate::session::{CallTrace, ContractData, Error, Savepoint, Session};
 use crate::state::Contents;
 use crate::vm::VM;
 
@@ -26,7 +28,7 @@ pub struct InProcess {
     savepoints: BTreeMap<u64, Savepoint>,
     savepoints_taken: u64,
     calls: u64,
-    labels: BTreeMap<ContractId, String>,
+    traces: Traces,
     messages: Messages,
 }
 
@@ -35,6 +37,7 @@ type Messages = Arc<Mutex<Vec<([u8; 32], String)>>>;
 impl Machine for InProcess {
     fn start(base: &Base, answers: Arc<dyn Answers>) -> Result<Self, MachineError> {
         let (vm, mut session) = open::open(base)?;
+        session.watch();
         let messages = Messages::default();
         let kept = messages.clone();
         session.set_debug_sink(move |contract: ContractId, text: &str| {
@@ -50,7 +53,7 @@ impl Machine for InProcess {
             savepoints: BTreeMap::new(),
             savepoints_taken: 0,
             calls: 0,
-            labels: BTreeMap::new(),
+            traces: Traces::default(),
             messages,
         })
     }
@@ -78,12 +81,23 @@ impl Machine for InProcess {
             }
             Request::Page { contract, page } => self.page(&contract, page),
             Request::Label { contract, name } => {
-                self.labels.insert(contract, name);
+                self.traces.labels.insert(contract, name);
                 Ok(Response::Done)
             }
-            Request::KnowCode { .. } | Request::Watch(_) => Ok(Response::Done),
+            Request::KnowCode { unstripped } => {
+                self.traces.codes.push(unstripped);
+                Ok(Response::Done)
+            }
+            Request::Watch(true) => {
+                self.session.watch();
+                Ok(Response::Done)
+            }
+            Request::Watch(false) => {
+                self.session.unwatch();
+                Ok(Response::Done)
+            }
             Request::OfferQuery { name, price } => self.offer(name, price),
-            Request::Trace { .. } => Ok(Response::Text(None)),
+            Request::Trace { call, level } => self.trace(call, level),
             Request::TakeMessages => {
                 let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(Response::Messages(std::mem::take(&mut messages)))
@@ -94,14 +108,34 @@ impl Machine for InProcess {
 
 impl InProcess {
     /// The trace of a call or deployment, by the number in its answer, if it is kept.
-    pub fn call_trace(&self, call: u64) -> Option<&crate::session::CallTrace> {
-        let _ = call;
-        None
+    pub fn call_trace(&self, call: u64) -> Option<&CallTrace> {
+        self.traces.of_call(call)
     }
 
+    /// The number of the call that ended, whose trace is kept.
     fn number(&mut self) -> u64 {
         self.calls += 1;
+        if let Some(trace) = self.session.take_trace() {
+            self.traces.keep(self.calls, trace);
+        }
         self.calls
+    }
+
+    fn trace(&mut self, call: u64, level: Option<u8>) -> Result<Response, MachineError> {
+        let asked = "a trace".to_owned();
+        let level = match level {
+            None => Level::from_env(),
+            Some(number) => number.to_string().parse(),
+        };
+        let level = level.map_err(|error| MachineError::Refused {
+            asked,
+            reason: error.to_string(),
+        })?;
+        Ok(Response::Text(self.traces.render(
+            call,
+            level,
+            &mut self.session,
+        )))
     }
 
     fn call(&mut self, call: &Call) -> Response {

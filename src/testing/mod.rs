@@ -5,6 +5,8 @@
 mod answer;
 mod in_process;
 mod open;
+mod overlay;
+mod traces;
 
 pub use crostata_testing::*;
 

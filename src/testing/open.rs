@@ -1,14 +1,17 @@
 //! What a chain starts from: nothing, a commit in the store of a node, or an export.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crostata_testing::machine::{Base, MachineError};
 
+use super::overlay::Overlay;
 use crate::session::{Session, SessionData};
-use crate::state::LogConfig;
+use crate::state::{Commit, LogConfig};
 use crate::store::files::MemoryFiles;
-use crate::vm::{BinariesConfig, Config, VM};
+use crate::vm::{BinariesConfig, Config, VM, read_header};
 
 /// The log of a chain in memory grows in steps of this.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -33,15 +36,83 @@ fn common() -> Result<&'static VM, MachineError> {
 
 /// A VM and a session over the base, that write nothing outside of memory.
 pub fn open(base: &Base) -> Result<(VM, Session), MachineError> {
+    let data = SessionData::builder().located();
     match base {
         Base::Empty => {
             let vm = beside()?;
-            let session = session(&vm, SessionData::builder().located().build())?;
+            let session = session(&vm, data.build())?;
             Ok((vm, session))
         }
-        Base::Store { directory, .. } => Err(base_error(directory, "not yet".to_owned())),
-        Base::Export { file } => Err(base_error(file, "not yet".to_owned())),
+        Base::Store { directory, commit } => {
+            let vm = store(directory)?;
+            let commit = chosen(&vm, directory, commit.as_deref())?;
+            let session = vm.session(data.base(commit));
+            let session = session.map_err(|error| base_error(directory, chained(&error)))?;
+            Ok((vm, session))
+        }
+        Base::Export { file } => {
+            let vm = beside()?;
+            let commit = import(&vm, file).map_err(|reason| base_error(file, reason))?;
+            let session = vm.session(data.base(commit));
+            let session = session.map_err(|error| base_error(file, chained(&error)))?;
+            Ok((vm, session))
+        }
     }
+}
+
+/// A VM over a node's store, which is only read.
+fn store(directory: &Path) -> Result<VM, MachineError> {
+    let failed = |reason: String| base_error(directory, reason);
+    if !directory.is_dir() {
+        return Err(failed("there is no such directory".to_owned()));
+    }
+    let files = Arc::new(Overlay::new(directory.to_path_buf()));
+    let opened = common()?.beside(files, LogConfig::default());
+    let vm = opened.map_err(|error| failed(chained(&error)))?;
+    match vm.commits().is_empty() {
+        true => Err(failed("there is no commit in it".to_owned())),
+        false => Ok(vm),
+    }
+}
+
+/// The commit with this id or root; without one the finalised commit, or the latest one where nothing is final.
+fn chosen(vm: &VM, directory: &Path, wanted: Option<&str>) -> Result<Commit, MachineError> {
+    let failed = |reason: String| base_error(directory, reason);
+    let commits = vm.commits();
+    let Some(wanted) = wanted else {
+        let latest = commits.last().copied();
+        let chosen = vm.finalized().or(latest);
+        return chosen.ok_or_else(|| failed("there is no commit in it".to_owned()));
+    };
+    let wanted = wanted.strip_prefix("0x").unwrap_or(wanted);
+    let is_wanted =
+        |commit: &&Commit| commit.id.to_string() == wanted || commit.root.to_string() == wanted;
+    let found: Vec<&Commit> = commits.iter().filter(is_wanted).collect();
+    match found.as_slice() {
+        [one] => Ok(**one),
+        [] => Err(failed(format!(
+            "no commit has the id or root {wanted}; retained are: {}",
+            ids(&commits)
+        ))),
+        several => Err(failed(format!(
+            "{} commits have the root {wanted}; name one by its id: {}",
+            several.len(),
+            ids(several.iter().copied())
+        ))),
+    }
+}
+
+fn ids<'a>(commits: impl IntoIterator<Item = &'a Commit>) -> String {
+    let ids = commits.into_iter().map(|commit| commit.id.to_string());
+    ids.collect::<Vec<_>>().join(", ")
+}
+
+/// Imports what `Export::write_to` wrote, which says itself what it is.
+fn import(vm: &VM, file: &Path) -> Result<Commit, String> {
+    let open = || File::open(file).map_err(|error| chained(&error));
+    let header = read_header(&mut open()?).map_err(|error| chained(&error))?;
+    let imported = vm.import_from(header.commit, BufReader::new(open()?));
+    imported.map_err(|error| chained(&error))
 }
 
 fn beside() -> Result<VM, MachineError> {

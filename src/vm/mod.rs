@@ -13,4 +13,6 @@ pub use config::Config;
 pub use contents::Contracts;
 pub use error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
 pub use handle::VM;
+#[cfg(feature = "testing")]
+pub(crate) use transfer::read_header;
 pub use transfer::{Export, Import};

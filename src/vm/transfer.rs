@@ -274,7 +274,8 @@ impl Directory {
     }
 }
 
-fn read_header(input: &mut impl Read) -> Result<TransferHeader, ImportError> {
+/// The header that a file begins with.
+pub(crate) fn read_header(input: &mut impl Read) -> Result<TransferHeader, ImportError> {
     let mut bytes = vec![0; TransferHeader::FIXED_BYTES];
     input.read_exact(&mut bytes).map_err(ImportError::Io)?;
     let len = bytes.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));

@@ -5,3 +5,4 @@ mod contracts;
 mod lock;
 mod mocks;
 mod sequences;
+mod snapshots;

@@ -10,6 +10,7 @@ mod text;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 pub use account::Account;
@@ -29,6 +30,9 @@ use mock::Mocks;
 
 /// The gas limit of calls, unless another one is set: more than any test's call needs.
 const GAS_LIMIT: u64 = 10_000_000_000;
+
+/// Where nonces begin over a state that is there already: its contracts may have been deployed with the first ones.
+const NONCES_OVER_A_STATE: u64 = 1 << 32;
 
 /// A chain of a test: contracts are deployed and called on it, one after another, and nobody else sees it.
 ///
@@ -97,9 +101,32 @@ impl<M: Machine + 'static> Chain<M> {
             accounts: Accounts::default(),
             mocks,
             gas_limit: GAS_LIMIT,
-            deployments: 0,
+            deployments: match base {
+                Base::Empty => 0,
+                _ => NONCES_OVER_A_STATE,
+            },
             _machine: PhantomData,
         })
+    }
+
+    /// A chain that goes on from a commit in the store of a node: named by its id or root in hexadecimal digits, or the finalised one. The
+    /// directory is read, and never written. Nobody may be writing to it: stop the node, or copy the directory.
+    ///
+    /// # Errors
+    /// [`MachineError::Base`] when there is no such commit, or the store is in use or damaged.
+    pub fn open(directory: impl Into<PathBuf>, commit: Option<&str>) -> Result<Self, MachineError> {
+        Self::start(&Base::Store {
+            directory: directory.into(),
+            commit: commit.map(str::to_owned),
+        })
+    }
+
+    /// A chain that goes on from the commit in a file that `VM::export` wrote. Its state is held in memory.
+    ///
+    /// # Errors
+    /// [`MachineError::Base`] when the file can not be read, or is not what it says.
+    pub fn import(file: impl Into<PathBuf>) -> Result<Self, MachineError> {
+        Self::start(&Base::Export { file: file.into() })
     }
 
     /// Sets the gas limit of deployments and calls from here on.

@@ -43,7 +43,7 @@ pub enum Base {
     Store {
         /// The store's directory.
         directory: PathBuf,
-        /// The commit's id or root in hexadecimal digits; the finalised one if there is none.
+        /// The commit's id or root in hexadecimal digits. Without it, the finalised commit; the latest where nothing is final.
         commit: Option<String>,
     },
     /// What `VM::export` wrote.
