@@ -109,7 +109,7 @@ impl Machine for InProcess {
 impl InProcess {
     /// The trace of a call or deployment, by the number in its answer, if it is kept.
     pub fn call_trace(&self, call: u64) -> Option<&CallTrace> {
-        self.traces.of_call(call)
+        self.traces.of(call)
     }
 
     /// The number of the call that ended, whose trace is kept.

@@ -30,15 +30,15 @@ impl Traces {
     }
 
     /// The trace of a call, if it is kept.
-    pub fn of_call(&self, call: u64) -> Option<&CallTrace> {
+    pub fn of(&self, call: u64) -> Option<&CallTrace> {
         let mut kept = self.kept.iter();
-        let (_, trace) = kept.find(|(number, _)| *number == call)?;
-        Some(trace)
+        kept.find(|(number, _)| *number == call)
+            .map(|(_, trace)| trace)
     }
 
     /// The trace of a call as text, if it is kept.
     pub fn render(&self, call: u64, level: Level, session: &mut Session) -> Option<String> {
-        let trace = self.of_call(call)?;
+        let trace = self.of(call)?;
         let known = self.known(trace, session);
         Some(render(trace, &known, level, Style::Plain))
     }
