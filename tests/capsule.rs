@@ -21,7 +21,7 @@ fn capsule() -> Capsule {
     let failed = session
         .call_raw(id(1), "store", words(&[0, 9]), 10)
         .unwrap_err();
-    let rejected = session.call_raw(id(1), "nothing", [], LIMIT);
+    let rejected = session.call_raw(id(1), "no_such_function", [], LIMIT);
     assert!(rejected.is_err());
     let failed = failed.reverted().unwrap().receipt.digest;
     session

@@ -62,7 +62,7 @@ pub enum CliError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: OpenVmError,
+        source: Box<OpenVmError>,
     },
     /// No commit, or more than one, is named so.
     #[error("{what}")]
@@ -88,22 +88,22 @@ pub enum CliError {
     },
     /// A session did not start.
     #[error(transparent)]
-    Session(#[from] SessionError),
+    Session(Box<SessionError>),
     /// A session datum can not be.
     #[error(transparent)]
-    Datum(#[from] DatumError),
+    Datum(Box<DatumError>),
     /// What the session was asked for was rejected, or the host failed.
     #[error(transparent)]
-    Run(#[from] SessionFailure),
+    Run(Box<SessionFailure>),
     /// Nothing was committed or finalised.
     #[error(transparent)]
-    NotCommitted(#[from] CommitError),
+    NotCommitted(Box<CommitError>),
     /// There is no proof.
     #[error(transparent)]
-    Proof(#[from] ProofError),
+    Proof(Box<ProofError>),
     /// There is no proof of a value.
     #[error(transparent)]
-    ProveValue(#[from] ProveValueError),
+    ProveValue(Box<ProveValueError>),
     /// A proof shows nothing, or something else.
     #[error("the proof in {} does not show this", path.display())]
     Unproven {
@@ -120,7 +120,7 @@ pub enum CliError {
         folder: PathBuf,
         /// Why.
         #[source]
-        source: BuildError,
+        source: Box<BuildError>,
     },
     /// A program can not be run.
     #[error("`{program}` can not be run")]
@@ -159,7 +159,7 @@ pub enum CliError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: ExportError,
+        source: Box<ExportError>,
     },
     /// The state was not imported.
     #[error("the state was not imported from {}", path.display())]
@@ -168,7 +168,7 @@ pub enum CliError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: ImportError,
+        source: Box<ImportError>,
     },
 }
 
@@ -265,6 +265,42 @@ impl CliError {
             cause = error.source();
         }
         text
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(Box::new(error))
+    }
+}
+
+impl From<SessionFailure> for CliError {
+    fn from(error: SessionFailure) -> Self {
+        Self::Run(Box::new(error))
+    }
+}
+
+impl From<CommitError> for CliError {
+    fn from(error: CommitError) -> Self {
+        Self::NotCommitted(Box::new(error))
+    }
+}
+
+impl From<ProofError> for CliError {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(Box::new(error))
+    }
+}
+
+impl From<ProveValueError> for CliError {
+    fn from(error: ProveValueError) -> Self {
+        Self::ProveValue(Box::new(error))
+    }
+}
+
+impl From<DatumError> for CliError {
+    fn from(error: DatumError) -> Self {
+        Self::Datum(Box::new(error))
     }
 }
 

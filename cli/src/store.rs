@@ -20,9 +20,9 @@ pub fn open(path: &Path) -> Result<VM, CliError> {
 
 /// The store in a directory, which is made if it is not there.
 pub fn open_or_make(path: &Path) -> Result<VM, CliError> {
-    VM::new(path).map_err(|source| CliError::OpenStore {
+    VM::new(path).map_err(|error| CliError::OpenStore {
         path: path.into(),
-        source,
+        source: Box::new(error),
     })
 }
 

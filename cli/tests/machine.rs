@@ -157,7 +157,7 @@ fn nonsense_ends_the_machine() {
     let project = Project::new();
     for bytes in [
         &b"\xff\xff\xff\xff"[..],
-        b"\x09\0\0\0123456789",
+        b"\x09\0\0\x00123456789",
         b"\x10\0\0\0\x01",
         b"",
     ] {

@@ -22,7 +22,7 @@ fn calls_are_replayed_without_the_store() {
         "counter",
         "increment",
         "--gas-limit",
-        "200000",
+        "250000",
         "--capsule",
         "bad.capsule",
         "--json",
@@ -40,6 +40,16 @@ fn calls_are_replayed_without_the_store() {
         assert_eq!(receipt["function"], "increment");
         let text = elsewhere.good(["replay", file, "--trace", "-vvvv"]).out;
         assert!(text.contains("increment("), "{text}");
+        elsewhere.good(["replay", file, "--out", "pictures"]);
+        let read = |name: &str| {
+            std::fs::read_to_string(elsewhere.path().join("pictures").join(name)).unwrap()
+        };
+        let stacks = read("stacks.txt");
+        let gas = stacks
+            .lines()
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
+        assert_eq!(Some(gas.sum()), called["gas_spent"].as_u64(), "{stacks}");
+        assert!(read("flame.svg").contains("<svg") && read("heat.svg").contains("<svg"));
     }
     let dear = elsewhere.run(["replay", "good.capsule", "--gas-max", "10"]);
     assert_eq!(dear.code, 1, "{dear:#?}");

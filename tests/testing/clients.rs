@@ -16,19 +16,19 @@ fn a_client_calls_as_the_account_it_acts_as() {
         .init(&LedgerClient::init(from, 10))
         .send();
 
-    let mut by_alice = LedgerClient::over(chain.acting_as(&alice), ledger);
+    let mut by_alice = LedgerClient::over(chain.calls_as(&alice), ledger);
     by_alice.transfer(from, to, 4).unwrap();
     let error = by_alice.transfer(from, to, 7).unwrap_err();
     assert_eq!(error, CallError::Contract(LedgerError::BalanceTooSmall(6)));
-    let mut by_bob = LedgerClient::over(chain.acting_as(&bob), ledger);
+    let mut by_bob = LedgerClient::over(chain.calls_as(&bob), ledger);
     let error = by_bob.transfer(from, to, 1).unwrap_err();
     assert_eq!(error, CallError::Contract(LedgerError::NotTheirs));
 
-    let mut by_nobody = LedgerClient::over(&mut chain, ledger);
+    let mut by_nobody = LedgerClient::over(chain.calls(), ledger);
     by_nobody.transfer(from, to, 1).unwrap();
     assert_eq!(by_nobody.balance_of(to), Ok(5));
     let nothing = ContractId::from_bytes([9; 32]);
-    let mut of_nothing = LedgerClient::over(&mut chain, nothing);
+    let mut of_nothing = LedgerClient::over(chain.calls(), nothing);
     let error = of_nothing.accounts().unwrap_err();
     assert!(
         matches!(error, CallError::Failed(Failed::Rejected { .. })),

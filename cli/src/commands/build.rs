@@ -63,5 +63,8 @@ pub fn build(folder: &std::path::Path) -> Result<Built, CliError> {
         path: folder.clone(),
         source,
     })?;
-    build::build(&absolute).map_err(|source| CliError::Build { folder, source })
+    build::build(&absolute).map_err(|error| CliError::Build {
+        folder,
+        source: Box::new(error),
+    })
 }

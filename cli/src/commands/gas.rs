@@ -142,7 +142,7 @@ fn summed(calls: &[LoggedCall]) -> (GasReport, GasSnapshot) {
             .entry((contract.clone(), function.clone(), &call.test))
             .or_default();
         *number += 1;
-        let case = format!("{}#{number}", call.test);
+        let case = format!("{}.{number}", call.test);
         snapshot.set(&contract, &function, &case, frame.gas_spent);
     }
     (report, snapshot)

@@ -249,7 +249,7 @@ fn record(vm: &VM, commit: Commit, contract: ContractId) -> Result<ContractRecor
         .map_err(|error| unproven(error.into()))?;
     record.into_inner().cloned().ok_or_else(|| {
         let error = crostata::OpeningError::NoContract { contract };
-        CliError::Proof(error.into())
+        CliError::from(crostata::ProofError::from(error))
     })
 }
 

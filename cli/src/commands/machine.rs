@@ -89,10 +89,10 @@ fn run(outside: &Arc<Outside>) -> Option<()> {
                 let started = InProcess::start(&base, answers);
                 FromMachine::Started(started.map(|started| machine = Some(started)))
             }
-            ToMachine::Ask(request) => FromMachine::Answered(match &mut machine {
+            ToMachine::Ask(request) => FromMachine::Answered(Box::new(match &mut machine {
                 Some(machine) => asked(machine, request, log.as_mut()),
                 None => Err(unstarted()),
-            }),
+            })),
             // Nobody asked.
             ToMachine::Answer(_) => continue,
             ToMachine::End => return None,

@@ -1,12 +1,13 @@
 //! `replay`: what a capsule has, done again, bit by bit, without a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use crostata::inspect::{GasReport, HeatMap, flame_graph, folded_stacks};
 use crostata::{Capsule, Config, ContractId, Error, Step, StepReceipt, VerifiedCalls, Verifier};
 use serde_json::{Value, json};
 
-use super::{Done, read};
+use super::{Done, read, write};
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
 use crate::hex;
@@ -21,6 +22,7 @@ use crate::view::{self, Names};
 Examples:
   crostata replay transfer.capsule
   crostata replay transfer.capsule --trace -vvvv
+  crostata replay transfer.capsule --out pictures
   crostata replay transfer.capsule --json | jq .receipts")]
 pub struct ReplayCommand {
     /// The capsule.
@@ -32,6 +34,9 @@ pub struct ReplayCommand {
     /// How much of traces is shown, -v to -vvvvv.
     #[arg(short, action = clap::ArgAction::Count, requires = "trace")]
     verbose: u8,
+    /// Writes flame graph, heat map and gas report of all calls into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// The gas that may be spent, all together: a capsule from a stranger brings limits of its own.
     #[arg(long, value_name = "GAS", default_value_t = u64::MAX, hide_default_value = true)]
     gas_max: u64,
@@ -55,9 +60,15 @@ impl ReplayCommand {
             .codes()
             .for_each(|(_, code)| names.learn_code(code));
         let verifier = Verifier::new(Config::default()).map_err(|error| unplayed(error.into()))?;
-        let verifier = verifier.limited_to(self.gas_max).watched();
+        let mut verifier = verifier.limited_to(self.gas_max).watched();
+        if self.out.is_some() {
+            verifier = verifier.profiled();
+        }
         let replayed = verifier.replay(capsule);
         let replayed = replayed.map_err(|error| unplayed(error.into()))?;
+        if let Some(out) = &self.out {
+            self.pictures(out, &names, &replayed)?;
+        }
         let texts: Vec<Option<String>> = replayed
             .traces
             .iter()
@@ -65,6 +76,41 @@ impl ReplayCommand {
             .collect();
         print(screen, &names, &replayed, &texts, self.trace)?;
         Ok(Done::Well)
+    }
+}
+
+impl ReplayCommand {
+    fn pictures(
+        &self,
+        out: &Path,
+        names: &Names,
+        replayed: &VerifiedCalls,
+    ) -> Result<(), CliError> {
+        std::fs::create_dir_all(out).map_err(|source| CliError::Write {
+            path: out.into(),
+            source,
+        })?;
+        let title = self.file.display().to_string();
+        let (mut heat, mut report) = (HeatMap::new(), GasReport::new());
+        for trace in replayed.traces.iter().flatten() {
+            heat.add_trace(trace);
+            report.add(trace, &names.known);
+        }
+        write(
+            &out.join("heat.svg"),
+            heat.svg(&names.known, &title).as_bytes(),
+        )?;
+        write(&out.join("gas.txt"), report.to_string().as_bytes())?;
+        let Some(profile) = &replayed.profile else {
+            return Ok(());
+        };
+        let flame = flame_graph(profile, &names.known, &title);
+        let flame = flame.map_err(|error| CliError::Picture {
+            what: error.to_string(),
+        })?;
+        write(&out.join("flame.svg"), flame.as_bytes())?;
+        let stacks = folded_stacks(profile, &names.known);
+        write(&out.join("stacks.txt"), stacks.as_bytes())
     }
 }
 

@@ -59,9 +59,9 @@ impl ExportCommand {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let vm = store::open(&self.store.store)?;
         let commit = store::commit(&vm, &self.commit.commit)?;
-        let failed = |source| CliError::Export {
+        let failed = |error| CliError::Export {
             path: self.file.clone(),
-            source,
+            source: Box::new(error),
         };
         let export = vm.export(commit).map_err(failed)?;
         let progress = Progress::bytes(screen, "exporting", 0);
@@ -110,9 +110,9 @@ impl ImportCommand {
         let input = Counted::new(BufReader::new(file), &progress);
         let imported = vm.import_from(wanted, input);
         drop(progress);
-        let commit = imported.map_err(|source| CliError::Import {
+        let commit = imported.map_err(|error| CliError::Import {
             path: self.file.clone(),
-            source,
+            source: Box::new(error),
         })?;
         if screen.is_json() {
             screen.value(&json!({"commit": receipt::commit(&commit), "bytes": bytes_total}))?;

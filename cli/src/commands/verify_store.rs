@@ -34,6 +34,7 @@ impl VerifyStore {
             progress.is_at(told.bytes);
         });
         drop(progress);
+        let tail = vm.recovery().dropped_tail.as_ref();
         if screen.is_json() {
             let findings: Value = report.findings.iter().map(finding).collect();
             screen.value(&json!({
@@ -47,8 +48,20 @@ impl VerifyStore {
                 "bytes": report.bytes,
                 "findings_total": report.findings_total,
                 "findings": findings,
+                "dropped_tail": tail.map(|tail| json!({
+                    "file": tail.file,
+                    "offset": tail.offset,
+                    "bytes": tail.len_bytes,
+                    "cause": tail.cause.to_string(),
+                })),
             }))?;
         } else {
+            if let Some(tail) = tail {
+                screen.note(format!(
+                    "{} bytes at the log's end, in {} from {} on, are no whole frame ({}): what a crash leaves of a write that nobody was told of",
+                    number(tail.len_bytes), plain(&tail.file), tail.offset, tail.cause,
+                ));
+            }
             for finding in &report.findings {
                 let mark = screen.paint(Tone::Bad, "damaged:");
                 screen.line(format!("{mark} {}", plain(&finding.to_string())))?;

@@ -72,7 +72,7 @@ impl Machine for Remote {
 
     fn ask(&mut self, request: Request) -> Result<Response, MachineError> {
         match self.exchange(&ToMachine::Ask(request))? {
-            FromMachine::Answered(response) => response,
+            FromMachine::Answered(response) => *response,
             other => Err(nonsense(&other)),
         }
     }

@@ -46,7 +46,7 @@ pub enum FromMachine {
     /// The chain is there, or not.
     Started(Result<(), MachineError>),
     /// What came of a request.
-    Answered(Result<Response, MachineError>),
+    Answered(Box<Result<Response, MachineError>>),
     /// A contract asks a host query: [`ToMachine::Answer`].
     Query {
         /// The query's name.
