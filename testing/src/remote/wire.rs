@@ -38,10 +38,6 @@ pub enum ToMachine {
 
 /// What the machine says about one of the chains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a message is on its way, one at a time, and never kept"
-)]
 pub enum FromMachine {
     /// The chain is there, or not.
     Started(Result<(), MachineError>),
