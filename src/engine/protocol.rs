@@ -11,7 +11,7 @@ use crostata_proof::hash::{self, Kind};
 use crostata_proof::layout::LAYOUT_VERSION;
 
 use super::allow::AllowList;
-use super::code::{CodeLimits, Effort, REWRITING_VERSION};
+use super::code::{CodeLimits, Effort, KNOWN_SECTIONS, REWRITING_VERSION};
 use super::schedule::price;
 
 /// The version of the compiler and runtime. Even a patch release changes fuel and validity.
@@ -323,6 +323,7 @@ impl Protocol {
             ("layout", LAYOUT_VERSION.to_string()),
             ("nan", "canonical".to_owned()),
             ("rewriting", REWRITING_VERSION.to_string()),
+            ("sections", KNOWN_SECTIONS.join(" ")),
         ];
         let code = self.code.rules();
         let allowed = self.allowed.as_ref().map(AllowList::rule);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
+use crostata_proof::ReceiptDigest;
+use crostata_testing::CAPSULES;
 use crostata_testing::machine::{
     Answers, Base, Call, ContractFacts, Deployment, Machine, MachineError, Price, Request, Response,
 };
@@ -29,6 +31,8 @@ pub struct InProcess {
     savepoints_taken: u64,
     calls: u64,
     traces: Traces,
+    /// Of calls and deployments, if the session is recorded.
+    digests: Option<Vec<Option<ReceiptDigest>>>,
     messages: Messages,
 }
 
@@ -36,7 +40,8 @@ type Messages = Arc<Mutex<Vec<([u8; 32], String)>>>;
 
 impl Machine for InProcess {
     fn start(base: &Base, answers: Arc<dyn Answers>) -> Result<Self, MachineError> {
-        let (vm, mut session) = open::open(base)?;
+        let recorded = std::env::var_os(CAPSULES).is_some_and(|folder| !folder.is_empty());
+        let (vm, mut session) = open::open(base, recorded)?;
         session.watch();
         let messages = Messages::default();
         let kept = messages.clone();
@@ -54,6 +59,7 @@ impl Machine for InProcess {
             savepoints_taken: 0,
             calls: 0,
             traces: Traces::default(),
+            digests: recorded.then(Vec::new),
             messages,
         })
     }
@@ -98,6 +104,7 @@ impl Machine for InProcess {
             }
             Request::OfferQuery { name, price } => self.offer(name, price),
             Request::Trace { call, level } => self.trace(call, level),
+            Request::Capsule => self.capsule(),
             Request::TakeMessages => {
                 let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(Response::Messages(std::mem::take(&mut messages)))
@@ -138,6 +145,26 @@ impl InProcess {
         )))
     }
 
+    fn note(&mut self, digest: Option<ReceiptDigest>) {
+        if let Some(digests) = &mut self.digests {
+            digests.push(digest);
+        }
+    }
+
+    fn capsule(&self) -> Result<Response, MachineError> {
+        let none = |reason: String| MachineError::Refused {
+            asked: "a capsule".to_owned(),
+            reason,
+        };
+        let Some(digests) = &self.digests else {
+            let reason = format!("the chain is not recorded: start it with {CAPSULES} set");
+            return Err(none(reason));
+        };
+        let capsule = self.session.capsule(digests);
+        let capsule = capsule.map_err(|error| none(error.to_string()))?;
+        Ok(Response::Bytes(Some(capsule.encode())))
+    }
+
     fn call(&mut self, call: &Call) -> Response {
         let outcome = self.session.call_raw(
             call.contract,
@@ -145,6 +172,10 @@ impl InProcess {
             &call.argument,
             call.gas_limit,
         );
+        self.note(match &outcome {
+            Ok(receipt) => Some(receipt.digest),
+            Err(error) => failed_digest(error),
+        });
         Response::Called(called(self.number(), call.gas_limit, outcome))
     }
 
@@ -169,6 +200,10 @@ impl InProcess {
         let data = data.build();
         let wanted = data.id(&crostata_proof::hash::code_hash(&code));
         let outcome = self.session.deploy_with_receipt(&code, data, gas_limit);
+        self.note(match &outcome {
+            Ok(receipt) => receipt.init.as_ref().map(|init| init.digest),
+            Err(error) => failed_digest(error),
+        });
         let number = self.number();
         let (code_gas, init) = match outcome {
             Ok(receipt) => {
@@ -272,6 +307,10 @@ impl HostQuery for Asked {
         let answer = self.answers.answer(&self.name, argument);
         answer.map_err(QueryError)
     }
+}
+
+fn failed_digest(error: &Error) -> Option<ReceiptDigest> {
+    error.reverted().map(|reverted| reverted.receipt.digest)
 }
 
 fn done(asked: &str, outcome: Result<(), Error>) -> Result<Response, MachineError> {

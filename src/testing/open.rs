@@ -34,9 +34,13 @@ fn common() -> Result<&'static VM, MachineError> {
     })
 }
 
-/// A VM and a session over the base, that write nothing outside of memory.
-pub fn open(base: &Base) -> Result<(VM, Session), MachineError> {
+/// A VM and a session over the base, that write nothing outside of memory; recorded for a capsule, if asked for.
+pub fn open(base: &Base, recorded: bool) -> Result<(VM, Session), MachineError> {
     let data = SessionData::builder().located();
+    let data = match recorded {
+        true => data.recording(),
+        false => data,
+    };
     match base {
         Base::Empty => {
             let vm = beside()?;

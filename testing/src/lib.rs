@@ -12,8 +12,8 @@ pub mod properties;
 pub mod remote;
 
 pub use chain::{
-    Account, Asked, Block, Called, Calls, Chain, Code, CodecError, Decode, Deploy, Deployed,
-    Encode, Event, Failed, MockContract, Mocked, Savepoint,
+    Account, Asked, Block, CAPSULES, Called, Calls, Chain, Code, CodecError, Decode, Deploy,
+    Deployed, Encode, Event, Failed, MockContract, Mocked, Savepoint,
 };
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;

@@ -1,5 +1,6 @@
 //! `crostata::testing`: what an author of contracts relies on in tests.
 
+mod capsules;
 mod chains;
 mod clients;
 mod contracts;

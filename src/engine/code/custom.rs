@@ -18,6 +18,9 @@ const LAYOUT: &str = "crostata.layout";
 const REENTRY: &str = "crostata.reentry";
 const SCHEMA: &str = "crostata.schema";
 
+/// The sections whose names are reserved and that code may have, in the order of their names: a rule of the protocol.
+pub const KNOWN_SECTIONS: [&str; 4] = [LAYOUT, REENTRY, SCHEMA, STACK];
+
 /// What the custom sections declare.
 #[derive(Default)]
 pub(super) struct Declared {

@@ -70,6 +70,7 @@ mod writes;
 pub use analysis::Checking;
 #[cfg(not(feature = "measure"))]
 use analysis::Checking;
+pub use custom::KNOWN_SECTIONS;
 pub use effort::Effort;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};
 pub use features::features;

@@ -423,7 +423,8 @@ impl<R> Called<R> {
     #[track_caller]
     fn fail(&self, headline: &str) -> ! {
         let trace = self.trace(None);
-        panic!("{headline}\n\n{trace}")
+        let capsule = self.shared.save_capsule();
+        panic!("{headline}\n\n{trace}{capsule}")
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod block;
 mod called;
+mod capsule;
 mod client;
 mod deploy;
 mod labels;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex};
 pub use account::Account;
 pub use block::Block;
 pub use called::{Called, Event, Failed};
+pub use capsule::CAPSULES;
 pub use client::Calls;
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use deploy::{Code, Deploy, Deployed};

@@ -82,6 +82,9 @@ pub enum Request {
         /// How much of it, 1 to 5; none means what `CROSTATA_TRACE` says, or 3.
         level: Option<u8>,
     },
+    /// All that the chain did, as a replay capsule: [`Response::Bytes`]. Only a machine that was started with `CROSTATA_CAPSULES` in its
+    /// environment has it.
+    Capsule,
     /// The debug messages of contracts since the last time: [`Response::Messages`].
     TakeMessages,
 }
