@@ -284,7 +284,7 @@ fn json_is_what_the_documentation_says() {
     let json = agrees(&terms, &terms_type());
     assert_eq!(
         json.to_string(),
-        r#"{"limit":null,"names":[],"open":false,"pair":[0,""]}"#
+        r#"{"open":false,"names":[],"limit":null,"pair":[0,""]}"#
     );
     assert_eq!(
         shown(&json, &terms_type()),
