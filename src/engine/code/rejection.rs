@@ -391,7 +391,9 @@ impl Rejection {
     /// What the parser or the validator refused, named by the missing feature where there is one.
     pub(super) fn invalid(error: wasmparser::Error) -> Self {
         let offset = error.offset() as u64;
-        let message = error.message().to_owned();
+        // Some messages list bytes, a line for each.
+        let words: Vec<&str> = error.message().split_whitespace().collect();
+        let message = words.join(" ");
         let Some(missing) = error.missing_wasm_feature() else {
             return Self::Invalid { offset, message };
         };

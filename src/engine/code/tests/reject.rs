@@ -635,3 +635,10 @@ fn nesting_is_limited_over_the_whole_module() {
         "{rejection:?}"
     );
 }
+
+/// What is refused is told in a line, whatever the parser says.
+#[test]
+fn what_is_no_module_is_told_in_one_line() {
+    let text = rejected(b"//! A contract's source.").to_string();
+    assert!(text.contains("magic") && !text.contains('\n'), "{text}");
+}
