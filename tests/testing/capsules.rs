@@ -18,7 +18,9 @@ fn fail() {
     });
     chain.block().height(7);
     let before = chain.savepoint();
-    let _ = chain.call::<_, ()>(counter, "increment", &()).value();
+    chain
+        .call::<_, ()>(counter, "increment", &())
+        .expect_success();
     chain.rollback(before);
     let argument = ("reversed".to_owned(), vec![1u8, 2, 3]);
     let reversed = chain.call::<_, Vec<u8>>(asking, "ask", &argument);
