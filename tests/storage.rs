@@ -2,10 +2,13 @@
 //! proven by name, element by element, presence and absence.
 
 mod common;
+#[path = "common/proven.rs"]
+mod proven;
 
 use common::{fresh, over, with_id};
-use crostata::{ContractId, Root, Session, VM, Value, ValuePath, ValueProof, contract_bytecode};
+use crostata::{ContractId, Session, VM, Value, contract_bytecode};
 use proptest::prelude::*;
+use proven::{entry, value};
 
 const GAS: u64 = 1 << 40;
 /// Collections of the contract: the first of a pair is the SDK's, the second does the same.
@@ -92,29 +95,6 @@ proptest! {
             prop_assert_eq!(ours, plain, "what {:?} hold", pair);
         }
     }
-}
-
-/// The proven value of a name, through the encoding.
-fn value(vm: &VM, root: Root, contract: ContractId, name: &str) -> Value {
-    let proof = vm.prove_value(root, contract, name).unwrap().encode();
-    let proof = ValueProof::decode(&proof).unwrap();
-    proof.verify(&root, &contract, name).unwrap().into_inner()
-}
-
-/// The proven value of a key, through the encoding.
-fn entry(
-    vm: &VM,
-    root: Root,
-    contract: ContractId,
-    name: &str,
-    key: impl Into<Value>,
-) -> Option<Value> {
-    let key = key.into();
-    let path = ValuePath::key(name, key.clone());
-    let proof = vm.prove_value(root, contract, path).unwrap().encode();
-    let proof = ValueProof::decode(&proof).unwrap();
-    let value = proof.verify_key(&root, &contract, name, &key).unwrap();
-    value.into_inner()
 }
 
 /// A vector that grew to three levels of nodes, shrank and grew again: each time its length and elements are proven, and that there are no others.

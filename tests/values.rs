@@ -6,14 +6,17 @@ mod common;
 mod model;
 #[path = "values/mutation.rs"]
 mod mutation;
+#[path = "common/proven.rs"]
+mod proven;
 #[path = "values/sizes.rs"]
 mod sizes;
 
 use common::{code, fresh, id, with_id};
 use crostata::{
-    ContractData, ContractId, ProveValueError, Root, Session, VM, Value, ValuePath, ValueProof,
+    ContractData, ContractId, ProveValueError, Root, Session, VM, Value, ValuePath,
     contract_bytecode,
 };
+use proven::{entry, value};
 
 /// Enough for the longest call of these tests.
 const GAS: u64 = 1 << 40;
@@ -34,29 +37,6 @@ fn call<A: crostata::Encode>(
     session
         .call::<_, ()>(accounts, name, argument, GAS)
         .unwrap();
-}
-
-/// The proven value, through the encoding.
-fn value(vm: &VM, root: Root, contract: ContractId, name: &str) -> Value {
-    let proof = vm.prove_value(root, contract, name).unwrap().encode();
-    let proof = ValueProof::decode(&proof).unwrap();
-    proof.verify(&root, &contract, name).unwrap().into_inner()
-}
-
-/// The proven value of a key, through the encoding.
-fn entry(
-    vm: &VM,
-    root: Root,
-    contract: ContractId,
-    name: &str,
-    key: impl Into<Value>,
-) -> Option<Value> {
-    let key = key.into();
-    let path = ValuePath::key(name, key.clone());
-    let proof = vm.prove_value(root, contract, path).unwrap().encode();
-    let proof = ValueProof::decode(&proof).unwrap();
-    let value = proof.verify_key(&root, &contract, name, &key).unwrap();
-    value.into_inner()
 }
 
 /// Some accounts: number `n` of the contract's own numbering has 5 tokens, account `[8; 32]` has 40.

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_abi::{ContractId, PAGE_BYTES, PageIndex};
 use crostata_proof::ReceiptDigest;
-use crostata_testing::CAPSULES;
 use crostata_testing::machine::{
     Answers, Base, Call, ContractFacts, Deployment, Machine, MachineError, Price, Request, Response,
 };
+use crostata_testing::{CAPSULES, capsules};
 
 use super::answer::{called, without_receipt};
 use super::open;
@@ -40,7 +40,7 @@ type Messages = Arc<Mutex<Vec<([u8; 32], String)>>>;
 
 impl Machine for InProcess {
     fn start(base: &Base, answers: Arc<dyn Answers>) -> Result<Self, MachineError> {
-        let recorded = std::env::var_os(CAPSULES).is_some_and(|folder| !folder.is_empty());
+        let recorded = capsules().is_some();
         let (vm, mut session) = open::open(base, recorded)?;
         session.watch();
         let messages = Messages::default();

@@ -61,11 +61,7 @@ pub(super) fn layout(outline: &Outline<'_>, limits: &CodeLimits) -> Result<Layou
         pages,
         limits.memory_wasm_pages_max,
     )?;
-    let word_size = if memory.ty.memory64 {
-        WordSize::W64
-    } else {
-        WordSize::W32
-    };
+    let word_size = outline.word_size();
     let global = argument_global(outline)?;
     let layout = Layout {
         word_size,

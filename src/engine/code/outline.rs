@@ -1,5 +1,6 @@
 //! A module's sections as read, each entry with its byte offset. Data only; no rule is applied here.
 
+use super::WordSize;
 use super::constant::Constant;
 use super::effort::Counted;
 use super::probe;
@@ -85,6 +86,14 @@ pub(super) struct Body<'a> {
 }
 
 impl Outline<'_> {
+    /// The width of its memory's addresses; narrow without a memory.
+    pub fn word_size(&self) -> WordSize {
+        match &self.memory {
+            Some(memory) if memory.ty.memory64 => WordSize::W64,
+            _ => WordSize::W32,
+        }
+    }
+
     /// How many functions the rewriting imports behind the contract's own imports.
     pub fn added_imports(&self) -> u32 {
         probe::added_imports(self.probed)

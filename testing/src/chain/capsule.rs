@@ -10,11 +10,15 @@ use crate::machine::{Request, Response};
 /// The environment variable that names the folder for the capsules of failing tests. Chains that are started with it are recorded.
 pub const CAPSULES: &str = "CROSTATA_CAPSULES";
 
+/// The folder for capsules, if they are wanted.
+pub fn capsules() -> Option<OsString> {
+    env::var_os(CAPSULES).filter(|folder| !folder.is_empty())
+}
+
 impl Shared {
     /// Saves what the chain did, if that is wanted, and says where, or why not.
     pub fn save_capsule(&self) -> String {
-        let folder = env::var_os(CAPSULES).filter(|folder| !folder.is_empty());
-        let Some(folder) = folder else {
+        let Some(folder) = capsules() else {
             return String::new();
         };
         match self.write_capsule(folder) {

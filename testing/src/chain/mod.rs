@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 pub use account::Account;
 pub use block::Block;
 pub use called::{Called, Event, Failed};
-pub use capsule::CAPSULES;
+pub use capsule::{CAPSULES, capsules};
 pub use client::Calls;
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use deploy::{Code, Deploy, Deployed};

@@ -3,7 +3,7 @@
 
 use super::super::analysis::Checking;
 use super::super::offsets::{OffsetMap, Placed};
-use super::super::{CodeLimits, WordSize, rewrite, scan};
+use super::super::{CodeLimits, rewrite, scan};
 use super::smith::generate;
 use super::{contract, contract_64};
 use std::collections::BTreeMap;
@@ -49,15 +49,7 @@ fn rewritten(code: &[u8], probed: bool) -> Option<(usize, usize)> {
     let limits = CodeLimits::default();
     let mut outline = scan::scan(code, &limits).ok()?;
     outline.probed = probed;
-    let is_wide = outline
-        .memory
-        .as_ref()
-        .is_some_and(|memory| memory.ty.memory64);
-    let word_size = if is_wide {
-        WordSize::W64
-    } else {
-        WordSize::W32
-    };
+    let word_size = outline.word_size();
     let checking = Checking {
         notes_places: true,
         probed,

@@ -2,7 +2,7 @@
 
 use super::super::analysis::Checking;
 use super::super::outline::Data;
-use super::super::{CodeLimits, DataSegment, HEIGHT_GLOBAL, WordSize, rewrite, scan};
+use super::super::{CodeLimits, DataSegment, HEIGHT_GLOBAL, rewrite, scan};
 use super::marked::{self, Seen};
 use super::{Rejection, assert_valid};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, Module as Generated};
@@ -85,15 +85,7 @@ fn rewritten(code: &[u8]) -> Result<(Vec<u8>, Vec<DataSegment>), Rejection> {
         ..CodeLimits::default()
     };
     let outline = scan::scan(code, &limits)?;
-    let is_wide = outline
-        .memory
-        .as_ref()
-        .is_some_and(|memory| memory.ty.memory64);
-    let word_size = if is_wide {
-        WordSize::W64
-    } else {
-        WordSize::W32
-    };
+    let word_size = outline.word_size();
     let wasm = rewrite::rewrite(&outline, word_size, &limits, Checking::default())?.0;
     let taken = |data: &Data<'_>| DataSegment {
         offset: data.start,

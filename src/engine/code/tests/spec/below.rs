@@ -1,9 +1,7 @@
 //! The way of a module below the rules about imports, exports and the argument buffer: the same scan, the same rewriting.
 
 use super::super::super::analysis::Checking;
-use super::super::super::{
-    CodeLimits, DataSegment, Rejection, WordSize, imports, rewrite, scan, table,
-};
+use super::super::super::{CodeLimits, DataSegment, Rejection, imports, rewrite, scan, table};
 
 /// A module rewritten as a contract's is.
 pub struct Below {
@@ -34,18 +32,14 @@ fn prepare_within(code: &[u8], limits: &CodeLimits) -> Result<Below, Rejection> 
     // The rewriting counts on these two: functions are all that is imported, and tables begin with nulls.
     imports::check_kinds(&outline)?;
     outline.table.as_ref().map_or(Ok(()), table::check_type)?;
-    let memory = outline.memory.as_ref();
-    let word_size = match memory.is_some_and(|memory| memory.ty.memory64) {
-        true => WordSize::W64,
-        false => WordSize::W32,
-    };
+    let word_size = outline.word_size();
     let data = outline.data.iter().map(|data| DataSegment {
         offset: data.start,
         bytes: data.bytes.to_vec(),
     });
     Ok(Below {
         wasm: rewrite::rewrite(&outline, word_size, limits, Checking::default())?.0,
-        memory_wasm_pages: memory.map(|memory| memory.ty.initial),
+        memory_wasm_pages: outline.memory.as_ref().map(|memory| memory.ty.initial),
         data: data.collect(),
         lifted: None,
     })
