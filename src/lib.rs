@@ -117,10 +117,11 @@ pub use crostata_proof::{
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
-    CallLimits, CodePosition, CompileError, CompileWork, EngineError, ErrorKind, Failure, Fault,
-    Fingerprint, FrameStart, GasSplit, HostQuery, Inspection, OperatorPrices, PROFILE_PIECES_MAX,
-    PROFILE_STACKS_MAX, PriceTooHigh, Profile, ProfileGas, ProfilePiece, ProfileSite, ProfileStack,
-    Protocol, ProtocolTextError, QueryError, ReachedPiece, Refusal, Schedule,
+    BlockContext, BlockContextError, CallLimits, CodePosition, CompileError, CompileWork,
+    EngineError, ErrorKind, Failure, Fault, Fingerprint, FrameStart, GasSplit, Heights, HostQuery,
+    Inspection, OperatorPrices, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, PriceTooHigh, Profile,
+    ProfileGas, ProfilePiece, ProfileSite, ProfileStack, Protocol, ProtocolTextError, QueryContext,
+    QueryError, ReachedPiece, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
 #[doc(hidden)]
@@ -132,10 +133,10 @@ pub use memory::{Access, MemoryError, PageSourceError};
 pub use session::{
     Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem, Calls,
     CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
-    DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses,
-    PricedQuery, Rejected, Reply, Reverted, Savepoint, Sealed, Session, SessionData,
-    SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep,
-    TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
+    DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HeightsTaken, HostQueries,
+    PageAccesses, PricedQuery, Query, Rejected, Reply, Reverted, Savepoint, Sealed, Session,
+    SessionData, SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX,
+    TraceStep, TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
 };
 pub use state::{
     CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,

@@ -30,6 +30,7 @@ mod probe;
 mod profile;
 mod protocol;
 mod protocol_text;
+mod query;
 mod runner;
 mod schedule;
 mod split;
@@ -49,7 +50,7 @@ pub use artifact::{
 pub use backend::{Aids, Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
-pub use host::{Answered, FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use host::{Answered, FrameEnd, FrameStart, Host, Loaded};
 pub use inspect::Inspection;
 pub use instantiate::InstantiateError;
 pub use kind::ErrorKind;
@@ -64,10 +65,7 @@ pub use profile::{
 };
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use protocol_text::ProtocolTextError;
+pub(crate) use query::too_long;
+pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
 pub use runner::{Call, Completed, Runner};
 pub use split::GasSplit;
-
-/// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct QueryError(pub String);

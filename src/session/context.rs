@@ -17,7 +17,9 @@ use super::record::Record;
 use super::recording::Recording;
 use super::runtime::Runtime;
 use super::watch::Watch;
-use crate::engine::{Answered, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded, Refusal};
+use crate::engine::{
+    Answered, BlockContext, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded, Refusal,
+};
 use crate::memory::Access;
 use crate::state::{ContractState, Snapshot};
 use crostata_proof::{CodeHash, Owner};
@@ -160,12 +162,16 @@ impl Host for Context {
         }
         let query = match self.data.excluded.contains(name) {
             true => None,
-            false => self.queries.get(name).cloned(),
+            false => self.queries.get(name, self.block()).cloned(),
         };
         match &self.recording {
             Some(recording) => recording.answers.noting(name, query),
             None => query,
         }
+    }
+
+    fn block(&self) -> Option<&BlockContext> {
+        self.data.block.as_deref()
     }
 
     fn datum(&self, name: &str) -> Option<&[u8]> {

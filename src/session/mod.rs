@@ -32,7 +32,7 @@ pub use error::{CodeNotAllowed, Error, Fatal, Rejected, Reverted, Undecodable};
 pub use estimate::Estimate;
 pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;
-pub use queries::{HostQueries, PricedQuery};
+pub use queries::{HeightsTaken, HostQueries, PricedQuery, Query};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use recording::{CallStep, DeployStep, Recorded, Recording, Step, Unrecordable};
 pub use run::Session;

@@ -11,6 +11,7 @@ use super::hooks::{CallHook, DebugSink};
 use super::recording::Unrecordable;
 use super::run::Session;
 use super::savepoint::Change;
+use crate::engine::{BlockContext, Host};
 use crate::memory::{Access, Page};
 use crate::state::{CommitRef, CommittedPages, Contents, ProofItem};
 
@@ -170,9 +171,14 @@ impl Session {
         Ok(before)
     }
 
-    /// Removes a session datum and gives the bytes it had.
+    /// The block that the session runs in.
+    pub fn block(&self) -> Option<&BlockContext> {
+        self.runner.as_ref()?.host().block()
+    }
+
+    /// Removes a session datum and gives the bytes it had. What the session's [`block`](Self::block) says stays, with `None` as the answer.
     pub fn remove_meta(&mut self, name: &str) -> Option<Vec<u8>> {
-        let before = self.runner.as_mut()?.host_mut().data.data.remove(name);
+        let before = self.runner.as_mut()?.host_mut().data.remove(name);
         self.record_datum(name);
         self.note_datum(name.to_owned(), before.clone());
         before

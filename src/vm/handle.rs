@@ -15,7 +15,9 @@ use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
 use crate::memory::{Images, Page};
-use crate::session::{Base, CompiledCode, HostQueries, Runtime, Session, SessionData, Shared};
+use crate::session::{
+    Base, CompiledCode, HeightsTaken, HostQueries, Runtime, Session, SessionData, Shared,
+};
 use crate::state::{
     CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, LogConfig,
     ProofItem, Snapshot, VerifyProgress, VerifyReport,
@@ -365,7 +367,19 @@ impl VM {
         self.runtimes.iter().all(|runtime| runtime.is_healthy())
     }
 
-    /// Offers a query to the contracts of sessions opened from here on.
+    /// Offers a query to the contracts of sessions opened from here on, beside those of that name that are in force at other heights.
+    ///
+    /// # Errors
+    /// [`HeightsTaken`] when one of that name is in force at one of its heights.
+    pub fn register_query(
+        &mut self,
+        name: impl Into<String>,
+        query: impl HostQuery + 'static,
+    ) -> Result<(), HeightsTaken> {
+        Arc::make_mut(&mut self.queries).add(name, query)
+    }
+
+    /// Offers a query to the contracts of sessions opened from here on, in place of all of that name.
     pub fn register_host_query(
         &mut self,
         name: impl Into<String>,
