@@ -88,6 +88,8 @@ mod engine;
 #[cfg(feature = "inspect")]
 pub mod inspect;
 mod memory;
+#[cfg(feature = "settings")]
+pub mod operate;
 mod region;
 mod session;
 mod state;

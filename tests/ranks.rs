@@ -16,6 +16,7 @@ const RANKS: &[(&str, u32)] = &[
     ("block", 7),
     ("inspect", 8),
     ("serve", 8),
+    ("operate", 9),
     ("testing", 9),
 ];
 
