@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
-};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use super::executed::Executed;
 
@@ -141,19 +138,6 @@ impl Subscription {
             TryRecvError::Empty => NothingHeard::Yet,
             TryRecvError::Disconnected => NothingHeard::Ended,
         })
-    }
-
-    /// The next transaction, waiting no longer than this.
-    ///
-    /// # Errors
-    /// [`NothingHeard`].
-    pub fn next_within(&self, wait: Duration) -> Result<Arc<Executed>, NothingHeard> {
-        self.receiver
-            .recv_timeout(wait)
-            .map_err(|error| match error {
-                RecvTimeoutError::Timeout => NothingHeard::Yet,
-                RecvTimeoutError::Disconnected => NothingHeard::Ended,
-            })
     }
 
     /// Transactions that found no room.
