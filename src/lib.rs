@@ -99,9 +99,11 @@ pub mod testing;
 mod vm;
 
 pub use block::{
-    CAPSULE_VERSION, Capsule, CapsuleDecodeError, Missing, NoWitness, ReplayError, StepReceipt,
-    VerifiedCalls, Verifier, WITNESS_VERSION, Witness, WitnessContext, WitnessDecodeError,
-    WitnessError,
+    Action, Block, BlockSettings, CAPSULE_VERSION, Capsule, CapsuleDecodeError, Executed,
+    Execution, Filled, Included, Missing, NoWitness, NothingHeard, OpenBlockError, Publisher,
+    ReplayError, SealedBlock, Sink, StepReceipt, Subscription, Transaction, TransactionOutcome,
+    TransactionReceipt, Undo, UndoError, VerifiedCalls, Verifier, WITNESS_VERSION, WhenFull,
+    Witness, WitnessContext, WitnessDecodeError, WitnessError, subscription,
 };
 pub use crostata_abi::client::{CallError, Transport};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
@@ -113,8 +115,8 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{
-    CodeHash, CommitId, ContextDigest, ContractRecord, Root, StateProof, Value, ValueLookupError,
-    ValuePath, ValueProof, VerifyError, WordSize,
+    CodeHash, CommitId, ContextDigest, ContractRecord, ReceiptOpening, ReceiptsRoot, Root,
+    StateProof, Value, ValueLookupError, ValuePath, ValueProof, VerifyError, WordSize,
 };
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
