@@ -40,6 +40,7 @@ mod tally;
 mod tests;
 mod touch;
 mod warm;
+mod wave;
 
 pub use allow::{AllowList, AllowListError};
 pub use artifact::{
@@ -66,6 +67,7 @@ pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protoco
 pub use protocol_text::ProtocolTextError;
 pub use runner::{Call, Completed, Runner};
 pub use split::GasSplit;
+pub use wave::Accesses;
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
