@@ -89,6 +89,8 @@ mod engine;
 pub mod inspect;
 mod memory;
 mod region;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod session;
 mod state;
 pub mod store;

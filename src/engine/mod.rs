@@ -35,6 +35,7 @@ mod schedule;
 mod split;
 mod stack;
 mod state;
+mod supervise;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -66,6 +67,7 @@ pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protoco
 pub use protocol_text::ProtocolTextError;
 pub use runner::{Call, Completed, Runner};
 pub use split::GasSplit;
+pub use supervise::{AnswerFuture, AsyncHostQuery, Supervisor};
 
 /// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,12 +1,13 @@
 //! What a session is opened with: its base, its data, and the queries it may not use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crostata_abi::ARGBUF_LEN;
 use crostata_abi::typed::{CodecError, Encode, encode};
 
 use super::seal::Base;
-use crate::engine::Protocol;
+use crate::engine::{Protocol, Supervisor};
 
 /// The longest name of a datum in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -24,6 +25,7 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(crate) supervisor: Option<Arc<dyn Supervisor>>,
     pub(crate) located: bool,
     pub(crate) profiled: bool,
     pub(super) recorded: bool,
@@ -59,6 +61,11 @@ impl SessionData {
     /// Starts with no base, no data, and all queries.
     pub fn builder() -> SessionDataBuilder {
         SessionDataBuilder::default()
+    }
+
+    /// Whether the session is a query, of which nothing is ever committed.
+    pub(crate) fn is_query(&self) -> bool {
+        self.interrupted_after.is_some() || self.supervisor.is_some()
     }
 
     pub(super) fn set<T: Encode>(
@@ -136,6 +143,13 @@ impl SessionDataBuilder {
     /// ```
     pub fn interrupted_after(mut self, ticks: u64) -> Self {
         self.0.interrupted_after = Some(ticks);
+        self
+    }
+
+    /// Makes the session a query whose calls end when somebody says so.
+    #[cfg(feature = "serve")]
+    pub(crate) fn supervised_by(mut self, supervisor: Arc<dyn Supervisor>) -> Self {
+        self.0.supervisor = Some(supervisor);
         self
     }
 
