@@ -91,6 +91,8 @@ mod memory;
 #[cfg(feature = "settings")]
 pub mod operate;
 mod region;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod session;
 mod state;
 pub mod store;

@@ -330,6 +330,9 @@ fn run_next(error: &SessionFailure) -> Option<String> {
         Rejected::Call(Refusal::NoContract { .. }) => {
             "`crostata inspect contracts` lists them; `--at COMMIT` looks at another commit".into()
         }
+        Rejected::Call(Refusal::QueriesOnly { .. }) => {
+            "a node's service answers such contracts; docs/queries.md says how".into()
+        }
         _ => return None,
     })
 }

@@ -32,7 +32,11 @@ pub fn enter<H: Host>(
             None => return Ok(Err(Refusal::NoContract { contract })),
         },
     };
-    if !store.data().has_room_for(place) {
+    let state = store.data();
+    if state.contracts[place].module.facts.queries_only && !state.deadline.is_query() {
+        return Ok(Err(Refusal::QueriesOnly { contract }));
+    }
+    if !state.has_room_for(place) {
         return Ok(Err(Refusal::Memory { contract }));
     }
     match store.data().contracts[place].live.is_some() {

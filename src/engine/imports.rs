@@ -47,6 +47,7 @@ pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::R
     linker
         .func_wrap(MODULE, "c", call::<H, P>)?
         .func_wrap(MODULE, "hq", host_query::<H, P>)?
+        .func_wrap(MODULE, "hqa", async_host_query::<H, P>)?
         .func_wrap(MODULE, "hd", session_datum::<H, P>)?
         .func_wrap(MODULE, "emit", emit::<H, P>)?
         .func_wrap(MODULE, "feed", feed::<H>)?
@@ -247,12 +248,49 @@ fn host_query<H: Host, P: Pointer>(
     if guest.data().host.is_watched() {
         tell_answer(&mut guest, &name, &argument, price, &answer)?;
     }
+    deliver_answer(&mut guest, &name, answer)
+}
+
+/// The same for an answer that takes its time. Only queries have somebody who waits for it.
+fn async_host_query<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |schedule| schedule.query_base)?;
+    let name = read_name(&mut guest, name, name_len)?;
+    let argument = read_buffer(&mut guest, arg_len)?;
+    let supervisor = guest.data().deadline.supervisor().cloned();
+    let query = supervisor.as_ref().and_then(|one| one.query(&name));
+    let (Some(supervisor), Some(query)) = (supervisor, query) else {
+        let what = format!("there is no asynchronous host query `{name}`");
+        return Err(Abort::misuse(what).into());
+    };
+    let price = guarded(&name, || query.price(&argument))?;
+    charge(&mut guest, price)?;
+    let answer = guarded(&name, || supervisor.wait(query.answer(argument.clone())))?;
+    let answer = answer.ok_or_else(|| Abort::from(Fault::timeout()))?;
+    guest.data_mut().host.answered(&Answered {
+        name: &name,
+        argument: &argument,
+        price_gas: price,
+        answer: answer.as_deref(),
+    });
+    deliver_answer(&mut guest, &name, answer)
+}
+
+fn deliver_answer<H: Host>(
+    guest: &mut Guest<'_, H>,
+    name: &str,
+    answer: Result<Vec<u8>, QueryError>,
+) -> wasmtime::Result<i32> {
     let answer = answer.map_err(|error| Abort::misuse(format!("host query `{name}`: {error}")))?;
     if answer.len() > ARGBUF_LEN {
         let what = format!("host query `{name}` answered {} bytes", answer.len());
         return Err(Abort::from(Fault::new(what)).into());
     }
-    Ok(put(&mut guest, &answer)?)
+    Ok(put(guest, &answer)?)
 }
 
 /// Bytes of the running contract's memory that were paid for and are loaded.
@@ -296,7 +334,12 @@ fn ask<H: Host, T>(
     let argument = argument.bytes(guest)?;
     let block = guest.data().host.block();
     let context = QueryContext::new(name, running_contract(guest)?, block);
-    catch_unwind(AssertUnwindSafe(|| run(&context, argument)))
+    guarded(name, || run(&context, argument))
+}
+
+/// Runs code of the embedder.
+fn guarded<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, Abort> {
+    catch_unwind(AssertUnwindSafe(run))
         .map_err(|_| Fault::new(format!("host query `{name}` panicked")).into())
 }
 

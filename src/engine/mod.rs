@@ -36,6 +36,7 @@ mod schedule;
 mod split;
 mod stack;
 mod state;
+mod supervise;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -70,4 +71,5 @@ pub(crate) use query::too_long;
 pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
 pub use runner::{Call, Completed, Runner};
 pub use split::GasSplit;
+pub use supervise::{AnswerFuture, AsyncHostQuery, Supervisor};
 pub use wave::Accesses;

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::outcome::{Fault, memory_fault};
 use super::protocol::Protocol;
 use super::split::Taken;
+use super::supervise::Deadline;
 use super::tally::Tally;
 use super::warm::WarmPages;
 use crate::memory::Copies;
@@ -41,6 +42,8 @@ pub struct State<H: Host> {
     pub caught_backtraces: u32,
     /// Keeps the gas of a profiled session.
     pub ledger: Option<Box<Ledger>>,
+    /// When calls end that do not end by themselves.
+    pub deadline: Deadline,
 }
 
 /// A running frame.
@@ -83,6 +86,7 @@ impl<H: Host> State<H> {
             instances: 0,
             caught_backtraces: 0,
             ledger: None,
+            deadline: Deadline::Never,
         }
     }
 

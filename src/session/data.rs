@@ -7,7 +7,7 @@ use crostata_abi::ARGBUF_LEN;
 use crostata_abi::typed::{CodecError, Encode, encode};
 
 use super::seal::Base;
-use crate::engine::{BlockContext, Protocol, too_long};
+use crate::engine::{BlockContext, Protocol, Supervisor, too_long};
 
 /// The longest name of a datum in bytes.
 const NAME_BYTES_MAX: usize = BlockContext::NAME_BYTES_MAX;
@@ -25,6 +25,7 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(crate) supervisor: Option<Arc<dyn Supervisor>>,
     pub(crate) located: bool,
     pub(crate) profiled: bool,
     pub(super) recorded: bool,
@@ -67,6 +68,11 @@ impl SessionData {
     /// Starts with no base, no data, and all queries.
     pub fn builder() -> SessionDataBuilder {
         SessionDataBuilder::default()
+    }
+
+    /// Whether the session is a query, of which nothing is ever committed.
+    pub(crate) fn is_query(&self) -> bool {
+        self.interrupted_after.is_some() || self.supervisor.is_some()
     }
 
     pub(super) fn set<T: Encode>(
@@ -174,6 +180,13 @@ impl SessionDataBuilder {
     pub fn block(mut self, block: impl Into<Arc<BlockContext>>) -> Result<Self, DatumError> {
         self.0.set_block(block.into())?;
         Ok(self)
+    }
+
+    /// Makes the session a query whose calls end when somebody says so.
+    #[cfg(feature = "serve")]
+    pub(crate) fn supervised_by(mut self, supervisor: Arc<dyn Supervisor>) -> Self {
+        self.0.supervisor = Some(supervisor);
+        self
     }
 
     /// Adds a datum, or replaces the one of that name.

@@ -41,6 +41,12 @@ impl Session {
         self.base.map(CommitRef::Id)
     }
 
+    /// The id of the commit that the session is based on.
+    #[cfg(feature = "serve")]
+    pub(crate) fn base_id(&self) -> Option<crostata_proof::CommitId> {
+        self.base
+    }
+
     /// What is known of a contract: `None` if there is none of this id.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ impl Session {
         queries: Arc<HostQueries>,
     ) -> Self {
         let engine = runtime.engine().clone();
-        let deadline = data.interrupted_after;
+        let (deadline, supervisor) = (data.interrupted_after, data.supervisor.clone());
         let recording = data.recorded.then(|| Recording::new(data.data.clone()));
         let context = Context {
             runtime,
@@ -94,9 +94,10 @@ impl Session {
             panicked: None,
         };
         let runner = Runner::new(engine, context);
-        let runner = match deadline {
-            Some(ticks) => runner.interrupted_after(ticks),
-            None => runner,
+        let runner = match (supervisor, deadline) {
+            (Some(supervisor), _) => runner.supervised_by(supervisor),
+            (None, Some(ticks)) => runner.interrupted_after(ticks),
+            (None, None) => runner,
         };
         Self {
             runner: Some(Box::new(runner)),

@@ -193,6 +193,13 @@ impl Runtime {
         self.variants().for_each(|runtime| runtime.tick());
     }
 
+    /// Has calls with deadlines look at them, without letting time pass.
+    #[cfg(feature = "serve")]
+    pub fn look(&self) {
+        self.engine.look();
+        self.variants().for_each(|runtime| runtime.look());
+    }
+
     /// Whether no call has ended in a fault of the host so far.
     pub fn is_healthy(&self) -> bool {
         self.engine.is_healthy() && self.variants().all(|variant| variant.is_healthy())

@@ -178,10 +178,10 @@ impl Session {
             return Err(CommitError::Migrating);
         }
         let context = self.context_mut().map_err(to_commit_error)?;
-        match (context.data.interrupted_after, context.data.profiled) {
-            (Some(_), _) => Err(CommitError::Query),
-            (None, true) => Err(CommitError::Profiled),
-            (None, false) => Ok(context.runtime.clone()),
+        match (context.data.is_query(), context.data.profiled) {
+            (true, _) => Err(CommitError::Query),
+            (false, true) => Err(CommitError::Profiled),
+            (false, false) => Ok(context.runtime.clone()),
         }
     }
 

@@ -209,9 +209,9 @@ impl VM {
             true => runtime.profiled()?,
             false => runtime,
         };
-        let runtime = match data.interrupted_after {
-            Some(_) => runtime.interruptible()?,
-            None => runtime,
+        let runtime = match data.is_query() {
+            true => runtime.interruptible()?,
+            false => runtime,
         };
         let session = Session::new(runtime, base, snapshot, data, self.queries.clone());
         Ok(match &self.directory {
@@ -355,6 +355,12 @@ impl VM {
     /// from any thread, as often as deadlines are to be fine. Costs a few nanoseconds.
     pub fn tick(&self) {
         self.runtimes.iter().for_each(|runtime| runtime.tick());
+    }
+
+    /// Has running queries look at their deadlines, without letting time pass for sessions that count ticks.
+    #[cfg(feature = "serve")]
+    pub(crate) fn look(&self) {
+        self.runtimes.iter().for_each(|runtime| runtime.look());
     }
 
     /// Whether no call, deployment, rollback or root of a session of this VM has ended in
