@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use crostata::operate::SettingsError;
 use crostata::{
     CommitError, DatumError, Error as SessionFailure, ExportError, ImportError, OpenVmError,
     ProofError, ProveValueError, Rejected, SessionError,
@@ -152,6 +153,9 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A node's settings can not be read, or are not in order.
+    #[error(transparent)]
+    Settings(Box<SettingsError>),
     /// The state was not exported.
     #[error("the state was not exported to {}", path.display())]
     Export {
@@ -206,6 +210,7 @@ impl CliError {
             Self::Picture { .. } => "picture",
             Self::NoCapsule(_) => "no-capsule",
             Self::Capsule { .. } => "capsule",
+            Self::Settings(_) => "settings",
             Self::Export { .. } => "export",
             Self::Import { .. } => "import",
         }
@@ -221,6 +226,7 @@ impl CliError {
             | Self::Commit { .. }
             | Self::Label { .. }
             | Self::Labels { .. }
+            | Self::Settings(_)
             | Self::Datum(_) => 2,
             _ => 1,
         }
@@ -237,6 +243,7 @@ impl CliError {
             Self::Label { known, .. } => format!("the labels are: {}", known.join(", ")),
             Self::Labels { .. } => "mend it, remove it, or name another with `--labels FILE`".into(),
             Self::Run(error) => return run_next(error),
+            Self::Settings(_) => "mend what is said; `crostata doctor --example` prints a file with every setting".into(),
             Self::Program { .. } => "install it, or add its folder to PATH".into(),
             Self::Capsule { .. } => {
                 "get the file again, or make one with `crostata call … --capsule FILE`".into()
@@ -295,6 +302,12 @@ impl From<ProofError> for CliError {
 impl From<ProveValueError> for CliError {
     fn from(error: ProveValueError) -> Self {
         Self::ProveValue(Box::new(error))
+    }
+}
+
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(error))
     }
 }
 

@@ -13,6 +13,7 @@ mod table;
 use std::path::PathBuf;
 
 pub use error::{ProtocolProblem, SettingsError, SettingsProblem};
+pub(super) use kind::size_text;
 pub use protocols::ProtocolSource;
 
 use crate::engine::{ArtifactConfig, ArtifactDirectory, Backend};
