@@ -69,11 +69,13 @@ impl Profile {
             let (gas, out) = (number(profile.total_gas()), self.out.display());
             screen.note(format!("{gas} gas; {} files in {out}", files.len()));
         }
-        Ok(if called.is_ok() {
-            Done::Well
-        } else {
-            Done::Failed
-        })
+        match called {
+            Ok(_) => Ok(Done::Well),
+            Err(failed) => {
+                opened.names.note_failure(screen, &failed.failure);
+                Ok(Done::Failed)
+            }
+        }
     }
 
     fn files(

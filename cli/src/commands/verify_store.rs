@@ -67,7 +67,7 @@ impl VerifyStore {
                 screen.line(format!("{mark} {}", plain(&finding.to_string())))?;
             }
             screen.line(format!(
-                "{} commits, {} contracts, {} pages, {} codes, {} tree nodes; {} bytes read; {} damaged",
+                "{} commits, {} contracts in the final state, {} pages, {} codes, {} tree nodes; {} bytes read; {} damaged",
                 report.commits,
                 report.contracts,
                 number(report.pages),
