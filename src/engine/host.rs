@@ -76,6 +76,20 @@ pub trait Host: Sized + Send + 'static {
     /// [`Fault`] when the state can not be read.
     fn code_len(&self, contract: &ContractId) -> Result<Option<u64>, Fault>;
 
+    /// Brings the memory of a contract, which another runner ran since this one did, up to date. Asked only of those who say that such
+    /// contracts are ([`Runner::set_stale`](super::Runner::set_stale)).
+    ///
+    /// # Errors
+    /// [`Fault`] when that can not be done, or not now.
+    fn refresh(&mut self, contract: &ContractId, _: &mut ContractMemory) -> Result<(), Fault> {
+        Err(Fault::new(format!("contract {contract} is out of date")))
+    }
+
+    /// Whether what runs now may be undone and run again, whatever comes of it: a fault need not be one then.
+    fn is_tentative(&self) -> bool {
+        false
+    }
+
     /// Policy: says why a call may not happen, if it may not.
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;
 

@@ -41,6 +41,7 @@ mod tally;
 mod tests;
 mod touch;
 mod warm;
+mod wave;
 
 pub use allow::{AllowList, AllowListError};
 pub use artifact::{
@@ -69,3 +70,4 @@ pub(crate) use query::too_long;
 pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
 pub use runner::{Call, Completed, Runner};
 pub use split::GasSplit;
+pub use wave::Accesses;

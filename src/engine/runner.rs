@@ -65,8 +65,8 @@ pub type CallOutcome = Result<Result<Completed, Refusal>, Fault>;
 
 /// Runs calls over the contracts of one session.
 pub struct Runner<H: Host> {
-    engine: Arc<Engine<H>>,
-    store: Store<State<H>>,
+    pub(super) engine: Arc<Engine<H>>,
+    pub(super) store: Store<State<H>>,
     stack: CallStack,
     /// The tick from which on calls are ended, on an interruptible engine.
     deadline: u64,
@@ -201,6 +201,7 @@ impl<H: Host> Runner<H> {
         let outcome = outcome.and_then(|outcome| outcome);
         if let Err(fault) = &outcome
             && fault.kind() != ErrorKind::Timeout
+            && !runner.host().is_tentative()
         {
             runner.engine.fail();
         }

@@ -12,6 +12,7 @@
 //!
 //! What this module never does: hash, charge gas, or know what a page means.
 
+mod carry;
 mod contract;
 mod copies;
 mod dirty;
@@ -26,6 +27,7 @@ mod source;
 mod tests;
 mod touch;
 
+pub use carry::{Changed, Part, parts};
 pub use contract::{ContractMemory, MemoryError};
 pub use copies::Copies;
 pub use image::CommittedImage;
