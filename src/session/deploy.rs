@@ -149,6 +149,7 @@ impl Session {
     ) -> Result<(), Error> {
         let runner = self.runner_mut()?;
         runner.insert(contract, added.module.clone(), memory);
+        runner.host_mut().announce(contract, &added);
         runner.host_mut().contracts.insert(contract, added);
         self.journal.note(|| Change::Contract {
             contract,
@@ -174,6 +175,7 @@ impl Session {
         if let (Err(_), Some(runner)) = (&result, &mut self.runner) {
             runner.name(contract, None);
             runner.host_mut().contracts.remove(&contract);
+            runner.host_mut().renounce(&contract);
             runner.settle();
         }
         result

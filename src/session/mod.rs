@@ -11,6 +11,7 @@ mod deploy;
 mod error;
 mod estimate;
 mod hooks;
+pub(crate) mod lanes;
 mod migrate;
 mod observe;
 mod queries;

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
 use super::hooks::Feeder;
+use super::lanes::claim_entered;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
@@ -92,6 +93,9 @@ impl Session {
             watch: None,
             deployed: HashMap::new(),
             panicked: None,
+            resting: None,
+            running: None,
+            misplaced: None,
         };
         let runner = Runner::new(engine, context);
         let runner = match (supervisor, deadline) {
@@ -212,11 +216,19 @@ impl Session {
             return Err(self.unusable());
         };
         let context = runner.host();
-        let contracts = context.contracts.iter().filter_map(|(id, contract)| {
-            let memory = runner.memory(id)?;
+        let own = context.contracts.iter().filter_map(|(id, contract)| {
+            let memory = runner.memory(id).filter(|_| !context.is_elsewhere(id))?;
             Some(contract.draft(*id, memory))
         });
-        let draft = Draft::new(&context.base, contracts.collect());
+        let elsewhere = context
+            .resting
+            .iter()
+            .flat_map(|resting| resting.elsewhere());
+        let elsewhere = elsewhere.filter_map(|(id, other)| {
+            let contract = other.host().contracts.get(id)?;
+            Some(contract.draft(*id, other.memory(id)?))
+        });
+        let draft = Draft::new(&context.base, own.chain(elsewhere).collect());
         Ok(draft.inspect_err(|_| context.runtime.engine().fail())?)
     }
 
@@ -251,6 +263,7 @@ impl Session {
         };
         let (mut runner, outcome) = runner.call(call);
         record_touches(&mut runner);
+        claim_entered(&mut runner, &outcome);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
         if let (Ok(_), None, Some(watch)) = (&outcome, panicked, &mut runner.host_mut().watch) {

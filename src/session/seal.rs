@@ -197,6 +197,7 @@ impl Session {
     }
 
     fn go_on_from(&mut self, commit: CommitId, snapshot: Snapshot) -> Result<(), Error> {
+        self.leave_lanes()?;
         let runner = self.runner_mut()?;
         let ids: Vec<_> = runner.host().contracts.keys().copied().collect();
         for id in ids {
