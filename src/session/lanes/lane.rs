@@ -1,9 +1,10 @@
 //! A lane: a runner of its own that runs some of the calls of a block, each in a scope of its own.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
 
 use super::super::context::Context;
-use super::super::error::{Error, Reverted};
+use super::super::error::{Error, Rejected};
 use super::super::receipt::CallReceipt;
 use crate::engine::{Accesses, Call, Fault, Runner};
 
@@ -14,10 +15,33 @@ pub struct Task<'a> {
     pub call: Call<'a>,
     /// The data, on top of the session's.
     pub data: &'a BTreeMap<String, Vec<u8>>,
+    /// Whether it may feed.
+    pub may_feed: bool,
 }
 
 /// How a call ended.
-pub type Ended = Result<CallReceipt<Vec<u8>>, Error>;
+#[derive(Debug)]
+pub struct Ended {
+    pub result: Result<CallReceipt<Vec<u8>>, Error>,
+    /// What it fed.
+    pub feeds: Vec<Vec<u8>>,
+}
+
+impl Ended {
+    fn new(result: Result<CallReceipt<Vec<u8>>, Error>) -> Self {
+        let feeds = Vec::new();
+        Self { result, feeds }
+    }
+
+    /// Gas that it spent; what is rejected spends none.
+    pub fn spent_gas(&self) -> u64 {
+        match &self.result {
+            Ok(receipt) => receipt.gas_spent,
+            Err(Error::Reverted(reverted)) => reverted.receipt.gas_spent,
+            Err(_) => 0,
+        }
+    }
+}
 
 /// Runs calls ahead, until they are judged.
 pub struct Lane {
@@ -84,10 +108,29 @@ impl Lane {
     }
 
     fn run_task(&mut self, task: &Task<'_>, wave: u64) -> Result<Option<Ended>, Fault> {
-        let before = replace_data(self.runner_mut()?.host_mut(), task.data);
-        let ended = self.call(task.call, wave);
-        restore_data(self.runner_mut()?.host_mut(), before);
-        ended
+        if task.data.is_empty() && !task.may_feed {
+            return self.call(task.call, wave);
+        }
+        let host = self.runner_mut()?.host_mut();
+        let (lent, refused) = lend(host, task.data);
+        let (feeder, feeds) = channel();
+        if task.may_feed {
+            host.feeder = Some(Box::new(feeder));
+        }
+        let ended = match refused {
+            None => self.call(task.call, wave),
+            Some(rejected) => {
+                self.accesses.pass();
+                Ok(Some(Ended::new(Err(rejected.into()))))
+            }
+        };
+        let host = self.runner_mut()?.host_mut();
+        host.feeder = None;
+        take_back(host, lent);
+        Ok(ended?.map(|ended| Ended {
+            feeds: feeds.try_iter().collect(),
+            ..ended
+        }))
     }
 
     fn call(&mut self, call: Call<'_>, wave: u64) -> Result<Option<Ended>, Fault> {
@@ -110,10 +153,10 @@ impl Lane {
                 self.stopped = Some(Stop::Fault);
                 None
             }
-            (Ok(Err(refusal)), None) => Some(Err(refusal.into())),
+            (Ok(Err(refusal)), None) => Some(Ended::new(Err(refusal.into()))),
             (Ok(Ok(completed)), None) => {
                 let finished = record.finish(completed, call.limit_gas);
-                Some(finished.map_err(Error::Reverted))
+                Some(Ended::new(finished.map_err(Error::Reverted)))
             }
         };
         let Some(ended) = ended else {
@@ -121,7 +164,7 @@ impl Lane {
             runner.abandon(self.open)?;
             return Ok(None);
         };
-        runner.note_accesses(&mut self.accesses, wave, ended.is_err());
+        runner.note_accesses(&mut self.accesses, wave, ended.result.is_err());
         Ok(Some(ended))
     }
 
@@ -146,36 +189,32 @@ impl Lane {
     }
 }
 
-/// Gas that a call spent; what is rejected spends none.
-pub fn spent_gas(ended: &Ended) -> u64 {
-    match ended {
-        Ok(receipt) => receipt.gas_spent,
-        Err(Error::Reverted(reverted)) => {
-            let Reverted { receipt, .. } = &**reverted;
-            receipt.gas_spent
-        }
-        Err(_) => 0,
-    }
-}
-
 fn gone() -> Fault {
     Fault::new("a lane ended in a panic of the host")
 }
 
-type Before<'a> = Vec<(&'a str, Option<Vec<u8>>)>;
+/// A session datum's name, and its bytes before.
+type Lent<'a> = (&'a str, Option<Vec<u8>>);
 
-fn replace_data<'a>(context: &mut Context, data: &'a BTreeMap<String, Vec<u8>>) -> Before<'a> {
-    let replace = |(name, bytes): (&'a String, &Vec<u8>)| {
-        let before = context.data.data.insert(name.clone(), bytes.clone());
-        (name.as_str(), before)
-    };
-    data.iter().map(replace).collect()
+/// Sets a task's own data; gives what was there, and why the task can not have it.
+fn lend<'a>(
+    context: &mut Context,
+    data: &'a BTreeMap<String, Vec<u8>>,
+) -> (Vec<Lent<'a>>, Option<Rejected>) {
+    let mut lent = Vec::with_capacity(data.len());
+    for (name, bytes) in data {
+        match context.data.set_raw(name.clone(), bytes.clone()) {
+            Ok(before) => lent.push((name.as_str(), before)),
+            Err(error) => return (lent, Some(Rejected::Datum(error))),
+        }
+    }
+    (lent, None)
 }
 
-fn restore_data(context: &mut Context, before: Before<'_>) {
-    for (name, bytes) in before {
-        match bytes {
-            Some(bytes) => context.data.data.insert(name.to_owned(), bytes),
+fn take_back(context: &mut Context, lent: Vec<Lent<'_>>) {
+    for (name, before) in lent {
+        match before {
+            Some(before) => context.data.data.insert(name.to_owned(), before),
             None => context.data.data.remove(name),
         };
     }

@@ -23,7 +23,7 @@ mod wave;
 
 pub use context::{Running, claim_entered};
 pub use homes::{Home, Homes, LANES_MAX, LaneSet};
-pub use lane::{Ended, Lane, Stop, Task, spent_gas};
+pub use lane::{Ended, Lane, Stop, Task};
 pub use rest::Resting;
 pub use wave::{Judged, Why};
 
@@ -108,19 +108,22 @@ fn bring(
 }
 
 impl Session {
-    /// Whether calls of this session may run in lanes: nobody watches, decides or records, and nothing is to be undone.
+    /// Whether calls of this session may run in lanes, once no savepoint is open: nobody watches, decides or records.
     pub(crate) fn may_split(&self) -> bool {
         let Some(runner) = self.runner.as_ref().filter(|_| !self.poisoned) else {
             return false;
         };
-        runner.scopes() == 0 && !self.journal.is_open() && runner.host().is_alone()
+        runner.host().is_alone()
     }
 
     /// Takes the lanes out of the session, so many of them if it had none. Until they are put back nothing can be done with it.
     ///
     /// # Errors
-    /// [`Fault`] when the session is unusable.
+    /// [`Fault`] when the session is unusable, or has a savepoint: what lanes do can not be undone.
     pub(crate) fn take_lanes(&mut self, count: usize) -> Result<Lanes, Fault> {
+        if self.journal.is_open() || self.poisoned {
+            return Err(Fault::new("the session is unusable, or has a savepoint"));
+        }
         let runner = self.runner.take();
         let mut runner = runner.ok_or_else(|| Fault::new("the session is unusable"))?;
         let resting = runner.host_mut().resting.take();
@@ -128,11 +131,10 @@ impl Session {
         Ok(resting.wake(runner))
     }
 
-    /// Puts the lanes back.
-    pub(crate) fn put_lanes(&mut self, lanes: Lanes) {
+    /// Puts the lanes back. After a fault the session can do nothing more.
+    pub(crate) fn put_lanes(&mut self, lanes: Lanes, faulted: bool) {
         self.runner = Resting::rest(lanes);
-        // Without its runner the session is unusable already.
-        self.poisoned |= self.runner.is_none();
+        self.poisoned |= faulted || self.runner.is_none();
     }
 }
 

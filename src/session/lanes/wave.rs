@@ -75,6 +75,19 @@ impl Lanes {
         Ok(loaded)
     }
 
+    /// The gas that each good task of the wave spent, in order, and what all tasks that ran spent together.
+    pub fn spent(&self, judged: &Judged) -> (Vec<u64>, u64) {
+        let lanes = self
+            .lanes
+            .iter()
+            .map(|lane| lane.ended.iter().map(Ended::spent_gas));
+        let mut lanes: Vec<_> = lanes.collect();
+        let all = lanes.iter().cloned().flatten().fold(0, u64::saturating_add);
+        let good = self.order[..judged.good].iter();
+        let good = good.map(|lane| lanes[*lane].next().unwrap_or(0));
+        (good.collect(), all)
+    }
+
     /// Keeps the first `kept` tasks of the wave, which must be good, and undoes the others. Gives how those ended that are kept.
     ///
     /// # Errors
