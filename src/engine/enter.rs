@@ -56,7 +56,9 @@ fn refresh<H: Host>(
 ) -> Result<Place, Fault> {
     let state = store.data_mut();
     let resident = &mut state.contracts[place];
-    state.host.refresh(&resident.contract, &mut resident.memory)?;
+    state
+        .host
+        .refresh(&resident.contract, &mut resident.memory)?;
     resident.stale = false;
     settle_size(store, place)?;
     Ok(place)

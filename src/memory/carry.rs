@@ -74,7 +74,10 @@ impl ContractMemory {
         let size_bytes = self.size_bytes();
         let mut changed = Changed {
             parts: BTreeSet::new(),
-            size: self.scopes.iter().any(|scope| scope.size_bytes != size_bytes),
+            size: self
+                .scopes
+                .iter()
+                .any(|scope| scope.size_bytes != size_bytes),
         };
         for at in 0..self.log.len() {
             let part = self.log[at].part();
