@@ -34,6 +34,7 @@ pub use image::{Image, ImageFile};
 pub use linear::{RegionCreator, hand_over};
 #[cfg(feature = "settings")]
 pub use pool::REGIONS_MAX;
+pub use pool::live_regions;
 
 /// Address space that compiled code may assume behind every memory, in bytes.
 ///

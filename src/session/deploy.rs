@@ -16,6 +16,7 @@ use super::run::Session;
 use super::savepoint::Change;
 use crate::engine::{Call, Module};
 use crate::memory::ContractMemory;
+use crate::observe::Work;
 
 /// The name of the constructor.
 const INIT: &str = "init";
@@ -58,7 +59,14 @@ impl Session {
             owner,
             argument,
         };
-        self.add(bytecode, new, gas_limit)
+        let observing = self.observed().map(|observed| {
+            let code_bytes = bytecode.len();
+            observed.during(Work::Deploy { code_bytes })
+        });
+        let receipt = self.add(bytecode, new, gas_limit);
+        drop(observing);
+        self.did.deployed += u64::from(receipt.is_ok());
+        receipt
     }
 
     /// Deploys a contract from bytes alone.

@@ -170,6 +170,7 @@ impl Settings {
                 directory: self.store.binaries.clone(),
                 told: None,
             },
+            ..Config::default()
         })
     }
 }
