@@ -33,11 +33,6 @@ impl Tally {
         )
     }
 
-    /// Pages touched so far.
-    pub fn pages(&self) -> u64 {
-        self.pages
-    }
-
     /// An event about to be recorded.
     pub fn event(&mut self, limits: &CallLimits, bytes: usize) -> Result<(), Abort> {
         let bytes = bytes as u64 + RECORD_BYTES;
