@@ -10,6 +10,7 @@
 //! What this module never does: decide anything that a block depends on. It is the one that reads a clock.
 
 mod async_query;
+mod blocks;
 mod bounds;
 mod client;
 mod counters;
@@ -25,6 +26,7 @@ mod wait;
 
 pub use crate::engine::{AnswerFuture, AsyncHostQuery};
 pub use async_query::{AsyncQueries, PricedAsyncQuery};
+pub use blocks::{BlockError, BlockHandle, ExecutedBlock};
 pub use bounds::{ServiceSettings, SettingError};
 pub use client::Client;
 pub use counters::{QueryCounters, WAIT_BUCKETS};

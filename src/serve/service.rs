@@ -9,6 +9,7 @@ use crostata_abi::ContractId;
 use crostata_proof::{StateProof, ValuePath, ValueProof};
 
 use super::async_query::AsyncQueries;
+use super::blocks::{BlockError, BlockHandle, Blocks, ExecutedBlock};
 use super::bounds::ServiceSettings;
 use super::client::Client;
 use super::counters::QueryCounters;
@@ -17,9 +18,10 @@ use super::error::{QueryError, StartError};
 use super::handle::QueryHandle;
 use super::pool::Pool;
 use super::query::{At, Query, QueryReceipt, session};
+use crate::block::{BlockSettings, SealedBlock, Transaction};
 use crate::engine::AsyncHostQuery;
 use crate::session::{ContractMetadata, SessionData};
-use crate::state::{CommitRef, ProofItem};
+use crate::state::{Commit, CommitRef, ProofItem};
 use crate::vm::VM;
 
 /// Native stack of a worker: what contracts and the host may use, so that calls run on it and not on one of their own.
@@ -50,6 +52,7 @@ const WORKER_STACK_BYTES: usize = 8 << 20;
 pub struct Service {
     pool: Arc<Pool>,
     queries: Arc<AsyncQueries>,
+    blocks: Blocks,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -85,7 +88,9 @@ impl ServiceBuilder {
     pub fn start(self) -> Result<Service, StartError> {
         self.settings.check()?;
         let workers = self.settings.workers;
+        let (blocks, work) = Blocks::new(self.settings.block_queue_max);
         let service = Service {
+            blocks,
             pool: Arc::new(Pool::new(self.vm, self.settings)),
             queries: Arc::new(self.queries),
             threads: Mutex::default(),
@@ -95,6 +100,7 @@ impl ServiceBuilder {
             service.spawn(name, move |pool| pool.work(worker))?;
         }
         service.spawn("crostata ticker".to_owned(), Pool::tick)?;
+        service.spawn("crostata blocks".to_owned(), |pool| work.run(pool.vm()))?;
         Ok(service)
     }
 }
@@ -202,11 +208,82 @@ impl Service {
             })
     }
 
+    /// Executes a block on the thread for blocks, and seals it: for the vote.
+    ///
+    /// A block that nobody commits is nothing that stays, so that the future can be dropped at any moment.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use crostata::serve::{BlockError, Service, ServiceSettings};
+    /// # use crostata::{BlockContext, BlockSettings, Commit, ContractData, Transaction, VM, contract_bytecode};
+    /// async fn execute(service: &Service, transactions: Vec<Transaction>) -> Result<Commit, BlockError> {
+    ///     let settings = BlockSettings::new(BlockContext::new(1, 1_774_000_000_000), 1_000_000_000);
+    ///     let block = service.execute_block(settings, transactions, [0; 32]).await?;
+    ///     let vote = block.sealed.root();
+    ///     // When it is decided:
+    ///     let commit = service.commit(&block.sealed).await?;
+    ///     service.finalize_commit(commit).await
+    /// }
+    /// ```
+    pub fn execute_block(
+        &self,
+        settings: BlockSettings,
+        transactions: Vec<Transaction>,
+        tag: [u8; 32],
+    ) -> BlockHandle<ExecutedBlock> {
+        self.on_block_thread(move |vm| {
+            let mut block = vm.block(settings)?;
+            let filled = block.execute_all(&transactions)?;
+            let sealed = block.seal(tag)?;
+            Ok(ExecutedBlock { sealed, filled })
+        })
+    }
+
+    /// Makes a sealed block durable, on the thread for blocks. To do so again is no error and no work.
+    pub fn commit(&self, block: &SealedBlock) -> BlockHandle<Commit> {
+        let block = block.clone();
+        self.on_block_thread(move |_| Ok(block.commit()?))
+    }
+
+    /// [`VM::finalize_commit`] on the thread for blocks. To do so again is no error and no work.
+    pub fn finalize_commit(&self, commit: impl Into<CommitRef>) -> BlockHandle<Commit> {
+        let commit = commit.into();
+        self.on_block_thread(move |vm| Ok(vm.finalize_commit(commit)?))
+    }
+
+    /// [`VM::delete_commit`] on the thread for blocks.
+    pub fn delete_commit(&self, commit: impl Into<CommitRef>) -> BlockHandle<Commit> {
+        let commit = commit.into();
+        self.on_block_thread(move |vm| Ok(vm.delete_commit(commit)?))
+    }
+
+    /// [`VM::checkpoint`] on the thread for blocks.
+    pub fn checkpoint(&self) -> BlockHandle<()> {
+        self.on_block_thread(|vm| Ok(vm.checkpoint()?))
+    }
+
+    /// Has something done on the thread for blocks, after all that was asked for before: whatever else a node does with blocks.
+    ///
+    /// It never waits: when as much waits as may, it is [`BlockError::Full`].
+    pub fn on_block_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&VM) -> Result<T, BlockError> + Send + 'static,
+    ) -> BlockHandle<T> {
+        self.blocks.ask(work)
+    }
+
+    /// How much work on blocks waits.
+    pub fn blocks_waiting(&self) -> u64 {
+        self.blocks.waiting()
+    }
+
     /// Takes no more queries, tells those that wait ([`QueryError::ShutDown`]), lets those that run go on for at most `grace`, and then
-    /// ends them. Returns when all threads have ended; does nothing more when called again.
+    /// ends them. Work on a block that was begun is done to its end, however long that takes; what waits never begins
+    /// ([`BlockError::ShutDown`]). Returns when all threads have ended; does nothing more when called again.
     ///
     /// What runs ends within about a tick of its end of grace, host queries that do not return excepted: those are waited for.
     pub fn shutdown(&self, grace: Duration) {
+        self.blocks.close();
         self.pool.close();
         self.pool.settle(grace);
         let threads = std::mem::take(&mut *self.lock_threads());
