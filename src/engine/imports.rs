@@ -260,23 +260,24 @@ fn async_host_query<H: Host, P: Pointer>(
 ) -> wasmtime::Result<i32> {
     charge_base(&mut guest, |schedule| schedule.query_base)?;
     let name = read_name(&mut guest, name, name_len)?;
-    let argument = read_buffer(&mut guest, arg_len)?;
+    let argument = ready_buffer(&mut guest, arg_len)?;
     let supervisor = guest.data().deadline.supervisor().cloned();
     let query = supervisor.as_ref().and_then(|one| one.query(&name));
     let (Some(supervisor), Some(query)) = (supervisor, query) else {
         let what = format!("there is no asynchronous host query `{name}`");
         return Err(Abort::misuse(what).into());
     };
-    let price = guarded(&name, || query.price(&argument))?;
+    let price = ask(&guest, &name, &argument, |context, argument| {
+        query.price(context, argument)
+    })?;
     charge(&mut guest, price)?;
-    let answer = guarded(&name, || supervisor.wait(query.answer(argument.clone())))?;
+    let answer = ask(&guest, &name, &argument, |context, argument| {
+        supervisor.wait(query.answer(context, argument))
+    })?;
     let answer = answer.ok_or_else(|| Abort::from(Fault::timeout()))?;
-    guest.data_mut().host.answered(&Answered {
-        name: &name,
-        argument: &argument,
-        price_gas: price,
-        answer: answer.as_deref(),
-    });
+    if guest.data().host.is_watched() {
+        tell_answer(&mut guest, &name, &argument, price, &answer)?;
+    }
     deliver_answer(&mut guest, &name, answer)
 }
 
@@ -334,12 +335,7 @@ fn ask<H: Host, T>(
     let argument = argument.bytes(guest)?;
     let block = guest.data().host.block();
     let context = QueryContext::new(name, running_contract(guest)?, block);
-    guarded(name, || run(&context, argument))
-}
-
-/// Runs code of the embedder.
-fn guarded<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, Abort> {
-    catch_unwind(AssertUnwindSafe(run))
+    catch_unwind(AssertUnwindSafe(|| run(&context, argument)))
         .map_err(|_| Fault::new(format!("host query `{name}` panicked")).into())
 }
 

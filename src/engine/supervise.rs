@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::QueryError;
 use super::backend::Engine;
 use super::host::Host;
+use super::query::{QueryContext, QueryError};
 use super::state::State;
 
 /// What becomes of an asynchronous host query.
@@ -27,10 +27,10 @@ pub type AnswerFuture = Pin<Box<dyn Future<Output = Result<Vec<u8>, QueryError>>
 pub trait AsyncHostQuery: Send + Sync {
     /// The price in gas of answering `argument`, charged before [`answer`](Self::answer) is asked, on top of the schedule's own
     /// price. It must itself be cheap.
-    fn price(&self, argument: &[u8]) -> u64;
+    fn price(&self, context: &QueryContext<'_>, argument: &[u8]) -> u64;
 
     /// Answers: at most 65,536 bytes.
-    fn answer(&self, argument: Vec<u8>) -> AnswerFuture;
+    fn answer(&self, context: &QueryContext<'_>, argument: &[u8]) -> AnswerFuture;
 }
 
 /// Who decides when the calls of a query end, if they do not end by themselves.

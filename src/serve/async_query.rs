@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::engine::{AnswerFuture, AsyncHostQuery, QueryError as AnswerError};
+use crate::engine::{AnswerFuture, AsyncHostQuery, QueryContext, QueryError as AnswerError};
 
 /// Asynchronous host queries by name.
 #[derive(Clone, Default)]
@@ -58,11 +58,11 @@ where
     F: Fn(Vec<u8>) -> A + Send + Sync,
     A: Future<Output = Result<Vec<u8>, AnswerError>> + Send + 'static,
 {
-    fn price(&self, _: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, _: &[u8]) -> u64 {
         self.price_gas
     }
 
-    fn answer(&self, argument: Vec<u8>) -> AnswerFuture {
-        Box::pin((self.answer)(argument))
+    fn answer(&self, _: &QueryContext<'_>, argument: &[u8]) -> AnswerFuture {
+        Box::pin((self.answer)(argument.to_vec()))
     }
 }

@@ -13,7 +13,8 @@ use super::client::Client;
 use super::course::{Course, End};
 use super::error::QueryError;
 use super::task::Outcome;
-use crate::engine::Refusal;
+use crate::block::SealedBlock;
+use crate::engine::{BlockContext, Refusal};
 use crate::session::{
     Base, CallReceipt, DatumError, Feeder, Sealed, Session, SessionData, SessionDataBuilder,
 };
@@ -46,7 +47,7 @@ macro_rules! at_bases {
     };
 }
 
-at_bases! { CommitRef Commit CommitId Root Sealed &Sealed }
+at_bases! { CommitRef Commit CommitId Root Sealed &Sealed SealedBlock &SealedBlock }
 
 /// A call whose changes nobody keeps.
 ///
@@ -77,6 +78,8 @@ pub struct Query {
     pub timeout: Option<Duration>,
     /// Who asks.
     pub client: Client,
+    /// The block that it runs in, as contracts see it; none unless told.
+    pub block: Option<Arc<BlockContext>>,
     /// Session data that contracts read, by name.
     pub data: BTreeMap<String, Vec<u8>>,
     /// Whether the function may feed; what it feeds is in the receipt.
@@ -94,6 +97,7 @@ impl Query {
             limit_gas: None,
             timeout: None,
             client: Client::default(),
+            block: None,
             data: BTreeMap::new(),
             feeds: false,
         }
@@ -134,6 +138,12 @@ impl Query {
     /// The same, counted to a client.
     pub fn client(mut self, client: impl Into<Client>) -> Self {
         self.client = client.into();
+        self
+    }
+
+    /// The same in a block: contracts and host queries see its context.
+    pub fn block(mut self, block: impl Into<Arc<BlockContext>>) -> Self {
+        self.block = Some(block.into());
         self
     }
 
@@ -185,6 +195,9 @@ impl Query {
         settings: &ServiceSettings,
     ) -> Outcome<QueryReceipt> {
         let mut data = SessionData::builder();
+        if let Some(block) = self.block {
+            data = data.block(block)?;
+        }
         for (name, bytes) in self.data {
             data = data.insert_raw(name, bytes)?;
         }
