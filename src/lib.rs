@@ -88,6 +88,7 @@ mod engine;
 #[cfg(feature = "inspect")]
 pub mod inspect;
 mod memory;
+mod observe;
 #[cfg(feature = "settings")]
 pub mod operate;
 mod region;
@@ -135,24 +136,25 @@ pub use engine::{
     Compiler,
     code::{Checking, prepare_measured},
 };
-pub use memory::{Access, MemoryError, PageSourceError};
+pub use memory::{Access, ImageCounters, MemoryError, PageSourceError};
+pub use observe::{Observed, Observer, Observing, Work};
 pub use session::{
     Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem, Calls,
     CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
     DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HeightsTaken, HostQueries,
     PageAccesses, PricedQuery, Query, Rejected, Reply, Reverted, Savepoint, Sealed, Session,
-    SessionData, SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX,
-    TraceStep, TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
+    SessionCounters, SessionData, SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX,
+    TRACE_STEPS_MAX, TraceStep, TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
 };
 pub use state::{
-    CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,
-    ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
-    NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError,
-    TransferHeader, VerifyProgress, VerifyReport,
+    CheckpointError, ChunkError, CodeSource, Commit, CommitCounters, CommitError, CommitRef,
+    Cursor, ExportError, ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError,
+    NodeError, NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError,
+    StateError, TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
-    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Export, Import, OpenVmError,
-    ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
+    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Counters, Export, Import,
+    MemoryUse, OpenVmError, ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

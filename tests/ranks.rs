@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src/` with their ranks.
 const RANKS: &[(&str, u32)] = &[
+    ("observe", 1),
     ("region", 1),
     ("memory", 2),
     ("store", 2),

@@ -4,9 +4,10 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use crostata::operate::SettingsError;
 use crostata::{
     CommitError, DatumError, Error as SessionFailure, ExportError, ImportError, OpenVmError,
-    ProofError, ProveValueError, Rejected, SessionError,
+    OpeningError, ProofError, ProveValueError, Rejected, ReplayError, SessionError, WitnessError,
 };
 use crostata_testing::build::BuildError;
 use crostata_testing::remote::wire::WireError;
@@ -152,6 +153,9 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A node's settings can not be read, or are not in order.
+    #[error(transparent)]
+    Settings(Box<SettingsError>),
     /// The state was not exported.
     #[error("the state was not exported to {}", path.display())]
     Export {
@@ -206,6 +210,7 @@ impl CliError {
             Self::Picture { .. } => "picture",
             Self::NoCapsule(_) => "no-capsule",
             Self::Capsule { .. } => "capsule",
+            Self::Settings(_) => "settings",
             Self::Export { .. } => "export",
             Self::Import { .. } => "import",
         }
@@ -221,6 +226,7 @@ impl CliError {
             | Self::Commit { .. }
             | Self::Label { .. }
             | Self::Labels { .. }
+            | Self::Settings(_)
             | Self::Datum(_) => 2,
             _ => 1,
         }
@@ -229,6 +235,7 @@ impl CliError {
     /// What to do next, if there is something to say.
     pub fn next(&self) -> Option<String> {
         Some(match self {
+            Self::Usage { .. } => "`crostata --help` and `crostata SUBCOMMAND --help` say what can be written".into(),
             Self::Input { next, .. } => next.clone(),
             Self::NoStore { .. } => "`crostata deploy` makes one; `--store DIR` names another".into(),
             Self::OpenStore { .. } => "if another process has it open, end that first; `crostata verify-store` tells what is damaged".into(),
@@ -237,9 +244,19 @@ impl CliError {
             Self::Label { known, .. } => format!("the labels are: {}", known.join(", ")),
             Self::Labels { .. } => "mend it, remove it, or name another with `--labels FILE`".into(),
             Self::Run(error) => return run_next(error),
+            Self::Settings(_) => "mend what is said; `crostata doctor --example` prints a file with every setting".into(),
+            Self::Proof(error) if is_no_contract(error) => {
+                "`crostata inspect contracts` lists them; `--at COMMIT` looks at another commit".into()
+            }
             Self::Program { .. } => "install it, or add its folder to PATH".into(),
+            Self::Capsule { source, .. } if is_limit(source.as_ref()) => {
+                "give more with `--gas-max GAS`, if it may take that long".into()
+            }
             Self::Capsule { .. } => {
                 "get the file again, or make one with `crostata call … --capsule FILE`".into()
+            }
+            Self::Unproven { source, .. } if is_other_kind(source.as_ref()) => {
+                "ask with `--value NAME` for a value, with `--bytes ADDRESS:LENGTH` for bytes, with neither for the contract's record".into()
             }
             Self::Unproven { .. } => "compare the question, and get the root from somebody you trust".into(),
             Self::Import { .. } => "get the file again, and the commit's id or root from somebody you trust; running the command again goes on where it stopped".into(),
@@ -298,10 +315,35 @@ impl From<ProveValueError> for CliError {
     }
 }
 
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(error))
+    }
+}
+
 impl From<DatumError> for CliError {
     fn from(error: DatumError) -> Self {
         Self::Datum(Box::new(error))
     }
+}
+
+fn is_no_contract(error: &ProofError) -> bool {
+    matches!(error, ProofError::Opening(OpeningError::NoContract { .. }))
+}
+
+/// Whether a proof answers another kind of question.
+fn is_other_kind(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<crostata_proof::DecodeError>();
+    matches!(error, Some(crostata_proof::DecodeError::Kind { .. }))
+}
+
+/// Whether a capsule was not replayed since it may spend more than the verifier allows.
+fn is_limit(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    let error = error.downcast_ref::<ReplayError>();
+    matches!(
+        error,
+        Some(ReplayError::Witness(WitnessError::TooMuchGas { .. }))
+    )
 }
 
 fn run_name(error: &SessionFailure) -> &'static str {

@@ -31,12 +31,12 @@ pub fn bytes(text: &str) -> Result<Vec<u8>, CliError> {
 
 /// Thirty-two bytes.
 pub fn hash(text: &str, what: &str) -> Result<[u8; 32], CliError> {
-    let bytes = bytes(text)?;
-    let len = bytes.len();
-    bytes.try_into().map_err(|_| {
+    let bytes = bytes(text).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| {
         CliError::input(
-            format!("{what} has 32 bytes, 64 hex digits; this one has {len} bytes"),
-            "copy all of it",
+            format!("`{text}` is not {what}: that has 64 hex digits"),
+            "copy all of it; labels and short forms do not do here",
         )
     })
 }

@@ -1,6 +1,6 @@
 //! What a contract's functions take and give, as far as its code says it.
 
-use crostata_schema::{Method, Schema, Type, shown};
+use crostata_schema::{EncodeError, Method, Schema, Type, shown};
 use serde_json::Value;
 
 use crate::arguments::GivenArguments;
@@ -106,9 +106,26 @@ fn encoded(method: &Method, given: &GivenArguments, labels: &Labels) -> Result<V
         .map_err(|error| unfit(method, &error))
 }
 
-fn unfit(method: &Method, error: &crostata_schema::EncodeError) -> CliError {
+fn unfit(method: &Method, error: &EncodeError) -> CliError {
     let signature = method.signature();
     CliError::input(error.to_string(), format!("it is declared as {signature}"))
+}
+
+/// What is wrong with one argument, by its name.
+fn unfit_word(method: &Method, argument: &str, error: EncodeError) -> CliError {
+    let error = match error {
+        EncodeError::Unfit {
+            place,
+            expected,
+            found,
+        } => EncodeError::Unfit {
+            place: place.replacen("the value", &format!("`{argument}`"), 1),
+            expected,
+            found,
+        },
+        error => error,
+    };
+    unfit(method, &error)
 }
 
 fn json_array(text: &str) -> Result<Vec<Value>, CliError> {
@@ -121,19 +138,20 @@ fn json_array(text: &str) -> Result<Vec<Value>, CliError> {
 }
 
 fn typed(method: &Method, words: &[String], labels: &Labels) -> Result<Vec<Value>, CliError> {
-    let types = method.arguments.iter().map(|argument| &argument.value_type);
     let mut values = Vec::with_capacity(words.len());
-    for (word, value_type) in words.iter().zip(types) {
+    if words.len() != method.arguments.len() {
+        // Their number is wrong, whatever they are, and the method says so.
+        return Ok(words.iter().cloned().map(Value::String).collect());
+    }
+    for (word, argument) in words.iter().zip(&method.arguments) {
+        let value_type = &argument.value_type;
         let is_id = matches!(value_type, Type::ContractId | Type::FixedBytes(32));
         let label = labels.iter().find(|(label, _)| is_id && label == word);
         let value = match label {
             Some((_, id)) => Ok(Value::String(hex::shown(id.as_bytes()))),
             None => value_type.parse(word),
         };
-        values.push(value.map_err(|error| unfit(method, &error))?);
+        values.push(value.map_err(|error| unfit_word(method, &argument.name, error))?);
     }
-    // So that their number is told when it is wrong.
-    let rest = words.iter().skip(values.len());
-    values.extend(rest.map(|word| Value::String(word.clone())));
     Ok(values)
 }

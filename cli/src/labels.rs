@@ -85,7 +85,22 @@ impl Labels {
                 format!("`{label}` can be no label: {problem}"),
                 "use up to 64 letters, digits, `-`, `_` and `.`",
             )
-        })
+        })?;
+        // Before anything is deployed that would have no label then.
+        match self.folder().is_dir() {
+            true => Ok(()),
+            false => Err(CliError::input(
+                format!("there is no folder for {}", self.path.display()),
+                "make it, or name another file with `--labels FILE`",
+            )),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
     }
 
     /// Gives a contract a label, which another one may have had, and writes the file.
@@ -103,11 +118,7 @@ impl Labels {
         let contracts: Map<String, Value> = contracts
             .map(|(label, id)| (label.clone(), json!(id.to_string())))
             .collect();
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(self.folder())?;
         writeln!(file, "{:#}", json!({"contracts": contracts}))?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())

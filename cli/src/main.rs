@@ -7,6 +7,7 @@
 
 mod arguments;
 mod commands;
+mod coverage;
 mod error;
 mod gas_log;
 mod hex;
@@ -54,6 +55,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     let wants_json = std::env::args_os().any(|argument| argument == "--json");
     if wants_json && error.use_stderr() {
         let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        let text = text.to_owned();
         let error = CliError::Usage { text };
         Screen::new(true).error(&error);
         return ExitCode::from(error.exit_code());

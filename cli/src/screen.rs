@@ -103,14 +103,12 @@ impl Screen {
     }
 
     fn error_text(&self, error: &CliError) -> String {
-        if let CliError::Usage { text } = error {
-            return text.clone();
-        }
         let mark = painted(self.colours_error, Tone::Bad, "error:");
-        let mut text = format!("{mark} {}", error.text());
+        // Names of contracts and files are in it: not even colours of theirs may pass, which could hide what follows.
+        let mut text = format!("{mark} {}", lines(&error.text()));
         if let Some(next) = error.next() {
             let mark = painted(self.colours_error, Tone::Strong, "next:");
-            let _ = write!(text, "\n{mark} {next}");
+            let _ = write!(text, "\n{mark} {}", lines(&next));
         }
         text
     }
@@ -160,6 +158,13 @@ pub fn plain(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A text of several lines that others had a part in: nothing but line ends and tabs is left of what a terminal would obey.
+fn lines(text: &str) -> String {
+    let text = text.replace('\t', "    ");
+    let lines: Vec<String> = text.split('\n').map(plain).collect();
+    lines.join("\n")
 }
 
 /// A text of ours, with line ends and colours, without anything else that a terminal would obey.
@@ -218,7 +223,12 @@ mod tests {
     #[test]
     fn nothing_but_colours_passes() {
         let hostile = "a\u{1b}[2Jb\u{7}c\rd\u{202e}e\u{9b}31mf\u{1b}]0;title\u{7}";
-        for shown in [plain(hostile), harmless(hostile), escaped(hostile)] {
+        for shown in [
+            plain(hostile),
+            harmless(hostile),
+            escaped(hostile),
+            lines(hostile),
+        ] {
             assert!(!shown.chars().any(is_harmful), "{shown:?}");
         }
         assert_eq!(
@@ -226,5 +236,10 @@ mod tests {
             "\u{1b}[1;31mred\u{1b}[0m\n"
         );
         assert_eq!(plain("one\ntwo"), "one\\u{a}two");
+        assert_eq!(
+            lines("one\n\ttwo\u{1b}[8m"),
+            "one\n    two\\u{1b}[8m",
+            "a colour of somebody else's hides what follows"
+        );
     }
 }

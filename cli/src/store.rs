@@ -96,7 +96,8 @@ fn with_datum(data: SessionDataBuilder, datum: &str) -> Result<SessionDataBuilde
             "write NAME=NUMBER or NAME=0x… for bytes, like --datum height=7",
         )
     };
-    let (name, value) = datum.split_once('=').ok_or_else(wrong)?;
+    let named = datum.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = named.ok_or_else(wrong)?;
     Ok(match value.strip_prefix("0x") {
         Some(digits) => data.insert_raw(name, hex::bytes(digits)?)?,
         None => data.insert(name, &value.parse::<u64>().map_err(|_| wrong())?)?,

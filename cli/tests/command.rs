@@ -25,6 +25,7 @@ const SUBCOMMANDS: &[&str] = &[
     "prove",
     "verify",
     "verify-store",
+    "doctor",
     "export",
     "import",
     "completions",
@@ -37,9 +38,9 @@ const WRONG: &[(i32, &[&str])] = &[
     (2, &["new", "text", "--sdk", "nowhere"]),
     (2, &["new", "state"]),
     (2, &["new", "static"]),
-    (1, &["build"]),
-    (1, &["build", "nowhere"]),
-    (1, &["build", "text.txt"]),
+    (2, &["build"]),
+    (2, &["build", "nowhere"]),
+    (2, &["build", "text.txt"]),
     (2, &["build", ".", "."]),
     (2, &["test"]),
     (2, &["test", "--folder", "nowhere"]),
@@ -70,6 +71,11 @@ const WRONG: &[(i32, &[&str])] = &[
     (2, &["deploy", "COUNTER", "--owner", "0xzz"]),
     (2, &["deploy", "COUNTER", "--id", "0x12"]),
     (2, &["deploy", "COUNTER", "5"]),
+    (2, &["deploy", "text.txt"]),
+    (
+        2,
+        &["deploy", "COUNTER", "--label", "a", "--labels", "no/such/l"],
+    ),
     (2, &["deploy", "COUNTER", "--at", "77777777"]),
     (1, &["deploy", "COUNTER"]),
     (1, &["deploy", "cut.wasm"]),
@@ -84,6 +90,7 @@ const WRONG: &[(i32, &[&str])] = &[
     (2, &["call", "counter", "increment", "--at", "final"]),
     (2, &["call", "counter", "increment", "--store", "nowhere"]),
     (2, &["query", "counter", "read_value", "--at", "xyz"]),
+    (2, &["query", "counter", "read_value", "--datum", "=5"]),
     (
         2,
         &["query", "counter", "read_value", "--store", "text.txt"],
@@ -137,6 +144,9 @@ const WRONG: &[(i32, &[&str])] = &[
         1,
         &["verify", "text.txt", "--root", ROOT, "--contract", ROOT],
     ),
+    (2, &["doctor", "one", "two"]),
+    (2, &["doctor", "--settings", "nowhere"]),
+    (2, &["doctor", "--settings", "text.txt"]),
     (2, &["verify-store", "--store", "nowhere"]),
     (2, &["verify-store", "state"]),
     (2, &["verify-store", "--store", "text.txt"]),
@@ -290,6 +300,76 @@ fn what_contracts_say_is_harmless() {
         assert!(!text.contains(raw), "{run:#?}");
         assert!(text.contains("1b") || text.contains("2J"), "{run:#?}");
     }
+}
+
+/// P7: a contract's schema can not hide what an error says with a colour: its names are shown where a call is wrong.
+#[test]
+fn errors_have_no_colours_of_contracts() {
+    // Version, re-entry, the contract's name, no types, a method `ESC[8mf` of no documentation and arguments, no events.
+    let module = r#"(module (memory (export "memory") 3) (global (export "A") i32 (i32.const 65536))
+        (func (export "f") (param i32) (result i32) (i32.const 0))
+        (@custom "crostata.schema" "\01\02\01H\00\01\00\05\1b[8mf\00\00\00\00"))"#;
+    let project = Project::new();
+    std::fs::write(
+        project.path().join("h.wasm"),
+        wat::parse_str(module).unwrap(),
+    )
+    .unwrap();
+    project.good(["deploy", "h.wasm", "--label", "h"]);
+    let run = project.run(["call", "h", "g", "5"]);
+    assert_eq!(run.code, 2, "{run:#?}");
+    assert!(
+        run.error.contains("\\u{1b}[8mf") && !run.error.contains('\u{1b}'),
+        "{run:#?}"
+    );
+}
+
+/// A wrong number of arguments is told before what any of them is, an argument by its name, and a proof of another kind by how to ask for it.
+#[test]
+fn wrong_arguments_have_names() {
+    let project = Project::new();
+    let ledger = artifact("ledger");
+    let few = project.run(["deploy", &ledger, "5"]);
+    assert!(few.error.contains("takes 2 arguments, not 1"), "{few:#?}");
+    let holder = "07".repeat(32);
+    let typed = project.run(["deploy", &ledger, &holder, "five"]);
+    let told = typed.error.contains("`supply` must be u64, not \"five\"");
+    assert!(told, "{typed:#?}");
+    project.good(["deploy", &ledger, &holder, "5", "--label", "ledger"]);
+    project.good(["prove", "ledger", "--bytes", "65536:8", "--out", "p"]);
+    let kind = project.run([
+        "verify",
+        "p",
+        "--root",
+        ROOT,
+        "--contract",
+        ROOT,
+        "--value",
+        "supply",
+    ]);
+    assert!(kind.error.contains("--bytes ADDRESS:LENGTH"), "{kind:#?}");
+    let label = project.run(["verify", "p", "--root", ROOT, "--contract", "ledger"]);
+    assert!(
+        label.error.contains("`ledger` is not a contract's id"),
+        "{label:#?}"
+    );
+}
+
+/// What was deployed is told, and so is that a call of a profile failed.
+#[test]
+fn failures_are_told_where_results_are_files() {
+    let project = Project::with_counter();
+    let run = project.run([
+        "profile",
+        "counter",
+        "increment",
+        "--gas-limit",
+        "3",
+        "--out",
+        "profile",
+    ]);
+    assert_eq!(run.code, 1, "{run:#?}");
+    assert!(run.error.contains("out of gas"), "{run:#?}");
 }
 
 /// Who stops reading ends the command quietly.

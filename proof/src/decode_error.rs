@@ -28,7 +28,7 @@ pub enum DecodeError {
         found: u8,
     },
     /// A proof of another kind.
-    #[error("a proof of kind {found}, not {expected}")]
+    #[error("these bytes are {}, not {}", named(*found), named(*expected))]
     Kind {
         /// The kind in the proof.
         found: u8,
@@ -153,5 +153,15 @@ impl From<ReadPathsError> for DecodeError {
             ReadPathsError::EmptySibling => Self::EmptySibling,
             ReadPathsError::OwnPlace { level } => Self::OwnPlace { level },
         }
+    }
+}
+
+/// What a kind of proof is called.
+const fn named(kind: u8) -> &'static str {
+    match kind {
+        1 => "a proof of contracts and bytes",
+        2 => "a proof of a named value",
+        3 => "a witness",
+        _ => "a proof of an unknown kind",
     }
 }

@@ -42,7 +42,7 @@ pub enum SchemaError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EncodeError {
     /// A value of another kind, or one that the type can not hold.
-    #[error("{place} is {expected}, not {found}")]
+    #[error("{place} must be {expected}, not {found}")]
     Unfit {
         /// Which argument, field or element.
         place: String,
@@ -52,7 +52,7 @@ pub enum EncodeError {
         found: String,
     },
     /// Too many or too few arguments.
-    #[error("`{method}` takes {expected} arguments ({signature}), not {found}")]
+    #[error("`{method}` takes {}, not {found}: {signature}", arguments(*expected))]
     Count {
         /// The method.
         method: String,
@@ -81,6 +81,14 @@ pub enum EncodeError {
         /// The length of the argument buffer.
         max_bytes: usize,
     },
+}
+
+fn arguments(count: usize) -> String {
+    match count {
+        0 => "no arguments".to_owned(),
+        1 => "1 argument".to_owned(),
+        count => format!("{count} arguments"),
+    }
 }
 
 /// Why bytes are no archive of a type.

@@ -2,6 +2,8 @@
 //!
 //! A type takes memory for each place that it is used in, so uses are counted: more of them than the section has bytes for are damage.
 
+use std::collections::HashSet;
+
 use crate::types::{
     ErrorType, EventType, Field, Method, MethodAccess, Reentry, Schema, Type, Variant,
 };
@@ -10,8 +12,13 @@ use crate::{SchemaError, wasm};
 const VERSION: u8 = 1;
 /// How deep types may lie in each other.
 const DEPTH_MAX: usize = 32;
-/// Parts of types that a byte of the section may stand for.
+/// The longest section. That of a contract with a hundred methods has some ten thousand bytes.
+const SECTION_BYTES_MAX: usize = 64 * 1024;
+/// Parts of types that a byte of the section may stand for, and that any section may.
 const PARTS_PER_BYTE: usize = 64;
+const PARTS_MAX: usize = 1 << 16;
+/// Bytes of a name that count as a part: names are there again wherever their type is used.
+const NAME_BYTES_PER_PART: usize = 32;
 /// Longest value whose length a type says itself: an argument buffer's.
 const VALUE_BYTES_MAX: usize = crostata_abi::ARGBUF_LEN;
 
@@ -33,8 +40,11 @@ impl Schema {
             bytes: section,
             at: 0,
             named: Vec::new(),
-            parts_left: section.len().saturating_mul(PARTS_PER_BYTE),
+            parts_left: section.len().saturating_mul(PARTS_PER_BYTE).min(PARTS_MAX),
         };
+        if section.len() > SECTION_BYTES_MAX {
+            return Err(reader.damage("it has more than 64 KiB"));
+        }
         let schema = reader.schema()?;
         if reader.at < section.len() {
             return Err(
@@ -84,6 +94,10 @@ impl Inside {
         one.value_type
     }
 
+    fn add_name(&mut self, name: &str) {
+        self.parts += parts_of_name(name);
+    }
+
     fn around(self, value_type: Type) -> Measured {
         Measured {
             value_type,
@@ -91,6 +105,10 @@ impl Inside {
             parts: self.parts + 1,
         }
     }
+}
+
+const fn parts_of_name(name: &str) -> usize {
+    name.len() / NAME_BYTES_PER_PART
 }
 
 impl Reader<'_> {
@@ -167,6 +185,7 @@ impl Reader<'_> {
     fn definition(&mut self) -> Result<Measured, SchemaError> {
         let name = self.name()?;
         let mut inside = Inside::default();
+        inside.add_name(&name);
         match self.byte()? {
             0 => {
                 let fields = self.fields(&mut inside)?;
@@ -176,6 +195,7 @@ impl Reader<'_> {
                 let variants = self.repeated(|reader| {
                     let name = reader.name()?;
                     inside.parts += 1;
+                    inside.add_name(&name);
                     Ok(Variant {
                         name,
                         fields: reader.fields(&mut inside)?,
@@ -197,6 +217,7 @@ impl Reader<'_> {
             } else {
                 String::new()
             };
+            inside.add_name(&name);
             let value_type = self.inner(inside)?;
             fields.push(Field { name, value_type });
         }
@@ -236,8 +257,12 @@ impl Reader<'_> {
             6..=11 => return self.composite(tag, depth + 1),
             _ => return self.reference(tag),
         };
-        self.take_parts(1)?;
-        Ok(Measured::simple(simple))
+        let mut one = Measured::simple(simple);
+        if let Type::Opaque { name, .. } = &one.value_type {
+            one.parts += parts_of_name(name);
+        }
+        self.take_parts(one.parts)?;
+        Ok(one)
     }
 
     fn opaque(&mut self) -> Result<Type, SchemaError> {
@@ -367,10 +392,10 @@ fn of_one(tag: usize, count: usize, element: Type) -> Type {
 
 /// Each error that methods raise, once.
 fn errors(methods: &[Method]) -> Vec<ErrorType> {
-    let mut errors: Vec<ErrorType> = Vec::new();
+    let (mut errors, mut names) = (Vec::new(), HashSet::new());
     for value in methods.iter().filter_map(|method| method.error.as_ref()) {
         let name = value.to_string();
-        if errors.iter().all(|known| known.name != name) {
+        if names.insert(name.clone()) {
             errors.push(ErrorType {
                 name,
                 value: value.clone(),

@@ -322,8 +322,8 @@ fn words_of_a_command_line_are_values() {
 #[test]
 fn values_that_do_not_fit_are_named() {
     for (value_type, text, expected) in [
-        (uint(1), "256", "the value is u8, not 256"),
-        (uint(8), "-1", "the value is u64, not -1"),
+        (uint(1), "256", "the value must be u8, not 256"),
+        (uint(8), "-1", "the value must be u64, not -1"),
         (Type::ContractId, "0x12", "64 hexadecimal digits"),
         (
             Type::FixedBytes(2),
@@ -338,9 +338,13 @@ fn values_that_do_not_fit_are_named() {
         (
             order_type(),
             r#"{"Sell": "x"}"#,
-            r#"the value.Sell is u64, not "x""#,
+            r#"the value.Sell must be u64, not "x""#,
         ),
-        (list(uint(1)), "[1, 300]", "the value[1] is u8, not 300"),
+        (
+            list(uint(1)),
+            "[1, 300]",
+            "the value[1] must be u8, not 300",
+        ),
         (
             terms_type(),
             r#"{"open": true}"#,

@@ -1,6 +1,7 @@
 //! Executing a block: transactions in order, each wholly or not at all, until its gas is full.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crostata_proof::receipts::ReceiptsTree;
@@ -8,6 +9,7 @@ use crostata_proof::{ReceiptOpening, ReceiptsRoot, Root};
 
 use super::error::{NoWitness, OpenBlockError, UndoError};
 use super::executed::{Executed, Included};
+use super::parallel::Parallel;
 use super::sealed::SealedBlock;
 use super::serial::{Attempt, Serial, Undo};
 use super::sink::{Deaf, Sink};
@@ -25,6 +27,15 @@ pub enum Execution {
     /// One transaction after another.
     #[default]
     Serial,
+    /// On up to so many threads, of the process's pool and the calling one: calls run ahead, and those that saw what an earlier one changed
+    /// run again. Blocks that are recorded, and those whose transactions can all be undone ([`Undo::All`]), are executed one after another.
+    ///
+    /// Host queries are asked from several threads, and more often than one after another: they must be pure, as they
+    /// must be anyway.
+    Parallel {
+        /// How many: as many as there are processors, usually. One is as [`Serial`](Self::Serial).
+        threads: NonZeroUsize,
+    },
 }
 
 /// What a block is opened with.
@@ -128,7 +139,8 @@ impl BlockSettings {
 /// # }
 /// ```
 pub struct Block {
-    serial: Serial,
+    pub(super) serial: Serial,
+    parallel: Option<Box<Parallel>>,
     context: Arc<BlockContext>,
     gas_limit: u64,
     gas_spent: u64,
@@ -137,7 +149,7 @@ pub struct Block {
 }
 
 /// What became of transactions that a block was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Filled {
     /// How many are in the block.
     pub included: usize,
@@ -145,6 +157,21 @@ pub struct Filled {
     pub rejected: usize,
     /// The first one for which the block has not enough gas, as an index into what was given: it and those after it were not tried.
     pub full_at: Option<usize>,
+}
+
+impl Filled {
+    /// Counts a transaction that was done.
+    pub(super) fn count(&mut self, executed: &Executed) {
+        match executed.included {
+            Some(_) => self.included += 1,
+            None => self.rejected += 1,
+        }
+    }
+
+    /// How many were done.
+    pub(super) fn done(&self) -> usize {
+        self.included + self.rejected
+    }
 }
 
 impl VM {
@@ -163,9 +190,13 @@ impl VM {
         if settings.recording {
             data = data.recording();
         }
-        let Execution::Serial = settings.execution;
+        let parallel = match settings.execution {
+            Execution::Serial => None,
+            Execution::Parallel { threads } => Parallel::new(threads, settings.gas_limit),
+        };
         Ok(Block {
             serial: Serial::new(self.session(data)?, settings.undo),
+            parallel: parallel.map(Box::new),
             context: settings.context,
             gas_limit: settings.gas_limit,
             gas_spent: 0,
@@ -197,7 +228,7 @@ impl Block {
     }
 
     /// Takes what a transaction came to into the block, unless it was rejected.
-    fn include(&mut self, transaction: &Transaction, attempt: Attempt) -> Arc<Executed> {
+    pub(super) fn include(&mut self, transaction: &Transaction, attempt: Attempt) -> Arc<Executed> {
         let index = self.included.len();
         let included = attempt.digest.map(|digest| Included { index, digest });
         let executed = Arc::new(Executed {
@@ -231,21 +262,19 @@ impl Block {
         transactions: &[Transaction],
         sink: &mut dyn Sink,
     ) -> Result<Filled, Fatal> {
-        let mut filled = Filled {
-            included: 0,
-            rejected: 0,
-            full_at: None,
-        };
+        if let Some(mut parallel) = self.parallel.take() {
+            let filled = self.execute_ahead(&mut parallel, transactions, sink);
+            self.parallel = Some(parallel);
+            return filled;
+        }
+        let mut filled = Filled::default();
         for (at, transaction) in transactions.iter().enumerate() {
             let executed = self.execute(transaction)?;
             if executed.is_full() {
                 filled.full_at = Some(at);
                 break;
             }
-            match executed.included {
-                Some(_) => filled.included += 1,
-                None => filled.rejected += 1,
-            }
+            filled.count(&executed);
             sink.executed(&executed);
         }
         Ok(filled)

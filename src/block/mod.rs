@@ -21,6 +21,7 @@ mod context;
 mod error;
 mod execute;
 mod executed;
+mod parallel;
 mod sealed;
 mod serial;
 mod sink;

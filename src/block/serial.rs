@@ -92,8 +92,32 @@ impl Serial {
         Ok(attempt)
     }
 
+    /// Notes a transaction that ran ahead: it can not be undone.
+    pub fn note(&mut self, attempt: &Attempt) {
+        match &attempt.outcome {
+            TransactionOutcome::Success(_) => self.undoable.push(Undoable::Forgotten),
+            TransactionOutcome::Reverted(_) => self.undoable.push(Undoable::Nothing),
+            TransactionOutcome::Rejected(_) => {}
+        }
+    }
+
+    /// The session, to run transactions ahead.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Whether transactions may run ahead, once the latest one need not be undone any more.
+    pub fn may_run_ahead(&self) -> bool {
+        self.undo != Undo::All && self.session.may_split()
+    }
+
+    /// How many of the latest transactions must be possible to undo.
+    pub fn spared(&self) -> usize {
+        usize::from(self.undo == Undo::Last)
+    }
+
     /// Gives up what the transactions so far can be undone with, if the latest one alone is to be.
-    fn forget(&mut self) -> Result<(), Fatal> {
+    pub fn forget(&mut self) -> Result<(), Fatal> {
         if self.undo != Undo::Last {
             return Ok(());
         }
@@ -222,7 +246,7 @@ type Ran = (Result<TransactionReceipt, Error>, Vec<Vec<u8>>);
 type Lent = (String, Option<Vec<u8>>);
 
 /// Sorts a result into what the block has and what ends it.
-fn attempt(
+pub fn attempt(
     transaction: &Transaction,
     code_gas: u64,
     result: Result<TransactionReceipt, Error>,

@@ -69,7 +69,7 @@ pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protoco
 pub use protocol_text::ProtocolTextError;
 pub(crate) use query::too_long;
 pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
-pub use runner::{Call, Completed, Runner};
+pub use runner::{Call, CallOutcome, Completed, Runner};
 pub use split::GasSplit;
 pub use supervise::{AnswerFuture, AsyncHostQuery, Supervisor};
 pub use wave::Accesses;

@@ -153,6 +153,11 @@ impl<H: Host> Runner<H> {
         self.store.data_mut().contracts.name(contract, place)
     }
 
+    /// Pages that the latest call touched, as the limit on them counts.
+    pub fn pages_touched(&self) -> u64 {
+        self.store.data().tally.pages()
+    }
+
     /// Opens a scope around the calls that follow. Costs nothing until something is written.
     pub fn savepoint(&mut self) {
         self.store.data_mut().scopes.push(Scope::default());

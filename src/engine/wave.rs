@@ -32,6 +32,11 @@ impl Accesses {
         self.distinct.clear();
     }
 
+    /// Adds a call that entered nothing.
+    pub fn pass(&mut self) {
+        self.calls.push(self.entered.len());
+    }
+
     /// The contracts that calls entered, each once.
     pub fn distinct(&self) -> &[Place] {
         &self.distinct

@@ -2,8 +2,7 @@
 //!
 //! DWARF in WebAssembly counts addresses from the beginning of the code section's contents.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use addr2line::{Context, Frame};
@@ -13,11 +12,13 @@ use wasmparser::{
     BinaryReader, CodeSectionReader, ImportSectionReader, Name, NameSectionReader, TypeRef,
 };
 
+use super::dwarf_work;
 use super::path::{Origin, shorten};
 use super::safe;
 use super::strip::{CODE, IMPORTS, NotWasm, Section, sections, strip};
 
-type Bytes = EndianArcSlice<LittleEndian>;
+/// Debug information in memory.
+pub(super) type Bytes = EndianArcSlice<LittleEndian>;
 
 /// Inlined functions of one place that are told.
 const INLINED_MAX: usize = 64;
@@ -27,6 +28,9 @@ const NAME_MAX: usize = 120;
 
 /// Bytes of a name that is demangled: the text can be much longer than the name.
 const MANGLED_MAX: usize = 512;
+
+/// Bytes of a demangled name that hold all that is shown of it.
+const BEGINNING_MAX: usize = 4 * (NAME_MAX + 1);
 
 /// Functions that stand between contracts and the VM: no author looks for a mistake there first.
 const GLUE: [&str; 3] = ["crostata_sdk::", "crostata_abi::", "rkyv::"];
@@ -229,11 +233,26 @@ fn is_glue(function: &str) -> bool {
 
 /// A function's name as its author wrote it, made harmless.
 fn demangled(name: &str) -> String {
-    let name = match name.len() > MANGLED_MAX {
-        true => Cow::Borrowed(name),
-        false => Cow::Owned(format!("{:#}", rustc_demangle::demangle(name))),
-    };
-    safe::cut(&name, NAME_MAX)
+    if name.len() > MANGLED_MAX {
+        return safe::cut(name, NAME_MAX);
+    }
+    let mut beginning = Beginning(String::new());
+    // An error is that there is more than is shown: a name can stand for a megabyte of text, so it ends there.
+    let _ = write!(beginning, "{:#}", rustc_demangle::demangle(name));
+    safe::cut(&beginning.0, NAME_MAX)
+}
+
+/// A text that ends soon after the characters that are shown.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push_str(text);
+        match self.0.len() > BEGINNING_MAX {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
+    }
 }
 
 fn code_start(sections: &[Section<'_>]) -> u64 {
@@ -272,9 +291,17 @@ fn context(sections: &[Section<'_>]) -> Result<Option<Context<Bytes>>, DebugInfo
         Ok::<_, gimli::Error>(Arc::<[u8]>::from(found.map_or(&[][..], |one| one.data)))
     };
     let dwarf = |error: gimli::Error| DebugInfoError::Dwarf(error.to_string());
+    let debug = sections.iter().filter(|one| is_debug(one));
+    let len_bytes = debug.map(|one| one.data.len()).sum();
     let sections = DwarfSections::load(load).map_err(dwarf)?;
-    let borrowed = sections.borrow(|bytes| Bytes::new(bytes.clone(), LittleEndian));
+    let mut borrowed = sections.borrow(|bytes| Bytes::new(bytes.clone(), LittleEndian));
+    dwarf_work::check(&mut borrowed, len_bytes)
+        .map_err(|error| DebugInfoError::Dwarf(error.to_string()))?;
     Context::from_dwarf(borrowed).map(Some).map_err(dwarf)
+}
+
+fn is_debug(section: &Section<'_>) -> bool {
+    section.name.is_some_and(|name| name.starts_with(".debug_"))
 }
 
 /// The names of functions; what is damaged is left out, as debuggers do.
@@ -290,4 +317,45 @@ fn names(sections: &[Section<'_>]) -> Vec<(u32, String)> {
     }
     names.sort_by_key(|(index, _)| *index);
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P7: names that stand for a megabyte each, by references to their own parts, take no longer than what is shown of them.
+    #[test]
+    fn a_name_ends_where_it_is_cut() {
+        // Tuples of two of the tuple before.
+        let mut name = "_RINvC1a1b".to_owned();
+        let mut before = "y".to_owned();
+        for _ in 0..30 {
+            let start = name.len() - 2;
+            name.push_str(&format!("T{before}{before}E"));
+            before = format!("B{}_", base_62(start));
+        }
+        name.push('E');
+        assert!(name.len() < MANGLED_MAX, "{}", name.len());
+        let whole = format!("{:#}", rustc_demangle::demangle(&name));
+        assert!(whole.len() > 100 * NAME_MAX, "{whole}");
+        let mut beginning = Beginning(String::new());
+        let ended = write!(beginning, "{:#}", rustc_demangle::demangle(&name));
+        assert!(ended.is_err() && beginning.0.len() <= 2 * BEGINNING_MAX);
+        assert_eq!(demangled(&name), safe::cut(&whole, NAME_MAX));
+    }
+
+    /// A number of a mangled name: nothing for 0, then the digits of one less.
+    fn base_62(number: usize) -> String {
+        let digits = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let Some(mut rest) = number.checked_sub(1) else {
+            return String::new();
+        };
+        let mut text = vec![digits[rest % 62]];
+        while rest >= 62 {
+            rest /= 62;
+            text.push(digits[rest % 62]);
+        }
+        text.reverse();
+        String::from_utf8(text).unwrap()
+    }
 }

@@ -7,6 +7,7 @@
 mod coverage;
 mod coverage_page;
 mod debug;
+mod dwarf_work;
 mod flame;
 mod heat;
 mod known;

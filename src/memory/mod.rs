@@ -31,6 +31,7 @@ pub use carry::{Changed, Part, parts};
 pub use contract::{ContractMemory, MemoryError};
 pub use copies::Copies;
 pub use image::CommittedImage;
-pub use images::Images;
+pub use images::{ImageCounters, Images};
+pub use parked::parked_bytes;
 pub use source::{Page, PageSource, PageSourceError};
 pub use touch::{Access, SPILL_BYTES, Touch, spill};

@@ -7,6 +7,8 @@
 //! Nothing here takes part in a call. What a node's operator may set and what the chain decides is said in `docs/operating.md`.
 
 #[cfg(feature = "settings")]
+pub mod doctor;
+#[cfg(feature = "settings")]
 mod settings;
 
 #[cfg(feature = "settings")]

@@ -8,6 +8,7 @@ use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
 use super::error::{Error, Fatal};
 use super::hooks::{CallHook, DebugSink};
+use super::lanes::holder;
 use super::recording::Unrecordable;
 use super::run::Session;
 use super::savepoint::Change;
@@ -59,9 +60,9 @@ impl Session {
             return Err(self.unusable());
         };
         let context = runner.host();
-        match (context.contracts.get(contract), runner.memory(contract)) {
-            (Some(touched), Some(memory)) => Ok(Some(touched.metadata(*contract, memory))),
-            _ => Ok(context
+        match self.touched(contract) {
+            Some((touched, memory)) => Ok(Some(touched.metadata(*contract, memory))),
+            None => Ok(context
                 .watched(contract)?
                 .as_deref()
                 .map(committed_metadata)),
@@ -121,7 +122,7 @@ impl Session {
 
     fn read_page(&mut self, contract: ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
         let runner = self.runner_mut()?;
-        if let Some(memory) = runner.memory(&contract) {
+        if let Some(memory) = holder(runner, &contract).memory(&contract) {
             return Ok(memory.page(page)?);
         }
         let context = runner.host();

@@ -15,8 +15,9 @@ use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
 use crate::memory::{Images, Page};
+use crate::observe::{Observed, Work};
 use crate::session::{
-    Base, CompiledCode, HeightsTaken, HostQueries, Runtime, Session, SessionData, Shared,
+    Activity, Base, CompiledCode, HeightsTaken, HostQueries, Runtime, Session, SessionData, Shared,
 };
 use crate::state::{
     CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, LogConfig,
@@ -110,13 +111,16 @@ impl VM {
     pub fn beside(&self, files: Arc<dyn Files>, log: LogConfig) -> Result<Self, OpenVmError> {
         let directory = Directory::Kept(files.path());
         let (commits, recovery) = Commits::open(files, log)?;
-        let commits = Arc::new(commits);
         let shared = self.first().shared();
+        let observed = shared.observed.clone();
+        let commits = Arc::new(commits.observed_by(observed.clone()));
         let shared = Arc::new(Shared {
             backend: shared.backend,
             commits: commits.clone(),
             images: shared.images.clone(),
             artifacts: shared.artifacts.clone(),
+            activity: Activity::default(),
+            observed,
         });
         let runtimes = self.runtimes.iter();
         let runtimes = runtimes.map(|runtime| Arc::new(runtime.beside(shared.clone())));
@@ -149,8 +153,10 @@ impl VM {
         config: Config,
         own_artifacts: ArtifactDirectory,
     ) -> Result<Self, OpenVmError> {
+        let observed = config.observed;
+        let _observing = observed.during(Work::Open);
         let (commits, recovery) = Commits::open(files, config.log)?;
-        let commits = Arc::new(commits);
+        let commits = Arc::new(commits.observed_by(observed.clone()));
         let images = Images::new(config.image_cache_bytes).map_err(OpenVmError::Memory)?;
         let artifacts = ArtifactConfig {
             directory: config.artifacts.directory.resolved(own_artifacts),
@@ -161,6 +167,8 @@ impl VM {
             commits: commits.clone(),
             images: Arc::new(images),
             artifacts: Arc::new(CompiledCode::new(&artifacts)),
+            activity: Activity::default(),
+            observed,
         });
         let runtimes = runtimes(&shared, config.protocols)?;
         ready_binaries(&shared, &runtimes, &config.binaries)?;
@@ -183,6 +191,7 @@ impl VM {
     /// [`SessionError`] when the base is not retained or its protocol is not configured.
     pub fn session(&self, data: impl Into<SessionData>) -> Result<Session, SessionError> {
         let data = data.into();
+        let _observing = self.observed().during(Work::Session);
         let (base, snapshot, protocol) = match &data.base {
             None => (None, self.commits.genesis()?, None),
             Some(Base::Commit(wanted)) => {
@@ -261,6 +270,16 @@ impl VM {
     /// The state without contracts.
     pub(crate) fn empty_state(&self) -> Snapshot {
         self.commits.empty()
+    }
+
+    /// Who is told of work.
+    pub(crate) fn observed(&self) -> &Observed {
+        self.commits.observed()
+    }
+
+    /// What the runtimes share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.first().shared()
     }
 
     fn first(&self) -> &Arc<Runtime> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use crostata_testing::build::{self, Built};
+use crostata_testing::build::{self, BuildError, Built};
 use serde_json::json;
 
 use super::{Done, write};
@@ -63,8 +63,14 @@ pub fn build(folder: &std::path::Path) -> Result<Built, CliError> {
         path: folder.clone(),
         source,
     })?;
-    build::build(&absolute).map_err(|error| CliError::Build {
-        folder,
-        source: Box::new(error),
+    build::build(&absolute).map_err(|error| match error {
+        BuildError::NoContract { .. } => CliError::input(
+            format!("{} is no folder with a Cargo.toml", folder.display()),
+            "name a contract's folder, or run it in one; `crostata new NAME` makes one",
+        ),
+        error => CliError::Build {
+            folder,
+            source: Box::new(error),
+        },
     })
 }

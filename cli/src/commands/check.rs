@@ -1,6 +1,6 @@
 //! `check`: whether a module can be deployed, why not, and what is in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crostata::{Inspection, Protocol, Rejection};
@@ -30,20 +30,26 @@ impl Check {
     /// Exit code 1 if the module would be rejected.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let code = read(&self.file)?;
-        if code.get(..4) != Some(b"\0asm") {
-            return Err(CliError::input(
-                format!(
-                    "{} is no WebAssembly module: it does not begin with `\\0asm`",
-                    self.file.display()
-                ),
-                "name a .wasm file; `crostata build` makes one from a contract crate",
-            ));
-        }
+        expect_module(&self.file, &code)?;
         let sections = sections::of(&code);
         match Protocol::default().inspect(&code) {
             Ok(found) => accepted(screen, &code, &found, &sections).map(|()| Done::Well),
             Err(rejection) => rejected(screen, &code, &rejection, &sections).map(|()| Done::Failed),
         }
+    }
+}
+
+/// That a file's bytes begin as a module does.
+pub fn expect_module(file: &Path, code: &[u8]) -> Result<(), CliError> {
+    match code.starts_with(b"\0asm") {
+        true => Ok(()),
+        false => Err(CliError::input(
+            format!(
+                "{} is no WebAssembly module: it does not begin with `\\0asm`",
+                file.display()
+            ),
+            "name a .wasm file; `crostata build` makes one from a contract crate",
+        )),
     }
 }
 

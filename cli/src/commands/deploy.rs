@@ -8,6 +8,7 @@ use crostata::{ContractData, ContractDataBuilder, DeployReceipt, Error, Session,
 use serde_json::json;
 
 use super::call::{self, Ending};
+use super::check;
 use super::{Done, read};
 use crate::arguments::{CommitArguments, GivenArguments, SessionArguments, StoreArguments};
 use crate::error::CliError;
@@ -69,7 +70,8 @@ impl Deploy {
             names.labels.check_new(label)?;
         }
         let unstripped = self.unstripped()?;
-        // What is no module at all is rejected as it is.
+        check::expect_module(&self.file, &unstripped)?;
+        // What is no module behind its first bytes is rejected as it is.
         let stripped = inspect::strip(&unstripped).ok();
         let code = stripped
             .as_ref()
@@ -152,9 +154,11 @@ impl Deploy {
     ) -> Result<Done, CliError> {
         let commit = self.ending.commit(vm, session)?;
         let id = deployed.contract_id;
-        if let Some(label) = &self.label {
-            names.labels.give(label, id)?;
-        }
+        // What was deployed is told also if its label can not be kept.
+        let labelled = match &self.label {
+            Some(label) => names.labels.give(label, id),
+            None => Ok(()),
+        };
         if screen.is_json() {
             let init = deployed.init.as_ref();
             screen.value(&json!({
@@ -165,7 +169,7 @@ impl Deploy {
                 "commit": receipt::commit(&commit),
                 "finalised": self.ending.finalise,
             }))?;
-            return Ok(Done::Well);
+            return labelled.map(|()| Done::Well);
         }
         screen.line(id.to_string())?;
         screen.note(format!("code   {} gas", number(deployed.code_gas)));
@@ -173,6 +177,6 @@ impl Deploy {
             names.note(screen, init);
         }
         self.ending.note(screen, &commit);
-        Ok(Done::Well)
+        labelled.map(|()| Done::Well)
     }
 }

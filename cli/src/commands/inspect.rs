@@ -212,7 +212,10 @@ fn one(
     let lines = [
         format!("contract  {contract}"),
         format!("label     {label}"),
-        format!("owner     {}", receipt::short(owner)),
+        match owner.is_empty() {
+            true => "owner     none".into(),
+            false => format!("owner     {}", receipt::short(owner)),
+        },
         format!(
             "code      {}, {} bytes",
             record.code_hash,

@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod deploy;
+pub mod doctor;
 pub mod finalise;
 pub mod gas;
 pub mod inspect;
@@ -52,15 +53,27 @@ pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
         Command::Prove(command) => command.run(screen),
         Command::Verify(command) => command.run(screen),
         Command::VerifyStore(command) => command.run(screen),
+        Command::Doctor(command) => command.run(screen),
         Command::Export(command) => command.run(screen),
         Command::Import(command) => command.run(screen),
         Command::Completions(command) => command.run(screen),
     }
 }
 
+/// Bytes of the longest file that is read into memory; a device that never ends is no file of ours.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
 /// The bytes of a file.
 fn read(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path).map_err(|source| CliError::Read {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| {
+        std::io::Read::read_to_end(&mut std::io::Read::take(file, FILE_BYTES_MAX), &mut bytes)
+    });
+    let read = read.and_then(|len| match len as u64 == FILE_BYTES_MAX {
+        true => Err(std::io::Error::other("it has more than a gigabyte")),
+        false => Ok(()),
+    });
+    read.map(|()| bytes).map_err(|source| CliError::Read {
         path: path.into(),
         source,
     })
@@ -72,6 +85,15 @@ fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), CliError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => std::path::Path::new("."),
     };
+    if !folder.is_dir() {
+        return Err(CliError::Write {
+            path: path.into(),
+            source: std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                format!("there is no folder {}", folder.display()),
+            ),
+        });
+    }
     let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
         std::io::Write::write_all(&mut file, bytes)?;
         file.persist(path).map_err(|error| error.error)

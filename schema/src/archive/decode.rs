@@ -3,6 +3,9 @@
 //! Archives come from anybody: pointers may lead anywhere in the bytes, also many of them to one place. A budget, in proportion
 //! to their length, bounds what they can become; archives that `rkyv` writes stay below it.
 
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
 use serde_json::{Map, Number, Value};
 
 use super::INLINE_BYTES;
@@ -12,6 +15,9 @@ use crate::types::{Field, Method, Type};
 
 /// Values that a byte of an archive may become: each level of types around it is one.
 const VALUES_PER_BYTE: usize = 40;
+/// The same in archives whose values would otherwise be too many: few values of a long one lie deep.
+const VALUES_PER_BYTE_OF_LONG: usize = 4;
+const VALUES_OF_LONG: usize = 1 << 17;
 /// Values that have no bytes, or are around such.
 const VALUES_FREE: usize = 4_096;
 
@@ -23,12 +29,13 @@ impl Type {
     /// # Errors
     /// Bytes that are no archive of the type.
     pub fn decode(&self, bytes: &[u8]) -> Result<Value> {
-        let budget = bytes
-            .len()
-            .saturating_mul(VALUES_PER_BYTE)
-            .saturating_add(VALUES_FREE);
-        let mut reader = Reader { bytes, budget };
-        let start = (bytes.len() as u64).checked_sub(self.place_bytes());
+        let mut reader = Reader {
+            bytes,
+            budget: budget(bytes.len()),
+            places: HashMap::new(),
+            types: PhantomData,
+        };
+        let start = (bytes.len() as u64).checked_sub(reader.place_bytes(self));
         match start {
             Some(start) => reader.value(self, start as usize),
             None => Err(reader.error(0, "the archive is shorter than its type")),
@@ -53,13 +60,29 @@ impl Method {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    budget: usize,
+/// Values that an archive of this length may become.
+fn budget(len_bytes: usize) -> usize {
+    let long = len_bytes.saturating_mul(VALUES_PER_BYTE_OF_LONG);
+    let values = len_bytes.saturating_mul(VALUES_PER_BYTE);
+    let values = values.min(long.saturating_add(VALUES_OF_LONG));
+    values.saturating_add(VALUES_FREE)
 }
 
-impl Reader<'_> {
-    fn value(&mut self, value_type: &Type, at: usize) -> Result<Value> {
+struct Reader<'a, 't> {
+    bytes: &'a [u8],
+    budget: usize,
+    /// What values of types take in their place: a type has as many parts as its author likes, and a list of values asks for each.
+    places: HashMap<*const Type, u64>,
+    types: PhantomData<&'t Type>,
+}
+
+impl<'t> Reader<'_, 't> {
+    fn place_bytes(&mut self, value_type: &'t Type) -> u64 {
+        let known = self.places.entry(std::ptr::from_ref(value_type));
+        *known.or_insert_with(|| value_type.place_bytes())
+    }
+
+    fn value(&mut self, value_type: &'t Type, at: usize) -> Result<Value> {
         self.spend(at, 1)?;
         Ok(match value_type {
             Type::Unit => Value::Null,
@@ -81,10 +104,14 @@ impl Reader<'_> {
             Type::Array(element, count) => self.elements(element, *count, at)?,
             Type::Tuple(types) => self.parts(types.iter(), at)?,
             Type::Boxed(value) => {
-                let to = self.pointed(at, at, 1, value.place_bytes())?;
+                let len = self.place_bytes(value);
+                let to = self.pointed(at, at, 1, len)?;
                 self.value(value, to)?
             }
-            Type::Struct { fields, .. } => self.fields(fields, at)?,
+            Type::Struct { name, fields } => {
+                self.spend(at, name.len() / 8)?;
+                self.fields(fields, at)?
+            }
             Type::Enum { variants, .. } => {
                 let tag = self.slice(at, 1)?[0];
                 let Some(variant) = variants.get(usize::from(tag)) else {
@@ -99,7 +126,7 @@ impl Reader<'_> {
         })
     }
 
-    fn fields(&mut self, fields: &[Field], at: usize) -> Result<Value> {
+    fn fields(&mut self, fields: &'t [Field], at: usize) -> Result<Value> {
         let types = || fields.iter().map(|field| &field.value_type);
         match json::shape(fields) {
             Shape::Nothing => Ok(Value::Null),
@@ -110,23 +137,23 @@ impl Reader<'_> {
                 for field in fields {
                     self.spend(at, field.name.len() / 8)?;
                     object.insert(field.name.clone(), self.value(&field.value_type, at)?);
-                    at += field.value_type.place_bytes() as usize;
+                    at += self.place_bytes(&field.value_type) as usize;
                 }
                 Ok(Value::Object(object))
             }
         }
     }
 
-    fn parts<'t>(&mut self, types: impl Iterator<Item = &'t Type>, mut at: usize) -> Result<Value> {
+    fn parts(&mut self, types: impl Iterator<Item = &'t Type>, mut at: usize) -> Result<Value> {
         let mut values = Vec::new();
         for value_type in types {
             values.push(self.value(value_type, at)?);
-            at += value_type.place_bytes() as usize;
+            at += self.place_bytes(value_type) as usize;
         }
         Ok(Value::Array(values))
     }
 
-    fn option(&mut self, value_type: &Type, at: usize) -> Result<Value> {
+    fn option(&mut self, value_type: &'t Type, at: usize) -> Result<Value> {
         if self.tag(at, 2)? == 0 {
             return Ok(Value::Null);
         }
@@ -137,14 +164,15 @@ impl Reader<'_> {
         })
     }
 
-    fn list(&mut self, element: &Type, at: usize) -> Result<Value> {
+    fn list(&mut self, element: &'t Type, at: usize) -> Result<Value> {
         let count = self.u32(at + 4)? as usize;
-        let start = self.pointed(at, at, count, element.place_bytes())?;
+        let len = self.place_bytes(element);
+        let start = self.pointed(at, at, count, len)?;
         self.elements(element, count, start)
     }
 
-    fn elements(&mut self, element: &Type, count: usize, at: usize) -> Result<Value> {
-        let len = element.place_bytes() as usize;
+    fn elements(&mut self, element: &'t Type, count: usize, at: usize) -> Result<Value> {
+        let len = self.place_bytes(element) as usize;
         // Not with room for all: that many were only promised.
         let mut values = Vec::new();
         for index in 0..count {

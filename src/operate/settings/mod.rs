@@ -13,6 +13,7 @@ mod table;
 use std::path::PathBuf;
 
 pub use error::{ProtocolProblem, SettingsError, SettingsProblem};
+pub(super) use kind::size_text;
 pub use protocols::ProtocolSource;
 
 use crate::engine::{ArtifactConfig, ArtifactDirectory, Backend};
@@ -169,6 +170,7 @@ impl Settings {
                 directory: self.store.binaries.clone(),
                 told: None,
             },
+            ..Config::default()
         })
     }
 }
