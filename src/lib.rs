@@ -182,6 +182,11 @@ struct Readme;
 #[doc = include_str!("../docs/writing-tests.md")]
 struct WritingTests;
 
+/// So do those of the page about queries.
+#[cfg(all(doctest, feature = "serve"))]
+#[doc = include_str!("../docs/queries.md")]
+struct Queries;
+
 /// So do those of the market's page.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/amm.md")]
