@@ -145,10 +145,10 @@ pub use session::{
     TraceStep, TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
 };
 pub use state::{
-    CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,
-    ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
-    NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError,
-    TransferHeader, VerifyProgress, VerifyReport,
+    CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, ContractDiff, Cursor,
+    Diff, ExportError, ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError,
+    NodeError, NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError,
+    StateError, TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Export, Import, OpenVmError,
