@@ -49,6 +49,11 @@
 //! assert_send::<Session>();
 //! ```
 //!
+//! # Blocks
+//!
+//! [`VM::block`] executes [`Transaction`]s until the block's gas is full, with what [`BlockContext`] says of the block; sealed, it has the roots to
+//! vote for ([`SealedBlock`]), and is committed or dropped later.
+//!
 //! # Witnesses
 //!
 //! What a session did can be shown to who has no database: a session opened with [`SessionDataBuilder::recording`] gives a
@@ -179,6 +184,11 @@ struct Readme;
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../docs/writing-tests.md")]
 struct WritingTests;
+
+/// So do those of the page about blocks.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/blocks.md")]
+struct Blocks;
 
 /// So do those of the market's page.
 #[cfg(doctest)]
