@@ -49,6 +49,11 @@
 //! assert_send::<Session>();
 //! ```
 //!
+//! # Blocks
+//!
+//! [`VM::block`] executes [`Transaction`]s until the block's gas is full, with what [`BlockContext`] says of the block; sealed, it has the roots to
+//! vote for ([`SealedBlock`]), and is committed or dropped later.
+//!
 //! # Witnesses
 //!
 //! What a session did can be shown to who has no database: a session opened with [`SessionDataBuilder::recording`] gives a
@@ -148,9 +153,9 @@ pub use session::{
 };
 pub use state::{
     CheckpointError, ChunkError, CodeSource, Commit, CommitCounters, CommitError, CommitRef,
-    Cursor, ExportError, ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError,
-    NodeError, NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError,
-    StateError, TransferHeader, VerifyProgress, VerifyReport,
+    ContractDiff, Cursor, Diff, ExportError, ExportedChunk, Finding, HeaderError, ImportError,
+    LogConfig, LookupError, NodeError, NotWitnessed, OpenStateError, OpeningError, Problem,
+    ProofItem, ReadPageError, StateError, TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Counters, Export, Import,
@@ -181,6 +186,11 @@ struct Readme;
 #[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../docs/writing-tests.md")]
 struct WritingTests;
+
+/// So do those of the page about blocks.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/blocks.md")]
+struct Blocks;
 
 /// So do those of the market's page.
 #[cfg(doctest)]

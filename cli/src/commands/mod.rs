@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod deploy;
+mod diff;
 pub mod doctor;
 pub mod finalise;
 pub mod gas;
