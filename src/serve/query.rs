@@ -14,6 +14,7 @@ use super::course::{Course, End};
 use super::error::QueryError;
 use super::task::Outcome;
 use crate::engine::Refusal;
+use crate::observe::Work;
 use crate::session::{
     Base, CallReceipt, DatumError, Feeder, Sealed, Session, SessionData, SessionDataBuilder,
 };
@@ -184,6 +185,7 @@ impl Query {
         course: &Arc<Course>,
         settings: &ServiceSettings,
     ) -> Outcome<QueryReceipt> {
+        let _observing = vm.observed().during(Work::Query);
         let mut data = SessionData::builder();
         for (name, bytes) in self.data {
             data = data.insert_raw(name, bytes)?;
