@@ -25,7 +25,7 @@ macro_rules! contracts {
 
 contracts! {
     "accounts" "bench" "caller" "collections" "collections_talc" "counter" "counter64" "crossing_argument" "everest" "fallible"
-    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "pool" "recursion" "reverting_events" "router" "spender" "token" "uplink_counter"
+    "feeder" "grower" "host_query" "initializer" "ledger" "metadata" "pool" "recursion" "reverting_events" "router" "spender" "token" "uplink_counter" "valuer"
 }
 
 type Account = [u8; 32];
@@ -311,6 +311,9 @@ fn nested(book: &mut Book) {
     }
     let nobody = ContractId::from_bytes([9; 32]);
     book.call("caller", "call_catching", (nobody, read));
+    // Only queries enter it.
+    let valuer = (id("valuer"), "price".to_owned());
+    book.call("caller", "call_catching", valuer);
     book.call("caller", "call_self", 5i64);
     book.call("caller", "chain", 10u32);
     book.call("caller", "chain_limited", (20u32, 900_000u64));

@@ -88,6 +88,30 @@ pub fn host_query_raw(name: &str, argument: &[u8]) -> Vec<u8> {
     buffer::to_vec(imports::hq(name, len) as usize)
 }
 
+/// Asks the host what takes its time and may depend on anything: in queries only.
+///
+/// A contract that uses this can be deployed, if it has no `init`, and no call of a block can enter it: nodes answer it in queries
+/// (`docs/queries.md`). A query that the node does not know ends the call.
+///
+/// # Panics
+/// If the argument does not fit into 65,536 bytes, or the answer is not an `R`.
+pub fn query_async<A: Encode, R: Decode>(name: &str, argument: &A) -> R {
+    let len = codec::encode(argument);
+    match codec::decode(imports::hqa(name, len) as u32) {
+        Some(answer) => answer,
+        None => panic!("the answer to an asynchronous host query is not of the expected type"),
+    }
+}
+
+/// As [`query_async`], with argument and answer as plain bytes.
+///
+/// # Panics
+/// If the argument does not fit into 65,536 bytes.
+pub fn query_async_raw(name: &str, argument: &[u8]) -> Vec<u8> {
+    let len = put(argument);
+    buffer::to_vec(imports::hqa(name, len) as usize)
+}
+
 /// Puts plain bytes into the argument buffer and gives their length.
 pub(crate) fn put(bytes: &[u8]) -> u32 {
     if !buffer::write(0, bytes) {

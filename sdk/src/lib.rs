@@ -127,7 +127,9 @@ mod panic;
 pub mod schema;
 pub mod storage;
 
-pub use call::{call, call_raw, call_with_limit, host_query, host_query_raw};
+pub use call::{
+    call, call_raw, call_with_limit, host_query, host_query_raw, query_async, query_async_raw,
+};
 pub use codec::{ContractSerializer, Encode};
 pub use context::{
     caller, callstack, limit, owner, owner_array, owner_of, self_id, session_data,

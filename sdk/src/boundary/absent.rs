@@ -16,6 +16,10 @@ pub fn hq(name: &str, _: u32) -> i32 {
     absent(name)
 }
 
+pub fn hqa(name: &str, _: u32) -> i32 {
+    absent(name)
+}
+
 pub fn hd(name: &str) -> i32 {
     absent(name)
 }

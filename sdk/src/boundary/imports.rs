@@ -15,6 +15,7 @@ mod env {
             gas_limit: u64,
         ) -> i32;
         pub fn hq(name: *const u8, name_len: u32, arg_len: u32) -> i32;
+        pub fn hqa(name: *const u8, name_len: u32, arg_len: u32) -> i32;
         pub fn hd(name: *const u8, name_len: u32) -> i32;
         pub fn emit(topic: *const u8, topic_len: u32, arg_len: u32);
         pub fn owner(contract: *const u8) -> i32;
@@ -40,6 +41,11 @@ pub fn c(contract: &ContractId, name: &str, arg_len: u32, gas_limit: u64) -> i32
 pub fn hq(name: &str, arg_len: u32) -> i32 {
     // SAFETY: the VM reads `name.len()` bytes at the pointer.
     unsafe { env::hq(name.as_ptr(), name.len() as u32, arg_len) }
+}
+
+pub fn hqa(name: &str, arg_len: u32) -> i32 {
+    // SAFETY: the VM reads `name.len()` bytes at the pointer.
+    unsafe { env::hqa(name.as_ptr(), name.len() as u32, arg_len) }
 }
 
 pub fn hd(name: &str) -> i32 {
