@@ -49,6 +49,11 @@
 //! assert_send::<Session>();
 //! ```
 //!
+//! # Blocks
+//!
+//! [`VM::block`] executes [`Transaction`]s until the block's gas is full, with what [`BlockContext`] says of the block; sealed, it has the roots to
+//! vote for ([`SealedBlock`]), and is committed or dropped later.
+//!
 //! # Witnesses
 //!
 //! What a session did can be shown to who has no database: a session opened with [`SessionDataBuilder::recording`] gives a
@@ -89,7 +94,7 @@ mod engine;
 pub mod inspect;
 mod memory;
 mod observe;
-#[cfg(feature = "settings")]
+#[cfg(any(feature = "settings", feature = "telemetry"))]
 pub mod operate;
 mod region;
 #[cfg(feature = "serve")]
@@ -148,13 +153,14 @@ pub use session::{
 };
 pub use state::{
     CheckpointError, ChunkError, CodeSource, Commit, CommitCounters, CommitError, CommitRef,
-    Cursor, ExportError, ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError,
-    NodeError, NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError,
-    StateError, TransferHeader, VerifyProgress, VerifyReport,
+    ContractDiff, Cursor, Diff, ExportError, ExportedChunk, Finding, HeaderError, ImportError,
+    LogConfig, LookupError, NodeError, NotWitnessed, OpenStateError, OpeningError, Problem,
+    ProofItem, ReadPageError, StateError, TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Counters, Export, Import,
     MemoryUse, OpenVmError, ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
+    WarmUp, WarmUpError, WarmUpReport, Warmed,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.
@@ -186,6 +192,11 @@ struct WritingTests;
 #[cfg(all(doctest, feature = "serve"))]
 #[doc = include_str!("../docs/queries.md")]
 struct Queries;
+
+/// So do those of the page about blocks.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/blocks.md")]
+struct Blocks;
 
 /// So do those of the market's page.
 #[cfg(doctest)]

@@ -1,7 +1,6 @@
 //! P8: watching changes no gas, event, outcome or root. A random workload runs with nobody watching, and with everybody: debug sink,
 //! call hook that refuses nothing, feeders that listen, traces, page accesses, call trees, estimates, proofs, places of failures and deadlines
-//! that do not pass,
-//! at random moments, on both backends, with and without backtraces.
+//! that do not pass, at random moments, on both backends, with and without backtraces; and once more in profiled sessions.
 //!
 //! `CROSTATA_WATCHING_SEED` and `CROSTATA_WATCHING_CASES` replay a case, or try others.
 
@@ -18,7 +17,7 @@ use std::process::Command;
 use crostata::Backend;
 use fixtures::{BACKENDS, WIDTHS, Width};
 use watcher::Watcher;
-use workload::{Operation, Seen, generate, run};
+use workload::{Operation, Seen, generate, run, run_profiled, within};
 
 /// Names the seed that a child process runs.
 const CHILD: &str = "CROSTATA_WATCHING_CHILD";
@@ -62,6 +61,25 @@ fn nobody_notices_who_watches() {
             "seed {seed}: {} operations, {failures} failures",
             alone.len()
         );
+        assert!(failures > 5 && alone.len() - failures > 5);
+    }
+}
+
+/// What a workload's calls may spend in profiled sessions, where a loop that spends it all takes a while.
+const PROFILED_GAS_MAX: u64 = 3_000_000;
+
+/// The same in sessions that tell where gas goes, and in total that is what the receipts say.
+#[test]
+fn profiles_change_nothing() {
+    for seed in seeds() {
+        let width = WIDTHS[(seed % 2) as usize];
+        let operations = within(PROFILED_GAS_MAX, &generate(seed));
+        let alone = run(BACKENDS[0], width, &operations, None);
+        for backend in BACKENDS {
+            let profiled = run_profiled(backend, width, &operations);
+            compare(seed, &operations, &alone, &profiled);
+        }
+        let failures = alone.iter().filter(|seen| !seen.succeeded()).count();
         assert!(failures > 5 && alone.len() - failures > 5);
     }
 }

@@ -6,8 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crostata::{
-    CallTrace, ContractId, Failure, GasSplit, Outcome, TracedBytes, TracedFrame, TracedPages,
+    CallTrace, CodeHash, ContractId, Failure, GasSplit, Outcome, TracedBytes, TracedFrame,
+    TracedPages,
 };
+use crostata_testing::Account;
 use serde_json::{Value, json};
 
 use crate::hex;
@@ -25,6 +27,8 @@ pub struct ChainLog {
     test: String,
     labels: BTreeMap<ContractId, String>,
     held: String,
+    /// What hands on the calls of accounts, which no contract's author pays for.
+    accounts: CodeHash,
 }
 
 /// A call that was logged.
@@ -46,6 +50,7 @@ impl ChainLog {
             test: test.unwrap_or_else(|| "test".into()),
             labels: BTreeMap::new(),
             held: String::new(),
+            accounts: Account::code_hash(),
         })
     }
 
@@ -56,20 +61,26 @@ impl ChainLog {
 
     /// A call happened.
     pub fn add(&mut self, trace: &CallTrace) {
-        let frames = trace.frames.iter().map(|frame| {
-            json!({
-                "contract": frame.contract.to_string(),
-                "label": self.labels.get(&frame.contract),
-                "function": frame.function,
-                "gas_spent": frame.gas_spent,
-                "instructions": frame.gas.instructions,
-                "host": frame.gas.host,
-                "memory": frame.gas.memory,
-                "calls": frame.gas.calls,
-                "failed": frame.result.is_err(),
+        let frames = trace.frames.iter();
+        let frames = frames.filter(|frame| frame.code != Some(self.accounts));
+        let frames: Vec<Value> = frames
+            .map(|frame| {
+                json!({
+                    "contract": frame.contract.to_string(),
+                    "label": self.labels.get(&frame.contract),
+                    "function": frame.function,
+                    "gas_spent": frame.gas_spent,
+                    "instructions": frame.gas.instructions,
+                    "host": frame.gas.host,
+                    "memory": frame.gas.memory,
+                    "calls": frame.gas.calls,
+                    "failed": frame.result.is_err(),
+                })
             })
-        });
-        let frames: Value = frames.collect();
+            .collect();
+        if frames.is_empty() {
+            return;
+        }
         let line = json!({"test": self.test, "frames": frames});
         self.held.push_str(&line.to_string());
         self.held.push('\n');
@@ -161,4 +172,45 @@ fn traced(contract: ContractId, frame: &Value) -> Option<TracedFrame> {
         pages_read: TracedPages::default(),
         pages_written: TracedPages::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An author sees what contracts spend, and not the machinery by which a test calls as an account.
+    #[test]
+    fn frames_of_accounts_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        let frame = |function: &str| {
+            let cost = json!({"instructions": 1, "host": 0, "memory": 0, "calls": 0});
+            let mut frame = cost;
+            frame["function"] = json!(function);
+            frame["gas_spent"] = json!(1);
+            frame["failed"] = json!(false);
+            traced(ContractId::from_bytes([1; 32]), &frame).unwrap()
+        };
+        let mut log = ChainLog {
+            file: file.clone(),
+            test: "test".into(),
+            labels: BTreeMap::new(),
+            held: String::new(),
+            accounts: Account::code_hash(),
+        };
+        let mut proxy = frame("act");
+        proxy.code = Some(Account::code_hash());
+        let frames = vec![proxy.clone(), frame("transfer")];
+        for frames in [frames, vec![proxy]] {
+            log.add(&CallTrace {
+                frames,
+                ..CallTrace::default()
+            });
+        }
+        drop(log);
+        let calls = read(&file).unwrap();
+        assert_eq!(calls.len(), 1);
+        assert_eq!(calls[0].trace.frames.len(), 1);
+        assert_eq!(calls[0].trace.frames[0].function, "transfer");
+    }
 }

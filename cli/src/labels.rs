@@ -3,7 +3,7 @@
 //! `{"contracts": {"counter": "…64 hex digits…"}}`
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crostata::ContractId;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::StoreArguments;
 use crate::error::CliError;
+use crate::file;
 use crate::hex;
 
 const FILE: &str = "crostata.labels.json";
@@ -118,10 +119,8 @@ impl Labels {
         let contracts: Map<String, Value> = contracts
             .map(|(label, id)| (label.clone(), json!(id.to_string())))
             .collect();
-        let mut file = tempfile::NamedTempFile::new_in(self.folder())?;
-        writeln!(file, "{:#}", json!({"contracts": contracts}))?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+        let text = format!("{:#}\n", json!({"contracts": contracts}));
+        file::replace(&self.path, text.as_bytes())
     }
 }
 

@@ -9,6 +9,7 @@ mod arguments;
 mod commands;
 mod coverage;
 mod error;
+mod file;
 mod gas_log;
 mod hex;
 mod interface;

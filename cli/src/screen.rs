@@ -212,7 +212,9 @@ fn escaped(text: &str) -> String {
 
 fn is_harmful(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        || matches!(character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -222,7 +224,7 @@ mod tests {
     /// A name or message that others chose can not move a terminal's cursor, nor end a line of ours (P7).
     #[test]
     fn nothing_but_colours_passes() {
-        let hostile = "a\u{1b}[2Jb\u{7}c\rd\u{202e}e\u{9b}31mf\u{1b}]0;title\u{7}";
+        let hostile = "a\u{61c}\u{200b}\u{1b}[2Jb\u{7}c\rd\u{202e}e\u{9b}31mf\u{1b}]0;title\u{7}";
         for shown in [
             plain(hostile),
             harmless(hostile),
@@ -235,6 +237,7 @@ mod tests {
             harmless("\u{1b}[1;31mred\u{1b}[0m\n"),
             "\u{1b}[1;31mred\u{1b}[0m\n"
         );
+        assert_eq!(plain("t\u{200b}o\u{61c}"), "t\\u{200b}o\\u{61c}");
         assert_eq!(plain("one\ntwo"), "one\\u{a}two");
         assert_eq!(
             lines("one\n\ttwo\u{1b}[8m"),

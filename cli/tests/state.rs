@@ -93,6 +93,26 @@ fn commits_branch_and_become_final() {
     );
 }
 
+/// What differs between two commits is told by contract and page; of a commit and itself nothing does.
+#[test]
+fn commits_are_compared() {
+    let project = Project::with_counter();
+    let first = project.json(["inspect", "--json"])["commits"][0]["id"].clone();
+    let first = first.as_str().unwrap();
+    project.good(["call", "counter", "increment"]);
+    project.good(["deploy", &artifact("accounts"), "--label", "accounts"]);
+    let diff = project.json(["inspect", "diff", first, "--json"]);
+    let contracts = diff["contracts"].as_array().unwrap();
+    let of = |label: &str| contracts.iter().find(|one| one["label"] == label).unwrap();
+    assert_eq!(contracts.len(), 2, "{diff:#}");
+    assert_eq!(of("counter")["pages"].as_array().unwrap().len(), 1);
+    assert_eq!(of("accounts")["before"], json!(null));
+    let text = project.good(["inspect", "diff", first]).out;
+    assert!(text.contains("accounts         added"), "{text}");
+    let same = project.json(["inspect", "diff", "newest", "newest", "--json"]);
+    assert_eq!(same["contracts"], json!([]));
+}
+
 /// P4: what `prove` writes, `verify` proves in a folder without a store; against another root, or asked something else, it shows nothing.
 #[test]
 fn proofs_are_verified_without_the_store() {

@@ -85,6 +85,9 @@ pub const ARTIFACTS: &[(&str, &[u8])] = &[
 /// `store_then_fail` does what it says.
 pub const CELLS: &[u8] = include_bytes!("../cells.wasm");
 
+/// A module with names and source lines: `lines.rs`, as `rustc` makes it with `-O1` and `debug = "line-tables-only"`.
+pub const LINES: &[u8] = include_bytes!("../lines.wasm");
+
 /// The id whose bytes are all this number.
 pub fn id(number: u8) -> ContractId {
     ContractId::from_bytes([number; 32])
@@ -164,4 +167,21 @@ pub fn call(
         },
         Err(error) => panic!("{error:?}"),
     }
+}
+
+/// The bytes with some of them changed, taken out, or put in, as four bytes each say.
+pub fn changed(mut bytes: Vec<u8>, changes: &[u8]) -> Vec<u8> {
+    let (changes, _) = changes.as_chunks::<4>();
+    for [low, high, what, value] in changes {
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % bytes.len().max(1);
+        match what % 4 {
+            0 | 1 => bytes[at] ^= value | 1,
+            2 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, *value),
+        }
+        if bytes.is_empty() {
+            return bytes;
+        }
+    }
+    bytes
 }

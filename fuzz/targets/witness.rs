@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use crostata::ContractData;
 use crostata::{Backend, Config, Root, SessionData, Verifier, Witness, WitnessError};
-use crostata_fuzz::{CELLS, call, ephemeral, id};
+use crostata_fuzz::{CELLS, call, changed, ephemeral, id};
 use libfuzzer_sys::fuzz_target;
 
 /// Gas of a call, and of all calls that a changed witness may make.
@@ -97,23 +97,6 @@ impl Scene {
             Ok(_) | Err(_) => {}
         }
     }
-}
-
-/// The bytes with some of them changed, taken out, or put in, as four bytes each say.
-fn changed(mut bytes: Vec<u8>, changes: &[u8]) -> Vec<u8> {
-    let (changes, _) = changes.as_chunks::<4>();
-    for [low, high, what, value] in changes {
-        let at = usize::from(u16::from_le_bytes([*low, *high])) % bytes.len().max(1);
-        match what % 4 {
-            0 | 1 => bytes[at] ^= value | 1,
-            2 => drop(bytes.remove(at)),
-            _ => bytes.insert(at, *value),
-        }
-        if bytes.is_empty() {
-            return bytes;
-        }
-    }
-    bytes
 }
 
 thread_local! {

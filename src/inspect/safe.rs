@@ -12,7 +12,8 @@ const BYTES_MAX: usize = 16;
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A text on one line: harmful characters are escaped, the rest of a long one is cut.
@@ -86,9 +87,10 @@ mod tests {
     /// No byte of a contract moves a cursor, changes a colour, or turns the direction of a line.
     #[test]
     fn nothing_harmful_is_shown() {
-        let hostile = "a\x1b[31mb\r\n\u{7}\u{202e}c\u{9b}2J\u{200b}\0";
+        let hostile = "a\x1b[31mb\r\n\u{7}\u{202e}c\u{9b}2J\u{200b}\0\u{61c}\u{e0041}\u{fffa}";
         let shown = line(hostile);
         assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        assert!(shown.ends_with("\\u{61c}\\u{e0041}\\u{fffa}"), "{shown}");
         assert!(shown.starts_with("a\\u{1b}[31mb\\r\\n"), "{shown}");
         assert_eq!(line(&"ä".repeat(300)).chars().count(), TEXT_MAX + 1);
         assert_eq!(message(b"plain"), "\"plain\"");

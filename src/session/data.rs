@@ -235,7 +235,7 @@ impl SessionDataBuilder {
     /// Writes down where the gas of the session's calls goes, for its [`take_profile`](crate::Session::take_profile): for authors.
     ///
     /// Gas, events, outcomes and roots are as without, to the last unit, whatever the gas limit. Such sessions run code of their own, with
-    /// calls of the host between any two straight lines of it: they take ten to fifty times as long. They can not be
+    /// calls of the host between any two straight lines of it: they take up to 30 times as long, and more where small functions call each other. They can not be
     /// committed or sealed: no block comes from code that no other node runs.
     pub fn profiled(mut self) -> Self {
         self.0.profiled = true;

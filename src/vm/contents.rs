@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::error::ProofError;
 use super::handle::VM;
-use crate::state::{CommitRef, ContractState, NodeError, OpeningError, Snapshot};
+use crate::state::{CommitRef, ContractState, Diff, NodeError, OpeningError, Snapshot};
 
 /// The contracts of a commit: their records, in the order of their places in the contract tree.
 ///
@@ -123,6 +123,37 @@ impl VM {
         // A page tree has 32-bit positions at most.
         let pages = pages.map(|leaf| leaf.map(|(position, ..)| PageIndex(position as u32)));
         Ok(pages.collect::<Result<_, _>>()?)
+    }
+
+    /// What is different between two retained commits, of whatever branches: contracts, and pages of their memories.
+    ///
+    /// It costs what is different, whatever the size of both states: parts of the trees that are the same are not looked at, and no page is
+    /// read.
+    ///
+    /// ```
+    /// # use crostata::{contract_bytecode, ContractData, SessionData, VM};
+    /// let vm = VM::ephemeral()?;
+    /// let mut session = vm.session(SessionData::builder())?;
+    /// let counter = session.deploy(contract_bytecode!("counter"), ContractData::builder(), 1_000_000)?;
+    /// let before = session.commit()?;
+    /// session.call::<_, ()>(counter, "increment", &(), 1_000_000)?;
+    /// let after = session.commit()?;
+    ///
+    /// let diff = vm.diff(before, after)?;
+    /// assert_eq!((diff.contracts.len(), diff.contracts[0].pages.len()), (1, 1));
+    /// assert!(!diff.contracts[0].has_other_code());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ProofError`] when a commit is not retained, or something can not be read.
+    pub fn diff(
+        &self,
+        from: impl Into<CommitRef>,
+        to: impl Into<CommitRef>,
+    ) -> Result<Diff, ProofError> {
+        let (from, to) = (self.committed(from.into())?, self.committed(to.into())?);
+        Ok(from.difference(&to)?)
     }
 
     fn committed(&self, commit: CommitRef) -> Result<Snapshot, ProofError> {

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 
 use crostata::{
-    Backend, CallReceipt, ContractData, ContractId, Error, Event, Outcome, ReceiptDigest, Root,
-    Session, SessionData, VM,
+    Backend, CallReceipt, Commit, ContractData, ContractId, Error, Event, Outcome, ReceiptDigest,
+    Root, Session, SessionData, VM,
 };
 
 use super::watcher::Watcher;
@@ -204,12 +204,31 @@ pub fn generate(seed: u64) -> Vec<Operation> {
     (0..50).map(|_| numbers.operation()).collect()
 }
 
+/// The same operations with so much gas at most.
+pub fn within(gas_max: u64, operations: &[Operation]) -> Vec<Operation> {
+    let mut operations = operations.to_vec();
+    for operation in &mut operations {
+        let mut at = operation;
+        while let Operation::Undone(inner) = at {
+            at = inner;
+        }
+        if let Operation::Act { gas, .. } | Operation::Feed { gas, .. } = at {
+            *gas = gas_max.min(*gas);
+        }
+    }
+    operations
+}
+
 /// A workload under way.
 pub struct Run<'a> {
     pub vm: VM,
     pub session: Session,
     pub watcher: Option<&'a Watcher>,
     talker: Vec<u8>,
+    /// Beside a profiled session: an ordinary one that does the same first, and commits.
+    ordinary: Option<Session>,
+    /// The latest commit.
+    commit: Option<Commit>,
 }
 
 /// Does the operations; what was seen of each.
@@ -221,26 +240,82 @@ pub fn run(
 ) -> Vec<Seen> {
     let vm = ephemeral(backend);
     let session = vm.session(SessionData::builder()).unwrap();
-    let talker = module(width, TALKER);
     let mut run = Run {
         vm,
         session,
         watcher,
-        talker,
+        talker: module(width, TALKER),
+        ordinary: None,
+        commit: None,
     };
     run.listens();
-    for number in 0..ACTORS {
-        deploy(&mut run.session, number, &actor(width));
-    }
-    let talker = run.talker.clone();
-    deploy(&mut run.session, ACTORS, &talker);
+    run.populates(width);
     operations
         .iter()
         .map(|operation| run.does(operation))
         .collect()
 }
 
+/// Does the operations in profiled sessions, which can not commit: an ordinary one does that for them. What was seen of the profiled ones.
+pub fn run_profiled(backend: Backend, width: Width, operations: &[Operation]) -> Vec<Seen> {
+    let vm = ephemeral(backend);
+    let session = vm.session(SessionData::builder().profiled()).unwrap();
+    let ordinary = vm.session(SessionData::builder()).unwrap();
+    let mut run = Run {
+        vm,
+        session,
+        watcher: None,
+        talker: module(width, TALKER),
+        ordinary: Some(ordinary),
+        commit: None,
+    };
+    run.populates(width);
+    run.by_the_other(|run| run.populates(width));
+    let operations = operations.iter();
+    operations
+        .map(|operation| run.is_profiled(operation))
+        .collect()
+}
+
 impl Run<'_> {
+    fn populates(&mut self, width: Width) {
+        for number in 0..ACTORS {
+            deploy(&mut self.session, number, &actor(width));
+        }
+        deploy(&mut self.session, ACTORS, &self.talker);
+    }
+
+    /// Has the other session do something.
+    fn by_the_other<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let ordinary = self.ordinary.take().unwrap();
+        let profiled = std::mem::replace(&mut self.session, ordinary);
+        let done = work(self);
+        self.ordinary = Some(std::mem::replace(&mut self.session, profiled));
+        done
+    }
+
+    fn is_profiled(&mut self, operation: &Operation) -> Seen {
+        let committed = self.by_the_other(|run| run.happens(operation));
+        if let Operation::Commit { .. } = operation {
+            let root = self.session.root().unwrap();
+            let data = SessionData::builder().base(self.commit.unwrap());
+            self.session = self.vm.session(data.profiled()).unwrap();
+            return Seen {
+                root: Some(root),
+                ..committed
+            };
+        }
+        let mut seen = self.happens(operation);
+        let profile = self.session.take_profile();
+        let told = profile.map_or(0, |profile| profile.total_gas());
+        assert_eq!(
+            told, seen.gas,
+            "a profile is what the receipts say: {operation:?}"
+        );
+        seen.root = Some(self.session.root().unwrap());
+        seen
+    }
+
     fn listens(&mut self) {
         if let Some(watcher) = self.watcher {
             watcher.listen(&mut self.session);
@@ -278,6 +353,7 @@ impl Run<'_> {
             }
             Operation::Commit { again } => {
                 let commit = self.session.commit().unwrap();
+                self.commit = Some(commit);
                 if *again {
                     let data = SessionData::builder().base(commit);
                     let data = match self.watcher {

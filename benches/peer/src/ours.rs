@@ -2,8 +2,11 @@
 
 use std::time::Instant;
 
-use crostata::{Commit, ContractData, ContractId, ProofItem, Root, SessionData, StateProof, VM};
-use crostata_peer_cases::{Failure, Id, Machine};
+use crostata::{
+    BlockContext, BlockSettings, Commit, ContractData, ContractId, ProofItem, Root, SessionData,
+    StateProof, Transaction, VM,
+};
+use crostata_peer_cases::{Failure, Id, Machine, Transfer};
 use tempfile::TempDir;
 
 /// Enough for everything.
@@ -40,6 +43,22 @@ impl Machine for Crostata {
             None => data,
         };
         Ok(Session(self.vm.session(data)?))
+    }
+
+    fn block(&self, base: &Commit, transactions: &[Transfer]) -> Result<Commit, Failure> {
+        let settings = BlockSettings::new(BlockContext::new(1, 0), u64::MAX).base(*base);
+        let mut block = self.vm.block(settings)?;
+        for transfer in transactions {
+            let contract = ContractId::from_bytes(transfer.contract);
+            let argument = transfer.argument.clone();
+            let call = Transaction::call_raw(contract, transfer.function, argument, LIMIT);
+            if !block.execute(&call)?.outcome.is_success() {
+                return Err("a transfer failed".into());
+            }
+        }
+        let sealed = block.seal([0; 32])?;
+        let _vote = (sealed.root(), sealed.receipts_root());
+        Ok(sealed.commit()?)
     }
 
     fn reopen(self) -> Result<(Self, Instant), Failure> {

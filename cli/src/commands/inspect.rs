@@ -9,6 +9,7 @@ use crostata::{
 use serde_json::{Value, json};
 
 use super::Done;
+use super::diff::Diff;
 use super::verify::record_json;
 use crate::arguments::{CommitArguments, StoreArguments};
 use crate::error::CliError;
@@ -27,6 +28,7 @@ Examples:
   crostata inspect
   crostata inspect contracts --at final
   crostata inspect contract counter
+  crostata inspect diff final
   crostata inspect artifacts --store /var/lib/node/state"
 )]
 pub struct Inspect {
@@ -59,6 +61,8 @@ enum What {
         #[command(flatten)]
         commit: CommitArguments,
     },
+    /// Contracts and pages that differ between two commits.
+    Diff(Diff),
     /// The compiled code that the store keeps.
     Artifacts {
         #[command(flatten)]
@@ -78,6 +82,7 @@ impl Inspect {
                 store,
                 commit,
             }) => one(screen, contract, store, commit),
+            Some(What::Diff(diff)) => diff.run(screen),
             Some(What::Artifacts { store }) => artifacts(screen, store),
         }
         .map(|()| Done::Well)

@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod deploy;
+mod diff;
 pub mod doctor;
 pub mod finalise;
 pub mod gas;
@@ -81,24 +82,7 @@ fn read(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
 
 /// Writes a file: all of it or nothing.
 fn write(path: &std::path::Path, bytes: &[u8]) -> Result<(), CliError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(CliError::Write {
-            path: path.into(),
-            source: std::io::Error::new(
-                std::io::ErrorKind::NotFound,
-                format!("there is no folder {}", folder.display()),
-            ),
-        });
-    }
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.persist(path).map_err(|error| error.error)
-    });
-    written.map(drop).map_err(|source| CliError::Write {
+    crate::file::replace(path, bytes).map_err(|source| CliError::Write {
         path: path.into(),
         source,
     })

@@ -286,3 +286,6 @@ fn task(transaction: &Transaction) -> Option<Task<'_>> {
         Action::Deploy { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

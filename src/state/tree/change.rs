@@ -67,7 +67,7 @@ impl<L: Clone + Send + Sync> Tree<L> {
     }
 
     /// What a node at `level` has below it that consists of `old` and nothing else.
-    fn slots(&self, old: Option<Entry<L>>, level: u32) -> Result<Slots<L>, NodeError> {
+    pub(super) fn slots(&self, old: Option<Entry<L>>, level: u32) -> Result<Slots<L>, NodeError> {
         Ok(match old {
             None => Slots::None,
             Some(old) if old.link.level() == Some(level) => {
@@ -206,7 +206,7 @@ fn to_leaf<L: Clone>(child: Child<'_, L>) -> Option<L> {
 }
 
 /// The children of a node that is about to change.
-enum Slots<L> {
+pub(super) enum Slots<L> {
     None,
     /// One child, with its hash at the node's level.
     Lone(usize, Entry<L>),
@@ -214,7 +214,7 @@ enum Slots<L> {
 }
 
 impl<L: Clone> Slots<L> {
-    fn mask(&self) -> u64 {
+    pub(super) fn mask(&self) -> u64 {
         match self {
             Self::None => 0,
             Self::Lone(slot, _) => 1 << slot,
@@ -222,7 +222,7 @@ impl<L: Clone> Slots<L> {
         }
     }
 
-    fn get(&self, at: usize) -> Option<Entry<L>> {
+    pub(super) fn get(&self, at: usize) -> Option<Entry<L>> {
         match self {
             Self::None => None,
             Self::Lone(slot, entry) => (*slot == at).then(|| entry.clone()),

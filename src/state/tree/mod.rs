@@ -16,6 +16,7 @@
 //! roots and paths equal to those of `dusk_merkle::Tree` over the same leaves.
 
 mod change;
+mod difference;
 mod fold;
 mod leaves;
 mod load;

@@ -2,8 +2,9 @@
 //! under insertion, overwriting and removal, at every height the state uses.
 //! P2 and P5: trees share what did not change, and have no more nodes than branches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crostata_proof::{ARITY, hash};
@@ -83,6 +84,8 @@ fn runs_agree<const HEIGHT: usize>(batches: Vec<Batch>) -> Result<(), TestCaseEr
         prop_assert_eq!(ours.root(), theirs.root().0);
         leaves_agree(&ours, &model)?;
         leaves_agree(&before.0, &before.1)?;
+        differences_agree((&before.0, &before.1), (&ours, &model))?;
+        differences_agree((&ours, &model), (&empty(HEIGHT as u32), &BTreeMap::new()))?;
         openings_agree(&ours, &theirs, &model)?;
     }
     Ok(())
@@ -102,6 +105,95 @@ fn leaves_agree(ours: &Tree<Hash>, model: &BTreeMap<u64, Hash>) -> Result<(), Te
         prop_assert!(found.eq(expected), "from {}", first);
     }
     Ok(())
+}
+
+/// A tree, and what is in it.
+type Modelled<'a> = (&'a Tree<Hash>, &'a BTreeMap<u64, Hash>);
+
+/// The difference of two trees is that of their leaves one by one, in order, from either side.
+fn differences_agree(one: Modelled<'_>, other: Modelled<'_>) -> Result<(), TestCaseError> {
+    let positions: BTreeSet<u64> = one.1.keys().chain(other.1.keys()).copied().collect();
+    let leaves = |at: &u64| (*at, one.1.get(at).copied(), other.1.get(at).copied());
+    let expected: Vec<_> = positions
+        .iter()
+        .map(leaves)
+        .filter(|leaf| leaf.1 != leaf.2)
+        .collect();
+    let told = |one: &Tree<Hash>, other: &Tree<Hash>| {
+        let found = one.difference(other);
+        let found = found.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let found = found.into_iter();
+        Ok::<Vec<_>, TestCaseError>(found.map(|at| (at.position, at.one, at.other)).collect())
+    };
+    prop_assert_eq!(&told(one.0, other.0)?, &expected);
+    let turned: Vec<_> = expected
+        .into_iter()
+        .map(|(at, one, other)| (at, other, one))
+        .collect();
+    prop_assert_eq!(told(other.0, one.0)?, turned);
+    prop_assert!(told(one.0, one.0)?.is_empty());
+    Ok(())
+}
+
+/// Counts the nodes that are read.
+struct Counted(Kept, AtomicUsize);
+
+impl NodeSource<Hash> for Counted {
+    fn node(&self, at: NodePlace, tree_height: u32) -> Result<Arc<Node<Hash>>, NodeReason> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.node(at, tree_height)
+    }
+}
+
+/// P5: the difference of large trees costs the ways to what differs; trees that are the same cost nothing.
+#[test]
+fn a_difference_costs_what_differs() {
+    let kept = Kept::default();
+    let large = save(&tree_of((0..20_000).map(|at| at * 37)), &kept);
+    let changed = save(
+        &with(&large, &[(37, Some([9; 32])), (38, Some([9; 32]))]),
+        &kept,
+    );
+    let counted = Arc::new(Counted(kept, AtomicUsize::new(0)));
+    let stored = |tree: &Tree<Hash>| {
+        let top = tree.top().cloned();
+        Tree::from_top(tree.height, tree.root(), top, counted.clone()).unwrap()
+    };
+    let (large, changed) = (stored(&large), stored(&changed));
+    assert!(large.difference(&large.clone()).unwrap().is_empty());
+    assert_eq!(counted.1.load(Ordering::Relaxed), 0);
+    let found: Vec<_> = large.difference(&changed).unwrap();
+    assert!(found.iter().map(|at| at.position).eq([37, 38]));
+    assert!((2..20).contains(&counted.1.load(Ordering::Relaxed)));
+}
+
+/// P4: memories of contracts that changed their width are compared leaf by leaf.
+#[test]
+fn trees_of_other_heights_are_compared_too() {
+    let leaves = |height, batch: &[(u64, Option<Hash>)]| with(&empty(height), batch);
+    let one = leaves(
+        10,
+        &[(0, Some([1; 32])), (5, Some([2; 32])), (70, Some([3; 32]))],
+    );
+    let other = leaves(
+        15,
+        &[
+            (0, Some([1; 32])),
+            (5, Some([4; 32])),
+            (9_000_000, Some([5; 32])),
+        ],
+    );
+    let found = one.difference(&other).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|at| (at.position, at.one, at.other))
+        .collect();
+    let expected = [
+        (5, Some([2; 32]), Some([4; 32])),
+        (70, Some([3; 32]), None),
+        (9_000_000, None, Some([5; 32])),
+    ];
+    assert_eq!(found, expected);
 }
 
 /// Keeps nodes in memory, as a store keeps them on disk.

@@ -12,6 +12,7 @@ mod toolchain;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,6 +83,12 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
     if let Some(built) = found(&sources, &file) {
         return Ok(built);
     }
+    // Test programs hold back what tests print; this has to be seen while it takes long. Nobody to tell if it can not be.
+    let _ = writeln!(
+        io::stderr(),
+        "building {} for WebAssembly; the first time takes minutes",
+        sources.package
+    );
     let debug_wasm = sources.compile(&toolchain, &place)?;
     let wasm = strip::strip(&debug_wasm).map_err(|(offset, reason)| BuildError::NotWasm {
         path: file.clone(),

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use crostata_abi::ContractId;
+use crostata_proof::CodeHash;
+use crostata_proof::hash::code_hash;
 use wasm_encoder::{
     CodeSection, ConstExpr, EntityType, ExportKind, ExportSection, Function, FunctionSection,
     GlobalSection, GlobalType, ImportSection, MemArg, MemorySection, MemoryType, Module,
@@ -50,6 +52,11 @@ impl Account {
     /// Its id, which contracts see as their caller.
     pub fn id(&self) -> ContractId {
         self.id
+    }
+
+    /// The hash of the code that is deployed under the id of every account that calls, and hands the calls on. Reports leave its frames out.
+    pub fn code_hash() -> CodeHash {
+        code_hash(proxy())
     }
 }
 

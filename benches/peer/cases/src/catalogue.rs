@@ -1,6 +1,7 @@
 //! The cases by name.
 
 use crate::Case;
+use crate::block::Blocks;
 use crate::call::{self, Calls, NestedHot, Plan};
 use crate::contracts::{PAGE_BYTES, PEER_PAGE_BYTES, World};
 use crate::machine::{Failure, Machine};
@@ -99,6 +100,8 @@ pub const ALL: &[Kind] = &[
     time("nested_hot_1024"),
     time("ledger_transfer"),
     time("ledger_inside"),
+    time("block_100_transfers"),
+    time("block_1000_transfers"),
     time("root_1024"),
     time("root_1024_dense"),
     time("commit_1024"),
@@ -143,6 +146,8 @@ pub fn prepare<M: Machine>(name: &str) -> Result<Box<dyn Case>, Failure> {
         "nested_hot_1024" => NestedHot::<M>::prepare(World::filled()?, 1_024),
         "ledger_transfer" => Calls::<M>::prepare(World::ledger()?, call::transfer()),
         "ledger_inside" => Calls::<M>::prepare(World::ledger()?, call::transfers()),
+        "block_100_transfers" => Blocks::<M>::prepare(100),
+        "block_1000_transfers" => Blocks::<M>::prepare(1_000),
         "root_1024" => Seal::<M>::prepare(What::Root, PEER_PAGE_BYTES),
         "root_1024_dense" => Seal::<M>::prepare(What::Root, PAGE_BYTES),
         "commit_1024" => Seal::<M>::prepare(What::Commit, PEER_PAGE_BYTES),

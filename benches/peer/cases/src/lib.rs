@@ -4,6 +4,7 @@
 //! asked; [`serve`] lets the parent process ask. Nothing is timed but what a case's name says, and what a
 //! case computes is given out too, so that the parent can compare both VMs' answers.
 
+mod block;
 mod call;
 mod catalogue;
 mod contracts;
@@ -17,7 +18,7 @@ mod store;
 mod threads;
 
 pub use catalogue::{ALL, Group, Kind, Unit};
-pub use machine::{Failure, Id, Machine, Session};
+pub use machine::{Failure, Id, Machine, Session, Transfer};
 pub use serve::serve;
 
 /// Something prepared on one VM, to be measured again and again.

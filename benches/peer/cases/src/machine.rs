@@ -32,6 +32,16 @@ pub trait Machine: Sized + 'static {
     /// The VM's.
     fn session(&self, base: Option<&Self::Commit>) -> Result<Self::Session, Failure>;
 
+    /// Makes a block over a commit: executes transactions, computes the root to vote for, and commits. All of them must succeed.
+    ///
+    /// # Errors
+    /// The VM's.
+    fn block(
+        &self,
+        base: &Self::Commit,
+        transactions: &[Transfer],
+    ) -> Result<Self::Commit, Failure>;
+
     /// Closes it and opens it again in the same directory; also when it was closed.
     ///
     /// # Errors
@@ -83,6 +93,17 @@ pub trait Machine: Sized + 'static {
     /// # Errors
     /// When it can not be encoded.
     fn proof_bytes(proof: &Self::Proof) -> Result<usize, Failure>;
+}
+
+/// A transaction of a block.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// The contract.
+    pub contract: Id,
+    /// The function.
+    pub function: &'static str,
+    /// The argument.
+    pub argument: Vec<u8>,
 }
 
 /// A session. Gas limits are far above what the cases use.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Instant;
 
-use crostata_peer_cases::{Failure, Id, Machine, serve};
+use crostata_peer_cases::{Failure, Id, Machine, Transfer, serve};
 use piecrust::{ContractId, PageOpening, SessionData, VM};
 use tempfile::TempDir;
 
@@ -50,6 +50,19 @@ impl Machine for Piecrust {
             None => data,
         };
         Ok(Session(self.vm.session(data).map_err(text)?))
+    }
+
+    fn block(&self, base: &[u8; 32], transactions: &[Transfer]) -> Result<[u8; 32], Failure> {
+        let data = SessionData::builder().base(*base);
+        let mut session = self.vm.session(data).map_err(text)?;
+        for transfer in transactions {
+            let contract = ContractId::from_bytes(transfer.contract);
+            let argument = transfer.argument.clone();
+            let called = session.call_raw(contract, transfer.function, argument, LIMIT);
+            called.map_err(text)?;
+        }
+        let _vote = session.root();
+        session.commit().map_err(text)
     }
 
     fn reopen(self) -> Result<(Self, Instant), Failure> {
