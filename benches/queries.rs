@@ -76,29 +76,31 @@ fn timed(work: impl FnOnce()) -> Duration {
     begin.elapsed()
 }
 
-/// The same number of sessions, opened and dropped by so many threads.
-fn direct(world: &World, threads: usize) {
+/// Runs the same on so many threads, whose stacks are those of workers: on smaller ones each session keeps a stack of its own.
+fn on_threads(threads: usize, work: impl Fn() + Sync) {
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
-                for _ in 0..QUERIES / threads {
-                    world.read(&mut world.session());
-                }
-            });
+            let thread = std::thread::Builder::new().stack_size(8 << 20);
+            thread.spawn_scoped(scope, &work).unwrap();
+        }
+    });
+}
+
+/// The same number of sessions, opened and dropped by so many threads.
+fn direct(world: &World, threads: usize) {
+    on_threads(threads, || {
+        for _ in 0..QUERIES / threads {
+            world.read(&mut world.session());
         }
     });
 }
 
 /// One session for all queries of a thread, which is what reusing them could gain at most.
 fn reused(world: &World, threads: usize) {
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut session = world.session();
-                for _ in 0..QUERIES / threads {
-                    world.read(&mut session);
-                }
-            });
+    on_threads(threads, || {
+        let mut session = world.session();
+        for _ in 0..QUERIES / threads {
+            world.read(&mut session);
         }
     });
 }
