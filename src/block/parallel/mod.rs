@@ -37,6 +37,15 @@ struct Kept {
     is_full: bool,
 }
 
+/// The room that a block has for a wave.
+struct Room {
+    left_gas: u64,
+    /// What the transaction behind the wave needs.
+    behind_gas: u64,
+    /// How many of the transactions before the one for which there is not enough gas are to run alone.
+    spared: usize,
+}
+
 impl Parallel {
     /// So many lanes, for a block of so much gas; none if one would be alone.
     pub fn new(threads: NonZeroUsize, block_gas: u64) -> Option<Self> {
@@ -47,24 +56,25 @@ impl Parallel {
         })
     }
 
-    /// Runs a wave ahead, and keeps what stays, but for so many transactions before the one for which there is not enough gas.
+    /// Runs a wave ahead, and keeps what stays of it and has room.
     fn wave(
         &mut self,
         lanes: &mut Lanes,
         transactions: &[Transaction],
         order: &[usize],
-        left_gas: u64,
-        spared: usize,
+        room: &Room,
     ) -> Result<Kept, Fault> {
         let tasks: Option<Vec<Task<'_>>> = transactions.iter().map(task).collect();
         let tasks = tasks.ok_or_else(|| Fault::new("only calls run ahead"))?;
         self.bring(lanes, transactions, order)?;
         let judged = lanes.run(&tasks, order)?;
         let (spent, all_gas) = lanes.spent(&judged);
-        let fitting = fitting(transactions, &spent, left_gas);
-        let is_full = fitting < judged.good;
+        let (fitting, left_gas) = fitting(transactions, &spent, room.left_gas);
+        let behind = transactions.get(fitting);
+        let behind_gas = behind.map_or(room.behind_gas, |behind| behind.limit_gas);
+        let is_full = behind_gas > left_gas;
         let kept = match is_full {
-            true => fitting.saturating_sub(spared),
+            true => fitting.saturating_sub(room.spared),
             false => fitting,
         };
         let kept_gas = spent[..kept].iter().copied().fold(0, u64::saturating_add);
@@ -171,6 +181,8 @@ impl Block {
         let mut at = 0;
         let mut is_full = false;
         while at < transactions.len() {
+            // One that does not fit is not tried.
+            is_full |= transactions[at].limit_gas > self.gas_left();
             let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
                 true => parallel.planner.plan(&transactions[at..ahead_end]),
                 false => Plan::Alone(transactions.len() - at),
@@ -186,8 +198,10 @@ impl Block {
                     count
                 }
                 Plan::Ahead(order) => {
-                    let next = &transactions[at..at + order.len()];
-                    let kept = self.execute_wave(parallel, next, &order, sink, &mut filled)?;
+                    let (next, behind) = transactions[at..].split_at(order.len());
+                    let room = self.room(behind.first());
+                    let kept =
+                        self.execute_wave(parallel, next, &order, &room, sink, &mut filled)?;
                     is_full = kept.1;
                     kept.0
                 }
@@ -195,6 +209,19 @@ impl Block {
             at += done;
         }
         Ok(filled)
+    }
+
+    /// The room for a wave with this transaction behind it.
+    fn room(&self, behind: Option<&Transaction>) -> Room {
+        let needed = |behind: &Transaction| {
+            let code_gas = self.serial.code_gas(behind);
+            behind.limit_gas.saturating_add(code_gas)
+        };
+        Room {
+            left_gas: self.gas_left(),
+            behind_gas: behind.map_or(0, needed),
+            spared: self.serial.spared(),
+        }
     }
 
     /// Executes transactions one after another. `true` if one did not fit.
@@ -224,13 +251,13 @@ impl Block {
         parallel: &mut Parallel,
         transactions: &[Transaction],
         order: &[usize],
+        room: &Room,
         sink: &mut dyn Sink,
         filled: &mut Filled,
     ) -> Result<(usize, bool), Fatal> {
-        let (left_gas, spared) = (self.gas_left(), self.serial.spared());
         self.serial.forget()?;
         let mut lanes = self.serial.session().take_lanes(parallel.lanes)?;
-        let kept = parallel.wave(&mut lanes, transactions, order, left_gas, spared);
+        let kept = parallel.wave(&mut lanes, transactions, order, room);
         self.serial.session().put_lanes(lanes, kept.is_err());
         let kept = kept?;
         let count = kept.ended.len();
@@ -253,15 +280,15 @@ impl Block {
     }
 }
 
-/// How many of the first transactions, which spent this, the block has enough gas for.
-fn fitting(transactions: &[Transaction], spent: &[u64], mut left_gas: u64) -> usize {
+/// How many of the first transactions, which spent this, there is enough gas for, and what they leave of it.
+fn fitting(transactions: &[Transaction], spent: &[u64], mut left_gas: u64) -> (usize, u64) {
     for (at, (transaction, spent)) in transactions.iter().zip(spent).enumerate() {
         if transaction.limit_gas > left_gas {
-            return at;
+            return (at, left_gas);
         }
         left_gas = left_gas.saturating_sub(*spent);
     }
-    spent.len()
+    (spent.len(), left_gas)
 }
 
 /// A call as a task of a wave.

@@ -1,0 +1,256 @@
+//! Blocks one after another and in lanes, alternating in one run: what lanes gain where transactions are independent, and what
+//! they cost where everything conflicts. Ratios are of medians; larger than 1 means that lanes are faster.
+
+mod common;
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use common::{COUNTER, numbered, numbers, with_id};
+use crostata::{
+    BlockContext, BlockSettings, Commit, ContractId, Execution, Root, Session, SessionData,
+    Transaction, Undo, VM, contract_bytecode,
+};
+
+/// Blocks of each kind that are timed.
+const ROUNDS: usize = 15;
+
+const LIMIT: u64 = 400_000_000;
+
+fn main() {
+    println!(
+        "{:<44} {:>6} {:>10} {:>10} {:>6}",
+        "workload", "calls", "serial us", "lanes us", "ratio"
+    );
+    for workload in [
+        compute,
+        transfers,
+        counter,
+        shared_counter,
+        token,
+        provable_token,
+    ] {
+        workload().run();
+    }
+}
+
+/// A state, and transactions over it.
+struct Workload {
+    name: &'static str,
+    vm: VM,
+    base: Commit,
+    transactions: Vec<Transaction>,
+}
+
+impl Workload {
+    fn new(
+        name: &'static str,
+        build: impl FnOnce(&mut Session),
+        transactions: impl Iterator<Item = Transaction>,
+    ) -> Self {
+        let vm = VM::ephemeral().unwrap();
+        let mut session = vm.session(SessionData::builder()).unwrap();
+        build(&mut session);
+        let base = session.commit().unwrap();
+        Self {
+            name,
+            vm,
+            base,
+            transactions: transactions.collect(),
+        }
+    }
+
+    fn run(&self) {
+        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let lanes = Execution::Parallel { threads };
+        let (mut serial, mut parallel) = (Vec::new(), Vec::new());
+        let expected = self.block(Execution::Serial);
+        assert_eq!(expected.1, self.block(lanes).1, "{}", self.name);
+        for _ in 0..ROUNDS {
+            serial.push(self.block(Execution::Serial).0);
+            parallel.push(self.block(lanes).0);
+        }
+        let (serial, parallel) = (median(serial), median(parallel));
+        println!(
+            "{:<44} {:>6} {:>10} {:>10} {:>6.2}",
+            self.name,
+            self.transactions.len(),
+            serial.as_micros(),
+            parallel.as_micros(),
+            serial.as_secs_f64() / parallel.as_secs_f64(),
+        );
+    }
+
+    /// Executes a block; how long that takes, and the root.
+    fn block(&self, execution: Execution) -> (Duration, Root) {
+        let settings = BlockSettings::new(BlockContext::new(1, 0), u64::MAX)
+            .base(self.base)
+            .undo(Undo::Never)
+            .execution(execution);
+        let mut block = self.vm.block(settings).unwrap();
+        let start = Instant::now();
+        let filled = block.execute_all(&self.transactions).unwrap();
+        let time = start.elapsed();
+        assert_eq!(filled.included, self.transactions.len());
+        assert!(
+            block
+                .receipts()
+                .iter()
+                .all(|executed| executed.outcome.is_success())
+        );
+        (time, block.root().unwrap())
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn deploy(session: &mut Session, code: &[u8], ids: impl Iterator<Item = ContractId>) {
+    ids.for_each(|id| common::deploy(session, code, id));
+}
+
+fn many(count: u32) -> impl Iterator<Item = ContractId> {
+    (1..=count).map(numbered)
+}
+
+fn call(contract: ContractId, function: &str, argument: Vec<u8>) -> Transaction {
+    Transaction::call_raw(contract, function, argument, LIMIT)
+}
+
+/// Calls of about a millisecond, each of a contract of its own.
+fn compute() -> Workload {
+    Workload::new(
+        "compute-heavy, 64 contracts",
+        |session| deploy(session, contract_bytecode!("bench"), many(64)),
+        (0..256).map(|at| call(numbered(1 + at % 64), "fib", numbers(&[22]))),
+    )
+}
+
+const ACCOUNTS: u32 = 64;
+
+/// Small transfers between accounts of many contracts.
+fn transfers() -> Workload {
+    let build = |session: &mut Session| {
+        deploy(session, contract_bytecode!("bench"), many(128));
+        for id in many(128) {
+            common::call(session, id, "open_accounts", &numbers(&[0, ACCOUNTS]));
+        }
+    };
+    Workload::new(
+        "small transfers, 128 contracts",
+        build,
+        (0..8_192).map(|at| call(numbered(1 + at % 128), "transfer", transfer(at, ACCOUNTS))),
+    )
+}
+
+/// From one of the accounts to the next.
+fn transfer(number: u32, accounts: u32) -> Vec<u8> {
+    let from = 2 * number % accounts;
+    let mut argument = account(from).to_vec();
+    argument.extend(account(from + 1));
+    argument.extend(1_u64.to_le_bytes());
+    argument
+}
+
+/// Everything conflicts.
+fn counter() -> Workload {
+    Workload::new(
+        "one counter",
+        |session| {
+            deploy(
+                session,
+                contract_bytecode!("counter"),
+                [COUNTER].into_iter(),
+            )
+        },
+        (0..8_192).map(|_| call(COUNTER, "increment", Vec::new())),
+    )
+}
+
+/// Everything conflicts, and nobody sees it beforehand.
+fn shared_counter() -> Workload {
+    let build = |session: &mut Session| {
+        deploy(session, contract_bytecode!("bench"), [COUNTER].into_iter());
+        deploy(session, contract_bytecode!("bench"), many(64));
+    };
+    Workload::new(
+        "one counter, called by 64 contracts",
+        build,
+        (0..4_096).map(|at| {
+            let argument = with_id(COUNTER, &numbers(&[1]));
+            call(numbered(1 + at % 64), "repeat", argument)
+        }),
+    )
+}
+
+/// Disjoint accounts of one contract, whose balances are in a `BTreeMap`.
+fn token() -> Workload {
+    const ACCOUNTS: u32 = 8_192;
+    let build = |session: &mut Session| {
+        deploy(session, contract_bytecode!("bench"), [COUNTER].into_iter());
+        common::call(session, COUNTER, "open_accounts", &numbers(&[0, ACCOUNTS]));
+    };
+    Workload::new(
+        "disjoint accounts, one BTreeMap",
+        build,
+        (0..ACCOUNTS / 2).map(|at| call(COUNTER, "transfer", transfer(at, ACCOUNTS))),
+    )
+}
+
+/// Disjoint accounts of one contract, whose balances are in a provable map.
+fn provable_token() -> Workload {
+    const ACCOUNTS: u64 = 8_192;
+    let build = |session: &mut Session| {
+        deploy(
+            session,
+            contract_bytecode!("accounts"),
+            [COUNTER].into_iter(),
+        );
+        session
+            .call::<_, ()>(COUNTER, "mint_many", &(0_u64, ACCOUNTS, 1_000_u64), 1 << 50)
+            .unwrap();
+    };
+    let transfer = |at: u64| {
+        let argument = (
+            provable_account(2 * at),
+            provable_account(2 * at + 1),
+            1_u64,
+            at as u8,
+        );
+        Transaction::call(COUNTER, "transfer", &argument, LIMIT).unwrap()
+    };
+    Workload::new(
+        "disjoint accounts, one provable map",
+        build,
+        (0..ACCOUNTS / 2).map(transfer),
+    )
+}
+
+/// As `contracts/bench` numbers them.
+fn account(number: u32) -> [u8; 32] {
+    let mut account = [0; 32];
+    for (lane, bytes) in account.chunks_exact_mut(8).enumerate() {
+        let lane = (lane as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bytes.copy_from_slice(&mixed(u64::from(number).wrapping_add(lane)).to_le_bytes());
+    }
+    account
+}
+
+/// As `contracts/accounts` numbers them.
+fn provable_account(number: u64) -> [u8; 32] {
+    let mut account = [0; 32];
+    let mut state = number;
+    for part in account.chunks_exact_mut(8) {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        part.copy_from_slice(&mixed(state).to_le_bytes());
+    }
+    account
+}
+
+fn mixed(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
