@@ -188,6 +188,11 @@ struct Readme;
 #[doc = include_str!("../docs/writing-tests.md")]
 struct WritingTests;
 
+/// So do those of the page about queries.
+#[cfg(all(doctest, feature = "serve"))]
+#[doc = include_str!("../docs/queries.md")]
+struct Queries;
+
 /// So do those of the page about blocks.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/blocks.md")]

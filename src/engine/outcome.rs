@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::kind::ErrorKind;
 use super::position::CodePosition;
+use crate::memory::MemoryError;
 use crostata_abi::ContractId;
 use crostata_proof::receipt::Outcome;
 
@@ -190,6 +191,13 @@ impl Fault {
     /// The deadline passed: no failure of the host, but what was done is as unknown.
     pub fn timeout() -> Self {
         Self::new("the deadline passed").of_kind(ErrorKind::Timeout)
+    }
+
+    /// Whether the process has no address space or mappings left, so that fewer sessions at once may help.
+    pub fn is_exhausted(&self) -> bool {
+        let source = self.source.as_ref();
+        let memory = source.and_then(|source| source.downcast_ref());
+        memory.is_some_and(MemoryError::is_exhausted)
     }
 
     /// The same fault, of this kind.

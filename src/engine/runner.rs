@@ -212,12 +212,18 @@ impl<H: Host> Runner<H> {
         runner.stack = stack;
         let outcome = outcome.and_then(|outcome| outcome);
         if let Err(fault) = &outcome
-            && fault.kind() != ErrorKind::Timeout
+            && !runner.is_excused(fault)
             && !runner.host().is_tentative()
         {
             runner.engine.fail();
         }
         (runner, outcome)
+    }
+
+    /// Whether the host is as good as before. Queries give way to blocks: that there is no room for one says nothing about those.
+    fn is_excused(&self, fault: &Fault) -> bool {
+        let is_query = self.store.data().deadline.is_query();
+        fault.kind() == ErrorKind::Timeout || is_query && fault.is_exhausted()
     }
 
     fn run(&mut self, call: Call<'_>) -> CallOutcome {

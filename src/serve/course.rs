@@ -1,6 +1,6 @@
 //! The course of one query: when it began, and who or what ended it. The worker, the client and the ticker share it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -74,12 +74,15 @@ impl Course {
     /// This thread takes it up.
     pub fn taken_up(&self) {
         self.worker.get_or_init(thread::current);
+        // Either the worker sees the end, or who ends it sees the worker.
+        fence(Ordering::SeqCst);
     }
 
     /// Ends it, if nothing has yet: `true` if this was what ended it. Who waits for an answer wakes.
     pub fn finish(&self, end: End) -> bool {
         let (order, none) = (Ordering::SeqCst, 0);
         let first = self.end.compare_exchange(none, end as u8, order, order);
+        fence(Ordering::SeqCst);
         if let (Ok(_), Some(worker)) = (first, self.worker.get()) {
             worker.unpark();
         }
@@ -138,5 +141,58 @@ impl Supervisor for Course {
     fn wait(&self, mut answer: AnswerFuture) -> Option<Result<Vec<u8>, AnswerError>> {
         let deadline = self.deadline.get().copied();
         wait_unless(answer.as_mut(), deadline, || self.is_over())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(timeout: Duration) -> Course {
+        let settings = ServiceSettings {
+            timeout: Duration::from_secs(1_000),
+            ..ServiceSettings::default()
+        };
+        Course::new(&settings, Some(timeout), Arc::default())
+    }
+
+    /// P7: the deadline begins with the guest, however long a query waited, and is its own.
+    #[test]
+    fn the_deadline_begins_with_the_guest() {
+        let course = course(Duration::ZERO);
+        assert!(!course.is_over());
+        course.begins();
+        assert!(course.is_over());
+        assert_eq!(course.ended(), Some(End::TimedOut));
+        let error = course.error();
+        assert!(matches!(error, Some(QueryError::Timeout { after }) if after.is_zero()));
+    }
+
+    /// The first end decides, and an end of its own is no error.
+    #[test]
+    fn the_first_end_decides() {
+        let course = course(Duration::from_secs(999));
+        course.begins();
+        assert!(!course.is_over());
+        assert!(course.finish(End::Itself));
+        assert!(!course.finish(End::Cancelled));
+        assert!(course.is_over() && course.error().is_none());
+    }
+
+    /// Who waits for an answer is told of the end from another thread, whenever that comes.
+    #[test]
+    fn an_end_wakes_who_waits() {
+        for _ in 0..100 {
+            let course = course(Duration::from_secs(999));
+            course.begins();
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| {
+                    course.taken_up();
+                    course.wait(Box::pin(std::future::pending()))
+                });
+                assert!(course.finish(End::Cancelled));
+                assert!(waiting.join().unwrap().is_none());
+            });
+        }
     }
 }

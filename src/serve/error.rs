@@ -4,8 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::bounds::SettingError;
-use crate::engine::{Fault, Refusal};
-use crate::memory::MemoryError;
+use crate::engine::Refusal;
 use crate::session::{DatumError, Error, Fatal, Rejected, Reverted};
 use crate::state::LookupError;
 use crate::vm::{ProofError, ProveValueError, SessionError};
@@ -161,10 +160,34 @@ impl From<Refusal> for QueryError {
 fn is_exhausted(fatal: &Fatal) -> bool {
     match fatal {
         Fatal::Memory(error) => error.is_exhausted(),
-        Fatal::Fault(Fault {
-            source: Some(source),
-            ..
-        }) => source.downcast_ref().is_some_and(MemoryError::is_exhausted),
+        Fatal::Fault(fault) => fault.is_exhausted(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Fault;
+    use crate::memory::MemoryError;
+
+    fn lost(kind: io::ErrorKind) -> QueryError {
+        let source = kind.into();
+        let memory = MemoryError::System {
+            size_bytes: 1,
+            source,
+        };
+        let fault = Fault::from("no memory for a contract", memory);
+        Error::Fatal(Fatal::Fault(fault)).into()
+    }
+
+    /// P6: where address space runs out, a query is one too many, and no sign of a sick host.
+    #[test]
+    fn no_room_is_overload() {
+        let none = lost(io::ErrorKind::OutOfMemory);
+        let full = matches!(none, QueryError::Overloaded(Overload::AddressSpace));
+        assert!(full, "{none:?}");
+        let other = lost(io::ErrorKind::PermissionDenied);
+        assert!(matches!(other, QueryError::Fatal(_)), "{other:?}");
     }
 }

@@ -314,3 +314,30 @@ impl Feeder for Feeds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::CommitError;
+
+    /// P1: a session of a query is never committed or sealed, also if nothing ended it.
+    #[test]
+    fn a_query_is_never_committed() {
+        let vm = VM::ephemeral().unwrap();
+        let first = vm.session(SessionData::builder()).unwrap().commit();
+        let at = At::from(first.unwrap());
+        let opened = || {
+            let course = Course::new(&ServiceSettings::default(), None, Arc::default());
+            session(
+                &vm,
+                &at,
+                SessionData::builder().supervised_by(Arc::new(course)),
+            )
+        };
+        let committed = opened().unwrap().commit();
+        assert!(matches!(committed, Err(CommitError::Query)));
+        let sealed = opened().unwrap().seal();
+        assert!(matches!(sealed, Err(CommitError::Query)));
+        assert_eq!(vm.commits().len(), 1);
+    }
+}
