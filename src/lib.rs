@@ -96,6 +96,9 @@ mod memory;
 mod observe;
 #[cfg(any(feature = "settings", feature = "telemetry"))]
 pub mod operate;
+#[cfg(test)]
+#[path = "../tests/common/random.rs"]
+mod random;
 mod region;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -7,7 +7,6 @@ mod command;
 mod compile;
 mod error;
 mod sources;
-mod strip;
 mod toolchain;
 
 use std::collections::HashMap;
@@ -18,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_proof::CodeHash;
 use crostata_proof::hash::code_hash;
+use crostata_schema::strip;
 
 pub use error::BuildError;
 
@@ -90,10 +90,9 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
         sources.package
     );
     let debug_wasm = sources.compile(&toolchain, &place)?;
-    let wasm = strip::strip(&debug_wasm).map_err(|(offset, reason)| BuildError::NotWasm {
+    let wasm = strip(&debug_wasm).map_err(|source| BuildError::NotWasm {
         path: file.clone(),
-        offset,
-        reason,
+        source,
     })?;
     keep(&kept, &file, &wasm, &debug_wasm)?;
     Ok(Built {
@@ -110,7 +109,7 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
 fn found(sources: &Sources, file: &Path) -> Option<Built> {
     let wasm = fs::read(file).ok()?;
     let debug_wasm = fs::read(unstripped(file)).ok()?;
-    if strip::strip(&debug_wasm).ok()? != wasm {
+    if strip(&debug_wasm).ok()? != wasm {
         return None;
     }
     Some(Built {
@@ -204,10 +203,9 @@ fn beside(folder: &Path) -> [PathBuf; 3] {
 /// The code in a file. Says on standard error if its sources are newer.
 fn file(path: &Path) -> Result<Code, BuildError> {
     let unstripped = fs::read(path).map_err(BuildError::file(path))?;
-    let wasm = strip::strip(&unstripped).map_err(|(offset, reason)| BuildError::NotWasm {
+    let wasm = strip(&unstripped).map_err(|source| BuildError::NotWasm {
         path: path.to_path_buf(),
-        offset,
-        reason,
+        source,
     })?;
     if let Some(warning) = outdated(path) {
         eprintln!("{warning}");
