@@ -88,7 +88,12 @@ mod engine;
 #[cfg(feature = "inspect")]
 pub mod inspect;
 mod memory;
+mod observe;
+#[cfg(feature = "settings")]
+pub mod operate;
 mod region;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod session;
 mod state;
 pub mod store;
@@ -97,9 +102,11 @@ pub mod testing;
 mod vm;
 
 pub use block::{
-    CAPSULE_VERSION, Capsule, CapsuleDecodeError, Missing, NoWitness, ReplayError, StepReceipt,
-    VerifiedCalls, Verifier, WITNESS_VERSION, Witness, WitnessContext, WitnessDecodeError,
-    WitnessError,
+    Action, Block, BlockSettings, CAPSULE_VERSION, Capsule, CapsuleDecodeError, Executed,
+    Execution, Filled, Included, Missing, NoWitness, NothingHeard, OpenBlockError, Publisher,
+    ReplayError, SealedBlock, Sink, StepReceipt, Subscription, Transaction, TransactionOutcome,
+    TransactionReceipt, Undo, UndoError, VerifiedCalls, Verifier, WITNESS_VERSION, WhenFull,
+    Witness, WitnessContext, WitnessDecodeError, WitnessError, subscription,
 };
 pub use crostata_abi::client::{CallError, Transport};
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
@@ -111,16 +118,17 @@ pub use crostata_abi::{
 pub use crostata_proof::hash::code_hash;
 pub use crostata_proof::receipt::{Outcome, ReceiptDigest};
 pub use crostata_proof::{
-    CodeHash, CommitId, ContextDigest, ContractRecord, Root, StateProof, Value, ValueLookupError,
-    ValuePath, ValueProof, VerifyError, WordSize,
+    CodeHash, CommitId, ContextDigest, ContractRecord, ReceiptOpening, ReceiptsRoot, Root,
+    StateProof, Value, ValueLookupError, ValuePath, ValueProof, VerifyError, WordSize,
 };
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
-    CallLimits, CodePosition, CompileError, CompileWork, EngineError, ErrorKind, Failure, Fault,
-    Fingerprint, FrameStart, GasSplit, HostQuery, Inspection, OperatorPrices, PROFILE_PIECES_MAX,
-    PROFILE_STACKS_MAX, PriceTooHigh, Profile, ProfileGas, ProfilePiece, ProfileSite, ProfileStack,
-    Protocol, ProtocolTextError, QueryError, ReachedPiece, Refusal, Schedule,
+    BlockContext, BlockContextError, CallLimits, CodePosition, CompileError, CompileWork,
+    EngineError, ErrorKind, Failure, Fault, Fingerprint, FrameStart, GasSplit, Heights, HostQuery,
+    Inspection, OperatorPrices, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, PriceTooHigh, Profile,
+    ProfileGas, ProfilePiece, ProfileSite, ProfileStack, Protocol, ProtocolTextError, QueryContext,
+    QueryError, ReachedPiece, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
 #[doc(hidden)]
@@ -128,24 +136,25 @@ pub use engine::{
     Compiler,
     code::{Checking, prepare_measured},
 };
-pub use memory::{Access, MemoryError, PageSourceError};
+pub use memory::{Access, ImageCounters, MemoryError, PageSourceError};
+pub use observe::{Observed, Observer, Observing, Work};
 pub use session::{
     Answer, Asked, Base, CallHook, CallReceipt, CallStep, CallTrace, CallTree, CallTreeElem, Calls,
     CodeNotAllowed, ContractData, ContractDataBuilder, ContractMetadata, DatumError, DebugSink,
-    DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HostQueries, PageAccesses,
-    PricedQuery, Rejected, Reply, Reverted, Savepoint, Sealed, Session, SessionData,
-    SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX, TRACE_STEPS_MAX, TraceStep,
-    TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
+    DeployReceipt, DeployStep, Error, Estimate, Fatal, Feeder, HeightsTaken, HostQueries,
+    PageAccesses, PricedQuery, Query, Rejected, Reply, Reverted, Savepoint, Sealed, Session,
+    SessionCounters, SessionData, SessionDataBuilder, Step, TRACE_BYTES_MAX, TRACE_PAGES_MAX,
+    TRACE_STEPS_MAX, TraceStep, TracedBytes, TracedFrame, TracedPages, Undecodable, Unrecordable,
 };
 pub use state::{
-    CheckpointError, ChunkError, CodeSource, Commit, CommitError, CommitRef, Cursor, ExportError,
-    ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError, NodeError,
-    NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError, StateError,
-    TransferHeader, VerifyProgress, VerifyReport,
+    CheckpointError, ChunkError, CodeSource, Commit, CommitCounters, CommitError, CommitRef,
+    Cursor, ExportError, ExportedChunk, Finding, HeaderError, ImportError, LogConfig, LookupError,
+    NodeError, NotWitnessed, OpenStateError, OpeningError, Problem, ProofItem, ReadPageError,
+    StateError, TransferHeader, VerifyProgress, VerifyReport,
 };
 pub use vm::{
-    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Export, Import, OpenVmError,
-    ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
+    BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Counters, Export, Import,
+    MemoryUse, OpenVmError, ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

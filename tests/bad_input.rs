@@ -11,9 +11,9 @@ use common::*;
 use crostata::{
     CodecError, CommitError, CommitId, CommitRef, Config, ContractData, ContractError, ContractId,
     Error, Fatal, FrameStart, HostQuery, LookupError, OpenStateError, OpenVmError, OpeningError,
-    OperatorPrices, Outcome, PageIndex, PricedQuery, ProofError, ProofItem, Protocol, QueryError,
-    Refusal, Rejected, Rejection, Root, Session, SessionData, SessionError, VM, contract_bytecode,
-    store::OpenError,
+    OperatorPrices, Outcome, PageIndex, PricedQuery, ProofError, ProofItem, Protocol, QueryContext,
+    QueryError, Refusal, Rejected, Rejection, Root, Session, SessionData, SessionError, VM,
+    contract_bytecode, store::OpenError,
 };
 
 /// A session with a contract that must be untouched and usable after whatever a test does.
@@ -884,11 +884,11 @@ fn the_longest_answer() {
 struct BrokenPrice;
 
 impl HostQuery for BrokenPrice {
-    fn price(&self, _: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, _: &[u8]) -> u64 {
         panic!("broken")
     }
 
-    fn answer(&self, _: &[u8]) -> Result<Vec<u8>, QueryError> {
+    fn answer(&self, _: &QueryContext<'_>, _: &[u8]) -> Result<Vec<u8>, QueryError> {
         Ok(Vec::new())
     }
 }

@@ -5,8 +5,8 @@ mod fixtures;
 
 use crostata::{
     Backend, Config, ContractData, EngineError, Error, ErrorKind, Fatal, FrameStart, HostQuery,
-    Inspection, OpenVmError, Protocol, QueryError, Reentry, Rejection, Session, SessionData, VM,
-    WordSize, contract_bytecode,
+    Inspection, OpenVmError, Protocol, QueryContext, QueryError, Reentry, Rejection, Session,
+    SessionData, VM, WordSize, contract_bytecode,
 };
 use crostata_abi::imports::IMPORTS;
 use fixtures::{
@@ -108,11 +108,11 @@ const ENDS: &str = r#"
 struct Panicking;
 
 impl HostQuery for Panicking {
-    fn price(&self, _: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, _: &[u8]) -> u64 {
         1
     }
 
-    fn answer(&self, _: &[u8]) -> Result<Vec<u8>, QueryError> {
+    fn answer(&self, _: &QueryContext<'_>, _: &[u8]) -> Result<Vec<u8>, QueryError> {
         panic!("of the embedder")
     }
 }

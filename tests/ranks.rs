@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src/` with their ranks.
 const RANKS: &[(&str, u32)] = &[
+    ("observe", 1),
     ("region", 1),
     ("memory", 2),
     ("store", 2),
@@ -16,6 +17,7 @@ const RANKS: &[(&str, u32)] = &[
     ("block", 7),
     ("inspect", 8),
     ("serve", 8),
+    ("operate", 9),
     ("testing", 9),
 ];
 

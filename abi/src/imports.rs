@@ -1,6 +1,6 @@
 //! The functions a contract may import, all from the module `env`.
 //!
-//! The table is the whole allow-list: a deploy rejects any other import by name.
+//! The two tables are the whole allow-list: a deploy rejects any other import by name.
 
 /// The one module that contracts import from.
 pub const MODULE: &str = "env";
@@ -37,7 +37,7 @@ const fn import(name: &'static str, params: &'static [Type], results: &'static [
 
 use Type::{I32, I64, Pointer};
 
-/// Every function a contract may import.
+/// Every function that contracts of blocks may import.
 pub const IMPORTS: &[Import] = &[
     import("c", &[Pointer, Pointer, I32, I32, I64], &[I32]),
     import("hq", &[Pointer, I32, I32], &[I32]),
@@ -54,7 +54,16 @@ pub const IMPORTS: &[Import] = &[
     import("hdebug", &[I32], &[]),
 ];
 
+/// Every function that only queries have. A contract that imports one may be deployed; no call of a block can enter it.
+pub const QUERY_IMPORTS: &[Import] = &[import("hqa", &[Pointer, I32, I32], &[I32])];
+
 /// The import called `name`, if there is one.
 pub fn find(name: &str) -> Option<&'static Import> {
-    IMPORTS.iter().find(|import| import.name == name)
+    let mut known = IMPORTS.iter().chain(QUERY_IMPORTS);
+    known.find(|import| import.name == name)
+}
+
+/// Whether only queries have the import called `name`.
+pub fn is_for_queries(name: &str) -> bool {
+    QUERY_IMPORTS.iter().any(|import| import.name == name)
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    build, call, check, completions, deploy, finalise, gas, inspect, machine, new, profile, prove,
-    replay, test, transfer, verify, verify_store,
+    build, call, check, completions, deploy, doctor, finalise, gas, inspect, machine, new, profile,
+    prove, replay, test, transfer, verify, verify_store,
 };
 
 /// The contract author's command: build, check, test, deploy, call, look into, prove.
@@ -67,6 +67,8 @@ pub enum Command {
     Verify(verify::Verify),
     /// Reads everything that a store retains and derives its roots again.
     VerifyStore(verify_store::VerifyStore),
+    /// Holds this machine against a node's settings: kernel, limits, memory, disk.
+    Doctor(doctor::Doctor),
     /// Writes a commit's whole state into a file.
     Export(transfer::ExportCommand),
     /// Makes a store from an exported state, verifying every part.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use crostata::operate::SettingsError;
 use crostata::{
     CommitError, DatumError, Error as SessionFailure, ExportError, ImportError, OpenVmError,
     OpeningError, ProofError, ProveValueError, Rejected, ReplayError, SessionError, WitnessError,
@@ -152,6 +153,9 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A node's settings can not be read, or are not in order.
+    #[error(transparent)]
+    Settings(Box<SettingsError>),
     /// The state was not exported.
     #[error("the state was not exported to {}", path.display())]
     Export {
@@ -206,6 +210,7 @@ impl CliError {
             Self::Picture { .. } => "picture",
             Self::NoCapsule(_) => "no-capsule",
             Self::Capsule { .. } => "capsule",
+            Self::Settings(_) => "settings",
             Self::Export { .. } => "export",
             Self::Import { .. } => "import",
         }
@@ -221,6 +226,7 @@ impl CliError {
             | Self::Commit { .. }
             | Self::Label { .. }
             | Self::Labels { .. }
+            | Self::Settings(_)
             | Self::Datum(_) => 2,
             _ => 1,
         }
@@ -238,6 +244,7 @@ impl CliError {
             Self::Label { known, .. } => format!("the labels are: {}", known.join(", ")),
             Self::Labels { .. } => "mend it, remove it, or name another with `--labels FILE`".into(),
             Self::Run(error) => return run_next(error),
+            Self::Settings(_) => "mend what is said; `crostata doctor --example` prints a file with every setting".into(),
             Self::Proof(error) if is_no_contract(error) => {
                 "`crostata inspect contracts` lists them; `--at COMMIT` looks at another commit".into()
             }
@@ -308,6 +315,12 @@ impl From<ProveValueError> for CliError {
     }
 }
 
+impl From<SettingsError> for CliError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Box::new(error))
+    }
+}
+
 impl From<DatumError> for CliError {
     fn from(error: DatumError) -> Self {
         Self::Datum(Box::new(error))
@@ -358,6 +371,9 @@ fn run_next(error: &SessionFailure) -> Option<String> {
         }
         Rejected::Call(Refusal::NoContract { .. }) => {
             "`crostata inspect contracts` lists them; `--at COMMIT` looks at another commit".into()
+        }
+        Rejected::Call(Refusal::QueriesOnly { .. }) => {
+            "a node's service answers such contracts; docs/queries.md says how".into()
         }
         _ => return None,
     })

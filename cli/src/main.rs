@@ -7,6 +7,7 @@
 
 mod arguments;
 mod commands;
+mod coverage;
 mod error;
 mod gas_log;
 mod hex;

@@ -10,16 +10,26 @@ pub struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar for so many bytes; hidden if standard error is no terminal, or results are for programs.
-    pub fn bytes(screen: &Screen, what: &'static str, bytes_total: u64) -> Self {
+    pub fn of(screen: &Screen, what: &'static str, bytes_total: u64) -> Self {
+        let style = "{msg} {bytes} of {total_bytes}, {eta} to go {wide_bar}";
+        let bar = ProgressBar::new(bytes_total);
+        Self::styled(screen, what, bar, style)
+    }
+
+    /// A count of bytes where nobody knows how many they will be; hidden as a bar is.
+    pub fn counting(screen: &Screen, what: &'static str) -> Self {
+        let bar = ProgressBar::no_length();
+        Self::styled(screen, what, bar, "{msg}: {bytes}, {bytes_per_sec}")
+    }
+
+    fn styled(screen: &Screen, what: &'static str, bar: ProgressBar, style: &str) -> Self {
         if screen.is_json() {
             return Self(ProgressBar::hidden());
         }
-        let bar = ProgressBar::new(bytes_total).with_message(what);
-        let style = "{msg} [{bar:32}] {bytes} of {total_bytes}, {eta} to go";
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style.progress_chars("=> "));
         }
-        Self(bar)
+        Self(bar.with_message(what))
     }
 
     /// So many bytes are done.

@@ -23,8 +23,8 @@ pub struct Names {
     pub codes: BTreeMap<ContractId, Vec<u8>>,
     /// What traces are rendered with.
     pub known: Known,
-    /// Where side files are.
-    pub side_files: PathBuf,
+    /// Where side files are: the later folders are looked into for what the earlier ones do not have.
+    pub side_files: Vec<PathBuf>,
 }
 
 impl Names {
@@ -40,7 +40,7 @@ impl Names {
             interfaces: BTreeMap::new(),
             codes: BTreeMap::new(),
             known,
-            side_files: side_files(&arguments.store),
+            side_files: vec![side_files(&arguments.store)],
         })
     }
 
@@ -60,7 +60,9 @@ impl Names {
 
     fn learn_side_file(&mut self, code: &CodeHash) {
         // Without it traces have no lines of source, and say so.
-        let _ = self.known.add_side_file(&self.side_files, code);
+        let mut folders = self.side_files.iter();
+        let known = &mut self.known;
+        folders.any(|folder| matches!(known.add_side_file(folder, code), Ok(true)));
     }
 
     /// Learns the contracts of a call.
@@ -103,9 +105,11 @@ pub fn side_files(store: &Path) -> PathBuf {
         .join(".crostata/debug")
 }
 
-/// The side file of some code.
-pub fn side_file(folder: &Path, code: &[u8]) -> PathBuf {
-    folder.join(format!("{}.debug.wasm", crostata::code_hash(code)))
+/// The side file of some code, if one of the folders has it.
+pub fn side_file(folders: &[PathBuf], code: &[u8]) -> Option<Vec<u8>> {
+    let name = format!("{}.debug.wasm", crostata::code_hash(code));
+    let mut folders = folders.iter();
+    folders.find_map(|folder| std::fs::read(folder.join(&name)).ok())
 }
 
 /// How much of traces is shown: what `-v` says, or the environment, or the whole tree.

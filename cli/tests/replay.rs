@@ -3,6 +3,8 @@
 mod common;
 
 use common::{Project, artifact};
+use crostata::testing::InProcess;
+use crostata_testing::{CAPSULES, Chain, contract};
 use serde_json::{Value, json};
 
 /// P1: a failing call and one that succeeds come to the same receipts in a folder that has no store, with a trace.
@@ -80,4 +82,47 @@ fn changed_capsules_are_told() {
     assert!(replay().contains("was changed or cut"));
     std::fs::write(&file, std::fs::read(artifact("counter")).unwrap()).unwrap();
     assert!(replay().contains("no replay capsule"));
+}
+
+const FAILING: &str = "fails_where_it_is_saved";
+
+/// Fails when the environment asks for capsules; another test runs it so.
+#[test]
+fn fails_where_it_is_saved() {
+    if std::env::var_os(CAPSULES).is_none() {
+        return;
+    }
+    let mut chain = Chain::<InProcess>::new();
+    let code = contract!("../tests/fixtures/vault/vault.wasm");
+    let vault = chain.deploy(code).label("the vault").send();
+    let pay = |chain: &mut Chain<InProcess>, amount: u64| {
+        let paid = chain.call::<_, Result<u64, ()>>(vault, "pay", &amount);
+        paid.expect_success();
+    };
+    pay(&mut chain, 60);
+    pay(&mut chain, 70);
+}
+
+/// What a failing test saved can be taken elsewhere as a folder: its names and source lines come along.
+#[test]
+fn a_failing_test_is_read_as_where_it_failed() {
+    let project = Project::new();
+    let own = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(own)
+        .args(["--exact", FAILING, "--nocapture"])
+        .env(CAPSULES, project.path().join("failed"))
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    std::fs::rename(project.path().join("failed"), project.path().join("moved")).unwrap();
+    let file = format!("moved/{FAILING}.capsule");
+    let text = project.good(["replay", &file, "--trace"]).out;
+    assert!(text.contains("the_vault::pay"), "{text}");
+    assert!(text.contains("at vault/src/lib.rs:"), "{text}");
+    project.good(["replay", &file, "--out", "pictures"]);
+    let page = std::fs::read_to_string(project.path().join("pictures/coverage.lcov")).unwrap();
+    assert!(page.contains("vault/src/lib.rs"), "{page}");
+    let elsewhere = ["replay", &file, "--trace", "--debug", "nowhere"];
+    let text = project.good(elsewhere).out;
+    assert!(!text.contains("vault/src/lib.rs:"), "{text}");
 }

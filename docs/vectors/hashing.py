@@ -14,7 +14,7 @@ WAYPOINT_HEIGHTS = {31: (9, 18, 27), 10: (5,), 15: (5, 10)}
 KINDS = [
     "page leaf", "code", "layout", "bucket", "position", "record", "commit", "contract id",
     "init argument", "receipt digest", "result data", "protocol", "log frame", "artifact",
-    "allow list", "context",
+    "allow list", "context", "deployment digest", "receipt leaf", "receipt node", "receipts root",
 ] + [f"node {bitmap}" for bitmap in range(1, 16)]
 
 

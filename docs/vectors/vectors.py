@@ -21,6 +21,7 @@ import pathlib
 import sys
 
 import chunks
+import receipts
 from hashing import EMPTY, H, KINDS, bucket, commit_id, contract_id, derive_key, layout_hash, node, page_leaf, position, u32, u64
 from not_proofs import not_proofs
 from proof_vectors import proof_vectors
@@ -90,8 +91,8 @@ def digest_vectors():
     ids = [(ident(1), b"", b"", 0), (ident(1), b"own", b"er", 1), (ident(2), pattern(255, 1), pattern(2000, 2), 2**64 - 1)]
     event = lambda seed, topic, data: {"source": ident(seed), "topic": topic, "data": data}
     events = [event(1, b"moved", b"data"), event(2, b"", b""), event(1, "süß".encode(), pattern(1500, 3))]
-    receipts = [(0, 0, 10, 100, b"", []), (0, 0, 2**64 - 1, 2**64 - 1, pattern(70, 4), events)]
-    receipts += [(1, code, 1000 + code, 5000, b"", []) for code in range(1, 17)]
+    called = [(0, 0, 10, 100, b"", []), (0, 0, 2**64 - 1, 2**64 - 1, pattern(70, 4), events)]
+    called += [(1, code, 1000 + code, 5000, b"", []) for code in range(1, 17)]
     return {
         "commit_id": [
             {"parent": parent, "root": root, "tag": tag, "id": commit_id(parent, root, tag)}
@@ -101,7 +102,7 @@ def digest_vectors():
             {"code_hash": code, "owner": owner, "init_arg": arg, "nonce": nonce, "id": contract_id(code, owner, arg, nonce)}
             for code, owner, arg, nonce in ids
         ],
-        "receipt_digest": [receipt_vector(*receipt) for receipt in receipts],
+        "receipt_digest": [receipt_vector(*receipt) for receipt in called],
     }
 
 
@@ -165,7 +166,7 @@ def render(vectors):
 
 def files():
     states = {name: State(contracts) for name, contracts in (STATES | {"named": NAMED}).items()}
-    vectors = hash_vectors() | tree_vectors() | digest_vectors() | state_vectors(states)
+    vectors = hash_vectors() | tree_vectors() | digest_vectors() | receipts.vectors() | state_vectors(states)
     proofs = {"proofs": proof_vectors(states), "not_proofs": not_proofs(states)}
     proofs |= {"value_proofs": value_vectors(states["named"]), "not_value_proofs": not_values(states["named"])}
     return {"vectors.json": render(vectors), "proofs.json": render(proofs)}

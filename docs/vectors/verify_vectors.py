@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Verifies proofs.json with the verifier in proofs.py: proofs with their answers, what is no proof with the reason,
-and mutations of all proofs, of which none may say anything else, or the same in other bytes.
+and mutations of all proofs, of which none may say anything else, or the same in other bytes. So too the openings of receipts
+in vectors.json, with the verifier in receipts.py.
 
     verify_vectors.py           every byte of short proofs, thirty places of long ones and their ends
     verify_vectors.py --all     every byte of all; takes minutes
@@ -12,6 +13,7 @@ import sys
 import time
 
 import proofs
+import receipts
 import values
 
 PLACES = 30
@@ -128,6 +130,24 @@ def check_mutations(ask, case, places):
     return len(refused), refused.count(False)
 
 
+def check_receipts(block):
+    """How many changed openings of a block's receipts were tried; none proves anything."""
+    root, tried = bytes.fromhex(block["root"]), 0
+    for case in block["openings"]:
+        data, index = bytes.fromhex(case["proof"]), case["index"]
+        tag, digest = map(bytes.fromhex, block["leaves"][index])
+        assert receipts.verify(data, root) == (index, len(block["leaves"]), tag, digest)
+        for other in spoiled(data, sys.maxsize):
+            if other != data:
+                tried += 1
+                try:
+                    receipts.verify(other, root)
+                except proofs.Refused:
+                    continue
+                raise AssertionError(f"accepted: {other.hex()}")
+    return tried
+
+
 def main(arguments):
     if arguments not in ([], ["--all"]):
         print(__doc__)
@@ -147,6 +167,9 @@ def main(arguments):
     counts = [check_mutations(ask, case, places) for ask, cases in kinds for case in cases]
     tried, other = (sum(column) for column in zip(*counts))
     print(f"{tried} mutations: {tried - other} are refused, {other} prove something else that is so, none anything that is not")
+    blocks = json.loads(pathlib.Path(__file__).with_name("vectors.json").read_text())["receipts"]
+    tried = sum(map(check_receipts, blocks))
+    print(f"receipts of {len(blocks)} blocks: their openings hold, and {tried} changed ones do not")
     print(f"{time.monotonic() - begin:.0f} s")
     return 0
 

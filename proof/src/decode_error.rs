@@ -32,7 +32,7 @@ pub enum DecodeError {
     Kind {
         /// The kind in the proof.
         found: u8,
-        /// The kind to be decoded: 1 state proof, 2 value proof, 3 witness.
+        /// The kind to be decoded: 1 state proof, 2 value proof, 3 witness, 4 receipt opening.
         expected: u8,
     },
     /// There are no positions.
@@ -128,6 +128,14 @@ pub enum DecodeError {
         code: CodeHash,
         /// Which run, from 0.
         at: usize,
+    },
+    /// An opening of a receipt that the block would not have.
+    #[error("receipt {index} of a block that has {count}")]
+    ReceiptIndex {
+        /// The index, from 0.
+        index: u64,
+        /// How many there are.
+        count: u64,
     },
 }
 

@@ -47,11 +47,19 @@ pub enum Kind {
     AllowList,
     /// What calls ran under, and the calls.
     Context,
+    /// The receipt of a deployment.
+    DeploymentDigest,
+    /// A receipt in the tree of its block.
+    ReceiptLeaf,
+    /// A node of the tree of receipts.
+    ReceiptNode,
+    /// The tree of receipts with their number.
+    ReceiptsRoot,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::PageLeaf,
         Self::Code,
         Self::Layout,
@@ -68,6 +76,10 @@ impl Kind {
         Self::Artifact,
         Self::AllowList,
         Self::Context,
+        Self::DeploymentDigest,
+        Self::ReceiptLeaf,
+        Self::ReceiptNode,
+        Self::ReceiptsRoot,
     ];
 
     /// The string that the kind's key is derived from.
@@ -89,6 +101,10 @@ impl Kind {
             Self::Artifact => "crostata v1 artifact",
             Self::AllowList => "crostata v1 allow list",
             Self::Context => "crostata v1 context",
+            Self::DeploymentDigest => "crostata v1 deployment digest",
+            Self::ReceiptLeaf => "crostata v1 receipt leaf",
+            Self::ReceiptNode => "crostata v1 receipt node",
+            Self::ReceiptsRoot => "crostata v1 receipts root",
         }
     }
 
@@ -111,6 +127,10 @@ impl Kind {
             Self::Artifact => &keys::ARTIFACT,
             Self::AllowList => &keys::ALLOW_LIST,
             Self::Context => &keys::CONTEXT,
+            Self::DeploymentDigest => &keys::DEPLOYMENT_DIGEST,
+            Self::ReceiptLeaf => &keys::RECEIPT_LEAF,
+            Self::ReceiptNode => &keys::RECEIPT_NODE,
+            Self::ReceiptsRoot => &keys::RECEIPTS_ROOT,
         }
     }
 }

@@ -59,6 +59,14 @@ pub(crate) const ALLOW_LIST: Key =
     key("89893f171cac88e372097e7aba45eb286796a276d599d2e5ce03801746b9dda4");
 pub(crate) const CONTEXT: Key =
     key("296389f19e7314136b9757f046c3ee15c9115e75f22fa5c80d794148aaedad15");
+pub(crate) const DEPLOYMENT_DIGEST: Key =
+    key("fe9e57b10f8b8b9e4321d1d39d7f0bf357c72d191aded44593da223173c8f1da");
+pub(crate) const RECEIPT_LEAF: Key =
+    key("25c8545af18ea12883185abf353bed9bb3360a993fca34722be27d509e23fad3");
+pub(crate) const RECEIPT_NODE: Key =
+    key("00ded43f5045b00e7ecf97ac8be84c503caf12e9fc481b767a394c7993591caf");
+pub(crate) const RECEIPTS_ROOT: Key =
+    key("401eac7ac68029c9af85488a4a1795fe75b6c36cf217c737dcf080d86a1f4dd6");
 
 /// Keys of tree nodes: entry `b - 1` is for the bitmap `b` of the node's non-EMPTY children,
 /// whose bit `i` stands for child `i`.

@@ -36,6 +36,7 @@ mod paths;
 mod proven;
 mod read;
 pub mod receipt;
+pub mod receipts;
 mod record;
 mod state_proof;
 pub mod tree;
@@ -57,6 +58,7 @@ pub use proven::{
     NotShown, ProvenContract, ProvenMember, ProvenPage, ProvenPosition, ProvenState, VerifyError,
 };
 pub use receipt::ReceiptDigest;
+pub use receipts::{ReceiptOpening, ReceiptsRoot};
 pub use record::{
     ContractRecord, Owner, OwnerTooLong, RECORD_BYTES_MIN, RECORD_VERSION, RecordError, WordSize,
 };

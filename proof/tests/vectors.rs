@@ -12,10 +12,11 @@ use common::state::{Contract, Item, State};
 use crostata_abi::{ContractId, Gas, PAGE_BYTES};
 use crostata_proof::hash::{self, Kind};
 use crostata_proof::receipt::{Outcome, ReceiptDigestBuilder};
+use crostata_proof::receipts::{ReceiptLeaf, ReceiptOpening, ReceiptsTree, deployment_digest};
 use crostata_proof::tree::lift;
 use crostata_proof::{
-    CodeHash, CommitId, ContractRecord, DecodeError, Hash, NotShown, Owner, PageBytes, Root,
-    StateProof, TreePath, ValueProof, Verified, VerifyError, WordSize,
+    CodeHash, CommitId, ContractRecord, DecodeError, Hash, NotShown, Owner, PageBytes,
+    ReceiptDigest, Root, StateProof, TreePath, ValueProof, Verified, VerifyError, WordSize,
 };
 use serde_json::Value;
 
@@ -191,6 +192,43 @@ fn receipt_digests() {
         assert_eq!(digest.finish().to_bytes(), bytes32(&case["digest"]));
     }
     assert_eq!(outcomes, [], "outcomes without a vector");
+}
+
+#[test]
+fn deployment_digests() {
+    for case in part("deployment_digest") {
+        let init =
+            (!case["init"].is_null()).then(|| ReceiptDigest::from_bytes(bytes32(&case["init"])));
+        let gas = number(&case["code_gas"]);
+        let digest = deployment_digest(&id(&case["contract"]), gas, init.as_ref());
+        assert_eq!(digest.to_bytes(), bytes32(&case["digest"]));
+    }
+}
+
+#[test]
+fn receipts_of_blocks() {
+    for case in part("receipts") {
+        let leaf = |leaf: &Value| ReceiptLeaf {
+            tag: bytes32(&leaf[0]),
+            digest: ReceiptDigest::from_bytes(bytes32(&leaf[1])),
+        };
+        let leaves: Vec<_> = list(&case["leaves"]).iter().map(leaf).collect();
+        let tree = ReceiptsTree::new(leaves.clone());
+        assert_eq!(tree.root().to_bytes(), bytes32(&case["root"]));
+        for opened in list(&case["openings"]) {
+            let (index, proof) = (number(&opened["index"]), bytes(&opened["proof"]));
+            let opening = tree.opening(index as usize).unwrap();
+            assert_eq!(opening.encode(), proof);
+            let proven = ReceiptOpening::decode(&proof).unwrap();
+            let proven = proven.verify(&tree.root()).unwrap();
+            let leaf = leaves[index as usize];
+            let count = leaves.len() as u64;
+            assert_eq!(
+                (proven.index, proven.count, proven.leaf),
+                (index, count, leaf)
+            );
+        }
+    }
 }
 
 /// A contract of a state in the file, rebuilt.

@@ -8,6 +8,7 @@ use crostata_proof::{CodeHash, VerifyError};
 use crate::engine::Fingerprint;
 use crate::session::{DatumError, Error, Fatal, Unrecordable};
 use crate::state::{NotWitnessed, ReadPageError};
+use crate::vm::SessionError;
 
 /// Why a session has no witness.
 #[derive(Debug, thiserror::Error)]
@@ -145,4 +146,44 @@ impl From<&NotWitnessed> for Missing {
             NotWitnessed::Page { contract, page } => Self::Page { contract, page },
         }
     }
+}
+
+/// Why a block was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenBlockError {
+    /// The base is not retained, or its protocol is not configured.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// Contracts can not read what the context says.
+    #[error(transparent)]
+    Datum(#[from] DatumError),
+}
+
+/// Why transactions of a block were not undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UndoError {
+    /// There is no transaction in the block.
+    #[error("the block has no transaction to undo")]
+    Nothing,
+    /// The block has fewer transactions.
+    #[error("the block has {included} transactions, fewer than the {len} to go back to")]
+    NotReached {
+        /// How many were to stay.
+        len: usize,
+        /// How many there are.
+        included: usize,
+    },
+    /// What it takes was not kept: the block's settings say which transactions can be undone.
+    #[error(
+        "transaction {index} can not be undone: another was tried after it, and the block's settings keep no more; open the block with `Undo::All`"
+    )]
+    Forgotten {
+        /// The transaction.
+        index: usize,
+    },
+    /// The host failed: the result is unknown.
+    #[error(transparent)]
+    Fatal(Fatal),
 }

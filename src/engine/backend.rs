@@ -19,7 +19,8 @@
 //! | call with a timeout | the same on an engine of [`Engine::aided`] | `SessionDataBuilder::interrupted_after`, `VM::tick` |
 //! | errors | `ErrorKind`: one list, each variant of each error has one | `Error::kind` and its like |
 //!
-//! Calling conventions need no variants: callable functions have one type, and host functions never wait.
+//! Calling conventions need no variants: callable functions have one type. Host functions wait only in queries that are supervised, on the
+//! thread of the query.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -220,6 +221,14 @@ impl<H: Host> Engine<H> {
     pub fn tick(&self) {
         if let Some(ticks) = &self.ticks {
             ticks.fetch_add(1, Ordering::Relaxed);
+            self.wasmtime.increment_epoch();
+        }
+    }
+
+    /// Has the running calls of an interruptible engine look at their deadlines, without letting time pass.
+    #[cfg(feature = "serve")]
+    pub fn look(&self) {
+        if self.ticks.is_some() {
             self.wasmtime.increment_epoch();
         }
     }

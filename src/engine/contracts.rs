@@ -29,6 +29,10 @@ pub struct Resident<H: Host> {
     pub call: u64,
     /// The innermost scope that can undo it, counted from 1; 0 for none.
     pub scope: usize,
+    /// Whether its memory is not up to date: another runner ran the contract since.
+    pub stale: bool,
+    /// The wave that entered it last, 0 for none.
+    pub wave: u64,
 }
 
 /// A contract's instance in the store.
@@ -103,6 +107,8 @@ impl<H: Host> Contracts<H> {
             live: None,
             call: 0,
             scope: 0,
+            stale: false,
+            wave: 0,
         });
         self.name(contract, Some(place));
         place

@@ -9,7 +9,7 @@ use super::frame::metering;
 use super::host::{Host, Loaded};
 use super::kind::ErrorKind;
 use super::outcome::{Fault, Refusal, memory_fault};
-use super::state::State;
+use super::state::{State, settle_size};
 use crate::region::hand_over;
 
 /// Brings a contract into the call tree, as good as new but for its memory.
@@ -22,6 +22,7 @@ pub fn enter<H: Host>(
         return Ok(Err(Refusal::Instances { contract }));
     }
     let place = match state.contracts.place(&contract) {
+        Some(place) if store.data().contracts[place].stale => refresh(store, place)?,
         Some(place) => place,
         None => match store.data_mut().host.load(&contract)? {
             Some(Loaded { module, memory }) => {
@@ -31,7 +32,11 @@ pub fn enter<H: Host>(
             None => return Ok(Err(Refusal::NoContract { contract })),
         },
     };
-    if !store.data().has_room_for(place) {
+    let state = store.data();
+    if state.contracts[place].module.facts.queries_only && !state.deadline.is_query() {
+        return Ok(Err(Refusal::QueriesOnly { contract }));
+    }
+    if !state.has_room_for(place) {
         return Ok(Err(Refusal::Memory { contract }));
     }
     match store.data().contracts[place].live.is_some() {
@@ -42,6 +47,21 @@ pub fn enter<H: Host>(
     state.contracts[place].call = state.call;
     state.entered.push(place);
     Ok(Ok(place))
+}
+
+/// Brings the memory of a contract up to date that another runner ran since, if that may be now.
+fn refresh<H: Host>(
+    store: &mut StoreContextMut<'_, State<H>>,
+    place: Place,
+) -> Result<Place, Fault> {
+    let state = store.data_mut();
+    let resident = &mut state.contracts[place];
+    state
+        .host
+        .refresh(&resident.contract, &mut resident.memory)?;
+    resident.stale = false;
+    settle_size(store, place)?;
+    Ok(place)
 }
 
 /// Sets the globals to what they are after instantiation. The stack counter is set for each frame.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crostata_abi::{ContractId, PageIndex};
 use crostata_proof::CodeHash;
 
+use super::Module;
 use super::outcome::{Failure, Fault, Refusal};
+use super::query::{BlockContext, HostQuery, QueryError};
 use super::split::GasSplit;
-use super::{Module, QueryError};
 use crate::memory::{Access, ContractMemory};
 
 /// A contract that a session touches for the first time.
@@ -75,6 +76,20 @@ pub trait Host: Sized + Send + 'static {
     /// [`Fault`] when the state can not be read.
     fn code_len(&self, contract: &ContractId) -> Result<Option<u64>, Fault>;
 
+    /// Brings the memory of a contract, which another runner ran since this one did, up to date. Asked only of those who say that such
+    /// contracts are ([`Runner::set_stale`](super::Runner::set_stale)).
+    ///
+    /// # Errors
+    /// [`Fault`] when that can not be done, or not now.
+    fn refresh(&mut self, contract: &ContractId, _: &mut ContractMemory) -> Result<(), Fault> {
+        Err(Fault::new(format!("contract {contract} is out of date")))
+    }
+
+    /// Whether what runs now may be undone and run again, whatever comes of it: a fault need not be one then.
+    fn is_tentative(&self) -> bool {
+        false
+    }
+
     /// Policy: says why a call may not happen, if it may not.
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String>;
 
@@ -92,6 +107,9 @@ pub trait Host: Sized + Send + 'static {
 
     /// The host query of this name.
     fn query(&self, name: &str) -> Option<Arc<dyn HostQuery>>;
+
+    /// The block that is executed, if there is one.
+    fn block(&self) -> Option<&BlockContext>;
 
     /// The session datum of this name.
     fn datum(&self, name: &str) -> Option<&[u8]>;
@@ -131,19 +149,4 @@ pub trait Host: Sized + Send + 'static {
     fn code(&self, _: &ContractId) -> Option<Vec<u8>> {
         None
     }
-}
-
-/// A query that contracts can put to the host.
-///
-/// It must be a pure function of its argument: its answer is consensus.
-pub trait HostQuery: Send + Sync {
-    /// The price in gas of answering `argument`, charged before [`answer`](Self::answer) runs,
-    /// on top of the schedule's own price. It must itself be cheap.
-    fn price(&self, argument: &[u8]) -> u64;
-
-    /// Answers: at most 65,536 bytes.
-    ///
-    /// # Errors
-    /// [`QueryError`] for an argument it can not answer: the calling contract traps.
-    fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError>;
 }

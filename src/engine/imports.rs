@@ -8,13 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crostata_abi::{
     ARGBUF_LEN, CONTRACT_ID_BYTES, ContractId, ErrorCode, imports::MODULE, panic_parts,
 };
-use wasmtime::{AsContextMut, Caller, Linker, WasmTy};
+use wasmtime::{AsContextMut, Caller, Linker, Memory, WasmTy};
 
 use super::abort::Abort;
 use super::contracts::Place;
 use super::frame::{self, Request, fuel, set_fuel};
 use super::host::{Answered, Host};
 use super::outcome::{Fault, Refusal};
+use super::query::{QueryContext, QueryError};
 use super::split::Purpose;
 use super::state::State;
 use super::touch;
@@ -46,6 +47,7 @@ pub fn define<H: Host, P: Pointer>(linker: &mut Linker<State<H>>) -> wasmtime::R
     linker
         .func_wrap(MODULE, "c", call::<H, P>)?
         .func_wrap(MODULE, "hq", host_query::<H, P>)?
+        .func_wrap(MODULE, "hqa", async_host_query::<H, P>)?
         .func_wrap(MODULE, "hd", session_datum::<H, P>)?
         .func_wrap(MODULE, "emit", emit::<H, P>)?
         .func_wrap(MODULE, "feed", feed::<H>)?
@@ -233,30 +235,126 @@ fn host_query<H: Host, P: Pointer>(
 ) -> wasmtime::Result<i32> {
     charge_base(&mut guest, |schedule| schedule.query_base)?;
     let name = read_name(&mut guest, name, name_len)?;
-    let argument = read_buffer(&mut guest, arg_len)?;
+    let argument = ready_buffer(&mut guest, arg_len)?;
     let query = guest.data().host.query(&name);
     let query = query.ok_or_else(|| Abort::misuse(format!("there is no host query `{name}`")))?;
-    let price = guarded(&name, || query.price(&argument))?;
+    let price = ask(&guest, &name, &argument, |context, argument| {
+        query.price(context, argument)
+    })?;
     charge(&mut guest, price)?;
-    let answer = guarded(&name, || query.answer(&argument))?;
-    guest.data_mut().host.answered(&Answered {
-        name: &name,
-        argument: &argument,
-        price_gas: price,
-        answer: answer.as_deref(),
-    });
+    let answer = ask(&guest, &name, &argument, |context, argument| {
+        query.answer(context, argument)
+    })?;
+    if guest.data().host.is_watched() {
+        tell_answer(&mut guest, &name, &argument, price, &answer)?;
+    }
+    deliver_answer(&mut guest, &name, answer)
+}
+
+/// The same for an answer that takes its time. Only queries have somebody who waits for it.
+fn async_host_query<H: Host, P: Pointer>(
+    mut guest: Guest<'_, H>,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+) -> wasmtime::Result<i32> {
+    charge_base(&mut guest, |schedule| schedule.query_base)?;
+    let name = read_name(&mut guest, name, name_len)?;
+    let argument = ready_buffer(&mut guest, arg_len)?;
+    let supervisor = guest.data().deadline.supervisor().cloned();
+    let query = supervisor.as_ref().and_then(|one| one.query(&name));
+    let (Some(supervisor), Some(query)) = (supervisor, query) else {
+        let what = format!("there is no asynchronous host query `{name}`");
+        return Err(Abort::misuse(what).into());
+    };
+    let price = ask(&guest, &name, &argument, |context, argument| {
+        query.price(context, argument)
+    })?;
+    charge(&mut guest, price)?;
+    let answer = ask(&guest, &name, &argument, |context, argument| {
+        supervisor.wait(query.answer(context, argument))
+    })?;
+    let answer = answer.ok_or_else(|| Abort::from(Fault::timeout()))?;
+    if guest.data().host.is_watched() {
+        tell_answer(&mut guest, &name, &argument, price, &answer)?;
+    }
+    deliver_answer(&mut guest, &name, answer)
+}
+
+fn deliver_answer<H: Host>(
+    guest: &mut Guest<'_, H>,
+    name: &str,
+    answer: Result<Vec<u8>, QueryError>,
+) -> wasmtime::Result<i32> {
     let answer = answer.map_err(|error| Abort::misuse(format!("host query `{name}`: {error}")))?;
     if answer.len() > ARGBUF_LEN {
         let what = format!("host query `{name}` answered {} bytes", answer.len());
         return Err(Abort::from(Fault::new(what)).into());
     }
-    Ok(put(&mut guest, &answer)?)
+    Ok(put(guest, &answer)?)
 }
 
-/// Runs code of the embedder; its panic is a fault of the host, not the end of the process.
-fn guarded<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, Abort> {
-    catch_unwind(AssertUnwindSafe(run))
+/// Bytes of the running contract's memory that were paid for and are loaded.
+struct Ready {
+    linear: Memory,
+    address: u64,
+    len: usize,
+}
+
+impl Ready {
+    /// The bytes where they lie. The contract stands still while they are borrowed.
+    fn bytes<'a, H: Host>(&self, guest: &'a Guest<'_, H>) -> Result<&'a [u8], Abort> {
+        let start = usize::try_from(self.address).ok();
+        let range = start.and_then(|start| Some(start..start.checked_add(self.len)?));
+        let bytes = range.and_then(|range| self.linear.data(guest).get(range));
+        bytes.ok_or_else(|| Fault::new("an argument buffer lies outside of its memory").into())
+    }
+}
+
+/// Pays for the beginning of the running contract's argument buffer, and has it loaded.
+fn ready_buffer<H: Host>(guest: &mut Guest<'_, H>, len: i32) -> Result<Ready, Abort> {
+    let len = checked_length(len, ARGBUF_LEN)?;
+    charge_bytes(guest, len)?;
+    let address = buffer(guest)?;
+    let place = ready(guest, address, len)?.ok_or_else(|| outside(address, len))?;
+    let linear = guest.data().live(place)?.linear;
+    Ok(Ready {
+        linear,
+        address,
+        len,
+    })
+}
+
+/// Lets a query see what is asked. Its panic is a fault of the host, not the end of the process.
+fn ask<H: Host, T>(
+    guest: &Guest<'_, H>,
+    name: &str,
+    argument: &Ready,
+    run: impl FnOnce(&QueryContext<'_>, &[u8]) -> T,
+) -> Result<T, Abort> {
+    let argument = argument.bytes(guest)?;
+    let block = guest.data().host.block();
+    let context = QueryContext::new(name, running_contract(guest)?, block);
+    catch_unwind(AssertUnwindSafe(|| run(&context, argument)))
         .map_err(|_| Fault::new(format!("host query `{name}` panicked")).into())
+}
+
+/// Tells who watches what a query answered.
+fn tell_answer<H: Host>(
+    guest: &mut Guest<'_, H>,
+    name: &str,
+    argument: &Ready,
+    price_gas: u64,
+    answer: &Result<Vec<u8>, QueryError>,
+) -> Result<(), Abort> {
+    let argument = argument.bytes(guest)?.to_vec();
+    guest.data_mut().host.answered(&Answered {
+        name,
+        argument: &argument,
+        price_gas,
+        answer: answer.as_deref(),
+    });
+    Ok(())
 }
 
 fn session_datum<H: Host, P: Pointer>(
@@ -461,18 +559,21 @@ fn read<H: Host>(
 ) -> Result<Vec<u8>, Abort> {
     let wanted = checked_length(len, max)?;
     charge_bytes(guest, wanted)?;
-    take(guest, address, wanted)?.ok_or_else(|| {
-        let what = format!("{wanted} bytes at {address:#x} lie outside of the memory");
-        Abort::Misuse(what)
-    })
+    take(guest, address, wanted)?.ok_or_else(|| outside(address, wanted))
 }
 
-/// Copies bytes out of the running contract's memory, whose pages it pays for; `None` if they lie outside of it.
-fn take<H: Host>(
+fn outside(address: u64, len: usize) -> Abort {
+    Abort::Misuse(format!(
+        "{len} bytes at {address:#x} lie outside of the memory"
+    ))
+}
+
+/// Pays for the pages of bytes of the running contract's memory, and has them loaded; `None` if they lie outside of it.
+fn ready<H: Host>(
     guest: &mut Guest<'_, H>,
     address: u64,
     len: usize,
-) -> Result<Option<Vec<u8>>, Abort> {
+) -> Result<Option<Place>, Abort> {
     let place = running(guest)?;
     let size = guest.data().contracts[place].memory.size_bytes() as u64;
     let end = address.checked_add(len as u64);
@@ -481,8 +582,20 @@ fn take<H: Host>(
     }
     let mut store = guest.as_context_mut();
     touch::touch(&mut store, place, address, len as u64, Access::Read)?;
+    Ok(Some(place))
+}
+
+/// Copies bytes out of the running contract's memory, whose pages it pays for; `None` if they lie outside of it.
+fn take<H: Host>(
+    guest: &mut Guest<'_, H>,
+    address: u64,
+    len: usize,
+) -> Result<Option<Vec<u8>>, Abort> {
+    let Some(place) = ready(guest, address, len)? else {
+        return Ok(None);
+    };
     let mut bytes = vec![0; len];
-    let read = store.data().contracts[place]
+    let read = guest.data().contracts[place]
         .memory
         .read(address, &mut bytes);
     Ok(read.then_some(bytes))

@@ -76,7 +76,9 @@ impl Refusal {
     /// What the refusal is about.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoFunction { .. } | Self::Init { .. } => ErrorKind::Export,
+            Self::NoFunction { .. } | Self::Init { .. } | Self::QueriesOnly { .. } => {
+                ErrorKind::Export
+            }
             Self::NoContract { .. } | Self::Instances { .. } => ErrorKind::Instantiation,
             Self::ArgumentTooLong { .. } | Self::Memory { .. } => ErrorKind::Memory,
             Self::Depth { .. } | Self::Reentry { .. } => ErrorKind::Runtime,

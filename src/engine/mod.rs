@@ -30,16 +30,19 @@ mod probe;
 mod profile;
 mod protocol;
 mod protocol_text;
+mod query;
 mod runner;
 mod schedule;
 mod split;
 mod stack;
 mod state;
+mod supervise;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod touch;
 mod warm;
+mod wave;
 
 pub use allow::{AllowList, AllowListError};
 pub use artifact::{
@@ -49,7 +52,7 @@ pub use artifact::{
 pub use backend::{Aids, Backend, Engine, EngineError, Module};
 pub use contracts::Place;
 pub use costs::PriceTooHigh;
-pub use host::{Answered, FrameEnd, FrameStart, Host, HostQuery, Loaded};
+pub use host::{Answered, FrameEnd, FrameStart, Host, Loaded};
 pub use inspect::Inspection;
 pub use instantiate::InstantiateError;
 pub use kind::ErrorKind;
@@ -64,10 +67,9 @@ pub use profile::{
 };
 pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
 pub use protocol_text::ProtocolTextError;
-pub use runner::{Call, Completed, Runner};
+pub(crate) use query::too_long;
+pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
+pub use runner::{Call, CallOutcome, Completed, Runner};
 pub use split::GasSplit;
-
-/// Why a host query has no answer to an argument; shown to the embedder, never part of consensus.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct QueryError(pub String);
+pub use supervise::{AnswerFuture, AsyncHostQuery, Supervisor};
+pub use wave::Accesses;

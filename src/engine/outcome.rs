@@ -135,6 +135,14 @@ pub enum Refusal {
         /// The contract.
         contract: ContractId,
     },
+    /// The contract imports what only queries have, and the session is none.
+    #[error(
+        "contract {contract} imports `hqa`, which only queries have: no call or deployment of a block can enter it"
+    )]
+    QueriesOnly {
+        /// The contract.
+        contract: ContractId,
+    },
     /// The session's call hook said no.
     #[error("the call hook refused `{function}` of contract {contract}: {reason}")]
     Hook {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crostata_abi::imports::{IMPORTS, Import, QUERY_IMPORTS};
 use crostata_proof::hash::{self, Kind};
 use crostata_proof::layout::LAYOUT_VERSION;
 
@@ -320,6 +321,8 @@ impl Protocol {
         let fixed = [
             ("engine", ENGINE.to_owned()),
             ("features", FEATURES.to_owned()),
+            ("imports", names(IMPORTS)),
+            ("imports.queries", names(QUERY_IMPORTS)),
             ("layout", LAYOUT_VERSION.to_string()),
             ("nan", "canonical".to_owned()),
             ("rewriting", REWRITING_VERSION.to_string()),
@@ -354,6 +357,11 @@ impl Protocol {
             .into_iter()
             .fold(self.schedule.deploy_base, u64::saturating_add)
     }
+}
+
+fn names(imports: &[Import]) -> String {
+    let names: Vec<&str> = imports.iter().map(|import| import.name).collect();
+    names.join(" ")
 }
 
 impl Fingerprint {

@@ -25,6 +25,7 @@ use super::profile::Profile;
 use super::split::GasSplit;
 use super::stack::CallStack;
 use super::state::{Scope, State, revert_scope};
+use super::supervise::{Deadline, Supervisor, watch_deadline};
 use super::tally::Tally;
 use crate::memory::ContractMemory;
 use crostata_proof::receipt::Outcome;
@@ -65,11 +66,9 @@ pub type CallOutcome = Result<Result<Completed, Refusal>, Fault>;
 
 /// Runs calls over the contracts of one session.
 pub struct Runner<H: Host> {
-    engine: Arc<Engine<H>>,
-    store: Store<State<H>>,
+    pub(super) engine: Arc<Engine<H>>,
+    pub(super) store: Store<State<H>>,
     stack: CallStack,
-    /// The tick from which on calls are ended, on an interruptible engine.
-    deadline: u64,
 }
 
 impl<H: Host> Runner<H> {
@@ -78,19 +77,27 @@ impl<H: Host> Runner<H> {
         let mut state = State::new(host, engine.protocol().clone());
         state.ledger = engine.ledger();
         Self {
-            store: store(&engine, state, u64::MAX),
+            store: store(&engine, state),
             engine,
             stack: CallStack::default(),
-            deadline: u64::MAX,
         }
     }
 
     /// The same runner, with a deadline: calls that run when so many ticks have passed end in a fault of the kind
     /// [`ErrorKind::Timeout`], and so do later ones. Nothing happens unless the engine is interruptible.
-    pub fn interrupted_after(mut self, ticks: u64) -> Self {
+    pub fn interrupted_after(self, ticks: u64) -> Self {
         let now = self.engine.ticks().unwrap_or(0);
-        self.deadline = now.saturating_add(ticks);
-        set_deadline(&self.engine, &mut self.store, self.deadline);
+        self.until(Deadline::Tick(now.saturating_add(ticks)))
+    }
+
+    /// The same runner, whose calls end in that fault when the supervisor says so.
+    pub fn supervised_by(self, supervisor: Arc<dyn Supervisor>) -> Self {
+        self.until(Deadline::Supervised(supervisor))
+    }
+
+    fn until(mut self, deadline: Deadline) -> Self {
+        self.store.data_mut().deadline = deadline;
+        watch_deadline(&self.engine, &mut self.store);
         self
     }
 
@@ -144,6 +151,11 @@ impl<H: Host> Runner<H> {
     /// Makes the contract at `place` the one that the id names, or none; gives the place it named before.
     pub fn name(&mut self, contract: ContractId, place: Option<Place>) -> Option<Place> {
         self.store.data_mut().contracts.name(contract, place)
+    }
+
+    /// Pages that the latest call touched, as the limit on them counts.
+    pub fn pages_touched(&self) -> u64 {
+        self.store.data().tally.pages()
     }
 
     /// Opens a scope around the calls that follow. Costs nothing until something is written.
@@ -201,6 +213,7 @@ impl<H: Host> Runner<H> {
         let outcome = outcome.and_then(|outcome| outcome);
         if let Err(fault) = &outcome
             && fault.kind() != ErrorKind::Timeout
+            && !runner.host().is_tentative()
         {
             runner.engine.fail();
         }
@@ -208,10 +221,11 @@ impl<H: Host> Runner<H> {
     }
 
     fn run(&mut self, call: Call<'_>) -> CallOutcome {
-        if self.engine.ticks().is_some_and(|now| now >= self.deadline) {
+        let ticks = self.engine.ticks();
+        let state = self.store.data_mut();
+        if state.deadline.has_passed(ticks) {
             return Err(Fault::timeout());
         }
-        let state = self.store.data_mut();
         state.leave_tree();
         state.call += 1;
         state.tally = Tally::default();
@@ -259,6 +273,9 @@ impl<H: Host> Runner<H> {
         };
         let table = prepared.instance_gas(&self.engine.protocol().schedule);
         request.start_gas = request.start_gas.saturating_add(table);
+        if let Some(supervisor) = self.store.data().deadline.supervisor() {
+            supervisor.begins();
+        }
         let end = frame::run(&mut self.store, &request, prepared)?;
         Ok(Ok(Completed {
             result: end.result,
@@ -300,7 +317,6 @@ impl<H: Host> Runner<H> {
             engine,
             store: old,
             stack,
-            deadline,
         } = self;
         let mut state = old.into_data();
         state.leave_tree();
@@ -308,26 +324,17 @@ impl<H: Host> Runner<H> {
         let parked = state.contracts.drop_instances(MAPPED_MAX);
         let parked = parked.map_err(|error| memory_fault("a memory could not be parked", error));
         let renewed = Self {
-            store: store(&engine, state, deadline),
+            store: store(&engine, state),
             engine,
             stack,
-            deadline,
         };
         (renewed, parked)
     }
 }
 
-/// Has calls in `store` end at a tick. Between two looks at the clock it may move on: they end a tick later then.
-fn set_deadline<H: Host>(engine: &Engine<H>, store: &mut Store<State<H>>, deadline: u64) {
-    if let Some(now) = engine.ticks() {
-        // The sum with the ticks so far must not overflow.
-        store.set_epoch_deadline(deadline.saturating_sub(now).min(u64::MAX / 2));
-    }
-}
-
-fn store<H: Host>(engine: &Engine<H>, state: State<H>, deadline: u64) -> Store<State<H>> {
+fn store<H: Host>(engine: &Arc<Engine<H>>, state: State<H>) -> Store<State<H>> {
     let mut store = Store::new(engine.wasmtime(), state);
-    set_deadline(engine, &mut store, deadline);
+    watch_deadline(engine, &mut store);
     store.limiter(|state| state);
     store
 }

@@ -13,6 +13,7 @@ use super::ledger::Ledger;
 use super::outcome::{Fault, memory_fault};
 use super::protocol::Protocol;
 use super::split::Taken;
+use super::supervise::Deadline;
 use super::tally::Tally;
 use super::warm::WarmPages;
 use crate::memory::Copies;
@@ -41,6 +42,8 @@ pub struct State<H: Host> {
     pub caught_backtraces: u32,
     /// Keeps the gas of a profiled session.
     pub ledger: Option<Box<Ledger>>,
+    /// When calls end that do not end by themselves.
+    pub deadline: Deadline,
 }
 
 /// A running frame.
@@ -83,6 +86,7 @@ impl<H: Host> State<H> {
             instances: 0,
             caught_backtraces: 0,
             ledger: None,
+            deadline: Deadline::Never,
         }
     }
 
@@ -167,6 +171,17 @@ impl<H: Host> State<H> {
         self.contracts[place].memory.clear_warmed();
     }
 
+    /// Ends all scopes and keeps what happened in them.
+    pub fn keep_all(&mut self) {
+        for scope in std::mem::take(&mut self.scopes) {
+            for undo in scope.undo {
+                let resident = &mut self.contracts[undo.place];
+                resident.scope = 0;
+                resident.memory.keep_all(&mut self.copies);
+            }
+        }
+    }
+
     /// Forgets what the latest call touched: the next one pays anew.
     pub fn leave_tree(&mut self) {
         for place in &self.entered {
@@ -242,17 +257,29 @@ pub fn revert_scope<H: Host>(mut store: impl AsContextMut<Data = State<H>>) -> R
     Ok(())
 }
 
+/// Makes the instance of a contract, if there is one, see the size of its memory again.
+pub fn settle_size<H: Host>(
+    mut store: impl AsContextMut<Data = State<H>>,
+    place: Place,
+) -> Result<(), Fault> {
+    let mut store = store.as_context_mut();
+    let Some(live) = &store.data().contracts[place].live else {
+        return Ok(());
+    };
+    let linear = live.linear;
+    // Growing by nothing does so, also for suspended code after the size was lowered.
+    let grown = linear.grow(&mut store, 0);
+    grown.map_err(|error| Fault::new(format!("a memory's size did not settle: {error:#}")))?;
+    Ok(())
+}
+
 fn settle_instance<H: Host>(
     mut store: impl AsContextMut<Data = State<H>>,
     undo: &Undo,
 ) -> Result<(), Fault> {
     let mut store = store.as_context_mut();
-    let live = store.data().live(undo.place)?;
-    let (linear, globals) = (live.linear, live.globals.clone());
-    // Growing by nothing makes suspended code see the size again after it was lowered.
-    linear
-        .grow(&mut store, 0)
-        .map_err(|error| Fault::new(format!("a reverted memory did not settle: {error:#}")))?;
+    settle_size(&mut store, undo.place)?;
+    let globals = store.data().live(undo.place)?.globals.clone();
     for (global, value) in globals.iter().zip(&undo.globals) {
         global
             .set(&mut store, *value)

@@ -149,6 +149,11 @@ pub fn touch<H: Host>(
     }
     let state = store.data_mut();
     state.tally.touch(&state.protocol.limits, pending)?;
+    if let Some(supervisor) = state.deadline.supervisor()
+        && !supervisor.grants(state.tally.pages())
+    {
+        return Err(Fault::timeout().into());
+    }
     if pending.reads + pending.writes > 0 && state.host.is_watched() {
         let pages = state.contracts[place].memory.fresh(address, len, access);
         state.host.touched(&pages, access);

@@ -30,8 +30,16 @@ pub(super) struct SharedImage {
     loaded: LoadedPages,
     filling: [Mutex<()>; FILLING_LOCKS],
     bytes: AtomicU64,
-    /// Bytes that all images of a cache hold.
-    total_bytes: Arc<AtomicU64>,
+    total: Arc<Loaded>,
+}
+
+/// What all images of a cache loaded.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// Bytes that they hold.
+    pub bytes: AtomicU64,
+    /// Pages that were ever loaded.
+    pub pages: AtomicU64,
 }
 
 impl CommittedImage {
@@ -133,8 +141,8 @@ impl CommittedImage {
 }
 
 impl SharedImage {
-    /// An image with nothing loaded, whose bytes are also counted in `total_bytes` while it lives.
-    pub fn new(image: Image, total_bytes: Arc<AtomicU64>) -> Self {
+    /// An image with nothing loaded, whose bytes are also counted in `total` while it lives.
+    pub fn new(image: Image, total: Arc<Loaded>) -> Self {
         let pages = u32::try_from(image.len_bytes() / PAGE_BYTES as u64).unwrap_or(u32::MAX);
         Self {
             image: Arc::new(image),
@@ -142,7 +150,7 @@ impl SharedImage {
             loaded: LoadedPages::new(pages),
             filling: Default::default(),
             bytes: AtomicU64::new(0),
-            total_bytes,
+            total,
         }
     }
 
@@ -181,7 +189,7 @@ impl SharedImage {
         for page in pages.clone() {
             self.fill_page(PageIndex(page), source)?;
         }
-        self.count(pages.len() as u64 * PAGE_BYTES as u64);
+        self.count(pages.len() as u64);
         for page in pages {
             self.loaded.insert(page);
         }
@@ -199,16 +207,18 @@ impl SharedImage {
         })
     }
 
-    fn count(&self, bytes: u64) {
+    fn count(&self, pages: u64) {
+        let bytes = pages * PAGE_BYTES as u64;
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.total_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.total.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.total.pages.fetch_add(pages, Ordering::Relaxed);
     }
 }
 
 impl Drop for SharedImage {
     fn drop(&mut self) {
-        self.total_bytes
-            .fetch_sub(self.loaded_bytes(), Ordering::Relaxed);
+        let bytes = self.loaded_bytes();
+        self.total.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::image::SharedImage;
+use super::image::{Loaded, SharedImage};
 use super::{CommittedImage, MemoryError, PageSource};
 use crate::region::{Image, ImageFile};
 
@@ -22,12 +22,31 @@ const ENTRY_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct Images {
     held: Mutex<Held>,
-    loaded_bytes: Arc<AtomicU64>,
+    loaded: Arc<Loaded>,
     budget_bytes: u64,
+}
+
+/// What a VM's cache of committed pages did since the VM was opened, and what it holds. For watching only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ImageCounters {
+    /// Memories that sessions asked for and that were known.
+    pub hits: u64,
+    /// Memories that sessions asked for and that were not.
+    pub misses: u64,
+    /// Memories that were forgotten to make room.
+    pub evicted: u64,
+    /// Pages that were loaded from the log and checked.
+    pub pages_loaded: u64,
+    /// Memories that are known.
+    pub images: u64,
+    /// Bytes loaded in them, and in those that only sessions hold.
+    pub loaded_bytes: u64,
 }
 
 #[derive(Debug)]
 struct Held {
+    counters: ImageCounters,
     file: Arc<ImageFile>,
     images: HashMap<ImageKey, Entry>,
     /// The keys by when they were last used.
@@ -48,6 +67,7 @@ impl Images {
     /// When the system gives no memory file.
     pub fn new(budget_bytes: u64) -> io::Result<Self> {
         let held = Held {
+            counters: ImageCounters::default(),
             file: Arc::new(ImageFile::new()?),
             images: HashMap::new(),
             order: BTreeMap::new(),
@@ -55,7 +75,7 @@ impl Images {
         };
         Ok(Self {
             held: Mutex::new(held),
-            loaded_bytes: Arc::default(),
+            loaded: Arc::default(),
             budget_bytes,
         })
     }
@@ -72,27 +92,45 @@ impl Images {
     ) -> Result<Arc<CommittedImage>, MemoryError> {
         let mut held = self.lock();
         if let Some(image) = held.touch(&key) {
+            held.counters.hits += 1;
             return Ok(Arc::new(CommittedImage::new(image, source)));
         }
+        held.counters.misses += 1;
         let image = Arc::new(self.make(&mut held, source.size_bytes())?);
         held.insert(key, image.clone());
-        let gone = held.make_room(&self.loaded_bytes, self.budget_bytes);
+        let gone = held.make_room(&self.loaded.bytes, self.budget_bytes);
         // Dropping an image is a system call, which nobody else should wait for.
         drop(held);
         drop(gone);
         Ok(Arc::new(CommittedImage::new(image, source)))
     }
 
+    /// What the cache did and holds.
+    pub fn counters(&self) -> ImageCounters {
+        let held = self.lock();
+        ImageCounters {
+            pages_loaded: self.loaded.pages.load(Ordering::Relaxed),
+            loaded_bytes: self.loaded.bytes.load(Ordering::Relaxed),
+            images: held.images.len() as u64,
+            ..held.counters
+        }
+    }
+
+    /// Bytes that may be loaded before images go.
+    pub fn budget_bytes(&self) -> u64 {
+        self.budget_bytes
+    }
+
     /// Bytes loaded in all images that are held here or by a session.
     #[cfg(test)]
     pub fn loaded_bytes(&self) -> u64 {
-        self.loaded_bytes.load(Ordering::Relaxed)
+        self.loaded.bytes.load(Ordering::Relaxed)
     }
 
     /// Forgets images that no session uses, least recently used first, while more is loaded than the budget allows.
     pub fn trim(&self) {
-        if self.loaded_bytes.load(Ordering::Relaxed) > self.budget_bytes {
-            let gone = self.lock().make_room(&self.loaded_bytes, self.budget_bytes);
+        if self.loaded.bytes.load(Ordering::Relaxed) > self.budget_bytes {
+            let gone = self.lock().make_room(&self.loaded.bytes, self.budget_bytes);
             drop(gone);
         }
     }
@@ -100,7 +138,7 @@ impl Images {
     fn make(&self, held: &mut Held, size_bytes: u64) -> Result<SharedImage, MemoryError> {
         let image = held.image(size_bytes);
         let image = image.map_err(|source| MemoryError::System { size_bytes, source })?;
-        Ok(SharedImage::new(image, self.loaded_bytes.clone()))
+        Ok(SharedImage::new(image, self.loaded.clone()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -149,6 +187,7 @@ impl Held {
                 break;
             };
             if let Some(image) = self.evict(key) {
+                self.counters.evicted += 1;
                 freed_bytes += image.loaded_bytes();
                 gone.push(image);
             }

@@ -12,6 +12,7 @@
 //!
 //! What this module never does: hash, charge gas, or know what a page means.
 
+mod carry;
 mod contract;
 mod copies;
 mod dirty;
@@ -26,9 +27,11 @@ mod source;
 mod tests;
 mod touch;
 
+pub use carry::{Changed, Part, parts};
 pub use contract::{ContractMemory, MemoryError};
 pub use copies::Copies;
 pub use image::CommittedImage;
-pub use images::Images;
+pub use images::{ImageCounters, Images};
+pub use parked::parked_bytes;
 pub use source::{Page, PageSource, PageSourceError};
 pub use touch::{Access, SPILL_BYTES, Touch, spill};

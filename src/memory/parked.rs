@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crostata_abi::PAGE_BYTES;
 
@@ -21,6 +22,33 @@ pub(super) struct Parked {
     pub heads: BTreeMap<u32, Box<Head>>,
     /// What the region was told of: its successor must know too.
     pub written: Vec<u32>,
+    /// What the copies count for, while they are there.
+    pub counted: ParkedBytes,
+}
+
+/// Bytes of copies, counted in those of the process.
+#[derive(Debug, Default)]
+pub(super) struct ParkedBytes(u64);
+
+static PARKED_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of pages that memories without a region keep as copies, in the whole process.
+pub fn parked_bytes() -> u64 {
+    PARKED_BYTES.load(Ordering::Relaxed)
+}
+
+impl ParkedBytes {
+    fn of(pages: usize, heads: usize) -> Self {
+        let bytes = (pages * PAGE_BYTES + heads * SPILL_BYTES) as u64;
+        PARKED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+        Self(bytes)
+    }
+}
+
+impl Drop for ParkedBytes {
+    fn drop(&mut self) {
+        PARKED_BYTES.fetch_sub(self.0, Ordering::Relaxed);
+    }
 }
 
 impl ContractMemory {
@@ -67,6 +95,7 @@ impl ContractMemory {
                 self.park_head(region, page, &mut parked.heads);
             }
         }
+        parked.counted = ParkedBytes::of(parked.pages.len(), parked.heads.len());
         parked
     }
 

@@ -22,19 +22,19 @@ use crostata_abi::PAGE_BYTES;
 pub(super) struct Scope {
     /// Where its entries begin in the log.
     start: usize,
-    size_bytes: usize,
+    pub(super) size_bytes: usize,
 }
 
 /// A part of a page with pre-images of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     Head,
     Rest,
 }
 
 /// Where a pre-image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     /// It is what is mapped below: the image, or zeros.
     Base,
     /// In a slot: of pages for the rest (the whole page, head included), of heads for the head.
@@ -46,9 +46,9 @@ enum Source {
 /// The pre-image of a unit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kept {
-    page: u32,
-    unit: Unit,
-    source: Source,
+    pub(super) page: u32,
+    pub(super) unit: Unit,
+    pub(super) source: Source,
     /// The scope that had a pre-image before this one.
     saved: u32,
     /// What was known of the unit.
@@ -64,7 +64,7 @@ impl Unit {
         }
     }
 
-    fn saved(self, state: &mut PageState) -> &mut u32 {
+    pub(super) fn saved(self, state: &mut PageState) -> &mut u32 {
         match self {
             Unit::Head => &mut state.head_saved,
             Unit::Rest => &mut state.rest_saved,
@@ -316,7 +316,7 @@ impl Kept {
         self.unit == unit && self.source == Source::Base
     }
 
-    fn give_back(&self, copies: &mut Copies) {
+    pub(super) fn give_back(&self, copies: &mut Copies) {
         match (self.unit, self.source) {
             (Unit::Rest, Source::Copy(slot)) => copies.pages.give_back(slot),
             (Unit::Head, Source::Copy(slot)) => copies.heads.give_back(slot),

@@ -32,6 +32,9 @@ mod warm;
 pub use contract::Region;
 pub use image::{Image, ImageFile};
 pub use linear::{RegionCreator, hand_over};
+#[cfg(feature = "settings")]
+pub use pool::REGIONS_MAX;
+pub use pool::live_regions;
 
 /// Address space that compiled code may assume behind every memory, in bytes.
 ///

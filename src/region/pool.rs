@@ -150,6 +150,11 @@ impl Slot {
     }
 }
 
+/// Regions that are live now, in the whole process.
+pub fn live_regions() -> u64 {
+    LIVE.load(Ordering::Relaxed) as u64
+}
+
 impl Idle {
     fn take(&mut self, wanted: Wanted<'_>) -> (Option<Warm>, Option<Reservation>) {
         let found = match wanted {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{HostQuery, QueryError};
+use crate::engine::{HostQuery, QueryContext, QueryError};
 
 /// What came of one use of `hq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +82,8 @@ struct Noted {
 }
 
 impl HostQuery for Noted {
-    fn price(&self, argument: &[u8]) -> u64 {
-        let price_gas = self.query.price(argument);
+    fn price(&self, context: &QueryContext<'_>, argument: &[u8]) -> u64 {
+        let price_gas = self.query.price(context, argument);
         let asked = Asked {
             argument: argument.to_vec(),
             price_gas,
@@ -93,8 +93,8 @@ impl HostQuery for Noted {
         price_gas
     }
 
-    fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
-        let answer = self.query.answer(argument);
+    fn answer(&self, context: &QueryContext<'_>, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
+        let answer = self.query.answer(context, argument);
         if let Some(asked) = self
             .log
             .lock()
@@ -233,11 +233,11 @@ impl ReplayState {
 struct Replayed(Arc<Replay>);
 
 impl HostQuery for Replayed {
-    fn price(&self, argument: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, argument: &[u8]) -> u64 {
         self.0.price(argument)
     }
 
-    fn answer(&self, _: &[u8]) -> Result<Vec<u8>, QueryError> {
+    fn answer(&self, _: &QueryContext<'_>, _: &[u8]) -> Result<Vec<u8>, QueryError> {
         self.0.answer()
     }
 }

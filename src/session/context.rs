@@ -12,13 +12,16 @@ use super::answers::Replay;
 use super::contract::SessionContract;
 use super::data::SessionData;
 use super::hooks::{CallHook, DebugSink, Feeder};
+use super::lanes::{Resting, Running};
 use super::queries::HostQueries;
 use super::record::Record;
 use super::recording::Recording;
 use super::runtime::Runtime;
 use super::watch::Watch;
-use crate::engine::{Answered, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded, Refusal};
-use crate::memory::Access;
+use crate::engine::{
+    Answered, BlockContext, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded, Refusal,
+};
+use crate::memory::{Access, ContractMemory};
 use crate::state::{ContractState, Snapshot};
 use crostata_proof::{CodeHash, Owner};
 
@@ -43,6 +46,12 @@ pub struct Context {
     pub(super) deployed: HashMap<CodeHash, Arc<[u8]>>,
     /// Code of the embedder that panicked during the call.
     pub(super) panicked: Option<&'static str>,
+    /// The session's other lanes, while they rest.
+    pub(super) resting: Option<Box<Resting>>,
+    /// What a lane knows of the others, while they run.
+    pub(super) running: Option<Running>,
+    /// A contract that the call wanted and another lane has.
+    pub(super) misplaced: Option<ContractId>,
 }
 
 impl Context {
@@ -84,9 +93,14 @@ impl Context {
 
 impl Host for Context {
     fn load(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault> {
+        self.placed(contract)?;
+        if let Some(loaded) = self.load_newer(contract)? {
+            return Ok(Some(loaded));
+        }
         let Some(state) = self.base(contract)? else {
             return Ok(None);
         };
+        self.note_loaded(contract);
         let module = self.runtime.module_of(&self.base, &state)?;
         let memory = self.runtime.memory_of(&state)?;
         if let Some(recording) = &mut self.recording {
@@ -104,6 +118,14 @@ impl Host for Context {
                 .base(contract)?
                 .map(|state| state.record.code_len_bytes)),
         }
+    }
+
+    fn refresh(&mut self, contract: &ContractId, memory: &mut ContractMemory) -> Result<(), Fault> {
+        self.bring_newer(contract, memory)
+    }
+
+    fn is_tentative(&self) -> bool {
+        self.running.is_some()
     }
 
     fn refuse(&mut self, start: &FrameStart<'_>) -> Option<String> {
@@ -160,12 +182,16 @@ impl Host for Context {
         }
         let query = match self.data.excluded.contains(name) {
             true => None,
-            false => self.queries.get(name).cloned(),
+            false => self.queries.get(name, self.block()).cloned(),
         };
         match &self.recording {
             Some(recording) => recording.answers.noting(name, query),
             None => query,
         }
+    }
+
+    fn block(&self) -> Option<&BlockContext> {
+        self.data.block.as_deref()
     }
 
     fn datum(&self, name: &str) -> Option<&[u8]> {

@@ -102,6 +102,7 @@ pub struct ContractMetadata {
 }
 
 /// A contract that a session has touched. Its memory is the runner's.
+#[derive(Clone)]
 pub struct SessionContract {
     pub module: Arc<Module<Context>>,
     pub code_hash: CodeHash,

@@ -1,15 +1,16 @@
 //! What a session is opened with: its base, its data, and the queries it may not use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crostata_abi::ARGBUF_LEN;
 use crostata_abi::typed::{CodecError, Encode, encode};
 
 use super::seal::Base;
-use crate::engine::Protocol;
+use crate::engine::{BlockContext, Protocol, Supervisor, too_long};
 
 /// The longest name of a datum in bytes.
-const NAME_BYTES_MAX: usize = 255;
+const NAME_BYTES_MAX: usize = BlockContext::NAME_BYTES_MAX;
 
 /// The session data that contracts read by name with `hd`, with the base and rules of the session.
 ///
@@ -24,9 +25,11 @@ pub struct SessionData {
     pub(crate) base: Option<Base>,
     pub(crate) protocol: Option<Protocol>,
     pub(crate) interrupted_after: Option<u64>,
+    pub(crate) supervisor: Option<Arc<dyn Supervisor>>,
     pub(crate) located: bool,
     pub(crate) profiled: bool,
     pub(super) recorded: bool,
+    pub(super) block: Option<Arc<BlockContext>>,
     pub(super) data: BTreeMap<String, Vec<u8>>,
     pub(super) excluded: BTreeSet<String>,
 }
@@ -53,6 +56,12 @@ pub enum DatumError {
         #[source]
         error: CodecError,
     },
+    /// The name is one under which contracts read something of the session's block, which nothing replaces.
+    #[error("`{name}` is what the session's block says; give the datum another name")]
+    OfBlock {
+        /// The name.
+        name: String,
+    },
 }
 
 impl SessionData {
@@ -61,23 +70,22 @@ impl SessionData {
         SessionDataBuilder::default()
     }
 
+    /// Whether the session is a query, of which nothing is ever committed.
+    pub(crate) fn is_query(&self) -> bool {
+        self.interrupted_after.is_some() || self.supervisor.is_some()
+    }
+
     pub(super) fn set<T: Encode>(
         &mut self,
         name: String,
         value: &T,
     ) -> Result<Option<Vec<u8>>, DatumError> {
-        if name.len() > NAME_BYTES_MAX {
-            let len_bytes = name.len();
-            return Err(DatumError::Name { len_bytes });
-        }
         match encode(value) {
-            Ok(bytes) => Ok(self.data.insert(name, bytes)),
+            Ok(bytes) => self.set_raw(name, bytes),
             Err(error) => Err(DatumError::Value { name, error }),
         }
     }
-}
 
-impl SessionData {
     pub(super) fn set_raw(
         &mut self,
         name: String,
@@ -87,14 +95,39 @@ impl SessionData {
             let len_bytes = name.len();
             return Err(DatumError::Name { len_bytes });
         }
+        if self.is_of_block(&name) {
+            return Err(DatumError::OfBlock { name });
+        }
         if bytes.len() > ARGBUF_LEN {
-            let error = CodecError::TooLong {
-                type_name: "bytes",
-                max_bytes: ARGBUF_LEN,
-            };
+            let error = too_long();
             return Err(DatumError::Value { name, error });
         }
         Ok(self.data.insert(name, bytes))
+    }
+
+    /// Removes a datum, unless it is the block's.
+    pub(super) fn remove(&mut self, name: &str) -> Option<Vec<u8>> {
+        match self.is_of_block(name) {
+            true => None,
+            false => self.data.remove(name),
+        }
+    }
+
+    fn is_of_block(&self, name: &str) -> bool {
+        let block = self.block.as_ref();
+        block.is_some_and(|block| block.has_name(name))
+    }
+
+    fn set_block(&mut self, block: Arc<BlockContext>) -> Result<(), DatumError> {
+        if let Some(name) = self.data.keys().find(|name| block.has_name(name)) {
+            let name = name.clone();
+            return Err(DatumError::OfBlock { name });
+        }
+        let data = block.session_data();
+        let data = data.map_err(|(name, error)| DatumError::Value { name, error })?;
+        self.data.extend(data);
+        self.block = Some(block);
+        Ok(())
     }
 }
 
@@ -136,6 +169,23 @@ impl SessionDataBuilder {
     /// ```
     pub fn interrupted_after(mut self, ticks: u64) -> Self {
         self.0.interrupted_after = Some(ticks);
+        self
+    }
+
+    /// Has the session run in a block: contracts read of it as session data, under names that nothing else can have then, and host
+    /// queries see it.
+    ///
+    /// # Errors
+    /// [`DatumError::OfBlock`] if the session has a datum of such a name, or runs in another block.
+    pub fn block(mut self, block: impl Into<Arc<BlockContext>>) -> Result<Self, DatumError> {
+        self.0.set_block(block.into())?;
+        Ok(self)
+    }
+
+    /// Makes the session a query whose calls end when somebody says so.
+    #[cfg(feature = "serve")]
+    pub(crate) fn supervised_by(mut self, supervisor: Arc<dyn Supervisor>) -> Self {
+        self.0.supervisor = Some(supervisor);
         self
     }
 

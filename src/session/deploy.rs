@@ -16,6 +16,7 @@ use super::run::Session;
 use super::savepoint::Change;
 use crate::engine::{Call, Module};
 use crate::memory::ContractMemory;
+use crate::observe::Work;
 
 /// The name of the constructor.
 const INIT: &str = "init";
@@ -58,7 +59,14 @@ impl Session {
             owner,
             argument,
         };
-        self.add(bytecode, new, gas_limit)
+        let observing = self.observed().map(|observed| {
+            let code_bytes = bytecode.len();
+            observed.during(Work::Deploy { code_bytes })
+        });
+        let receipt = self.add(bytecode, new, gas_limit);
+        drop(observing);
+        self.did.deployed += u64::from(receipt.is_ok());
+        receipt
     }
 
     /// Deploys a contract from bytes alone.
@@ -149,6 +157,7 @@ impl Session {
     ) -> Result<(), Error> {
         let runner = self.runner_mut()?;
         runner.insert(contract, added.module.clone(), memory);
+        runner.host_mut().announce(contract, &added);
         runner.host_mut().contracts.insert(contract, added);
         self.journal.note(|| Change::Contract {
             contract,
@@ -174,6 +183,7 @@ impl Session {
         if let (Err(_), Some(runner)) = (&result, &mut self.runner) {
             runner.name(contract, None);
             runner.host_mut().contracts.remove(&contract);
+            runner.host_mut().renounce(&contract);
             runner.settle();
         }
         result

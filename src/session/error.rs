@@ -7,6 +7,7 @@ use crostata_abi::ContractId;
 use crostata_abi::typed::CodecError;
 use crostata_proof::CodeHash;
 
+use super::data::DatumError;
 use super::receipt::CallReceipt;
 use crate::engine::code::Rejection;
 use crate::engine::{ErrorKind, Failure, Fault, InstantiateError, Refusal};
@@ -98,6 +99,17 @@ pub enum Rejected {
     /// stands on.
     #[error("the savepoint is gone, of another session, or older than the running migration")]
     UnknownSavepoint,
+    /// A block has not enough gas left. The transaction may fit the next one.
+    #[error("the transaction may need {needed_gas} gas, and the block has {left_gas} left")]
+    BlockFull {
+        /// The transaction's gas limit, with the price of the code that it deploys.
+        needed_gas: u64,
+        /// What the block has left.
+        left_gas: u64,
+    },
+    /// A transaction's datum that no session can have.
+    #[error(transparent)]
+    Datum(#[from] DatumError),
     /// An owner longer than a record can hold.
     #[error("an owner of {len_bytes} bytes; at most 255 fit a contract record")]
     OwnerTooLong {
@@ -174,6 +186,8 @@ impl Rejected {
             Self::Argument { .. }
             | Self::Opening(_)
             | Self::UnknownSavepoint
+            | Self::BlockFull { .. }
+            | Self::Datum(_)
             | Self::OwnerTooLong { .. } => ErrorKind::Other,
         }
     }

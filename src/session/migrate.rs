@@ -30,6 +30,7 @@ impl Session {
         closure: impl FnOnce(ContractId, &mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.existing(contract)?;
+        self.gather()?;
         self.record(|recording| recording.unfit = Some(Unrecordable::Migration));
         let mut data = data.into();
         if data.owner.is_none() {

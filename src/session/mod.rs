@@ -3,6 +3,7 @@
 //! A [`Session`] starts from a commit (or from nothing), runs deployments and calls, and can be committed.
 //! What this module never does: schedule, retry, or decide about commits of others.
 
+mod activity;
 mod answers;
 mod context;
 mod contract;
@@ -11,6 +12,7 @@ mod deploy;
 mod error;
 mod estimate;
 mod hooks;
+pub(crate) mod lanes;
 mod migrate;
 mod observe;
 mod queries;
@@ -25,6 +27,7 @@ mod trace;
 mod transport;
 mod watch;
 
+pub use activity::{Activity, SessionCounters};
 pub use answers::{Answer, Asked, Replay, Reply};
 pub use contract::{ContractData, ContractDataBuilder, ContractMetadata};
 pub use data::{DatumError, SessionData, SessionDataBuilder};
@@ -32,7 +35,7 @@ pub use error::{CodeNotAllowed, Error, Fatal, Rejected, Reverted, Undecodable};
 pub use estimate::Estimate;
 pub use hooks::{CallHook, DebugSink, Feeder};
 pub use observe::PageAccesses;
-pub use queries::{HostQueries, PricedQuery};
+pub use queries::{HeightsTaken, HostQueries, PricedQuery, Query};
 pub use receipt::{CallReceipt, CallTree, CallTreeElem, DeployReceipt};
 pub use recording::{CallStep, DeployStep, Recorded, Recording, Step, Unrecordable};
 pub use run::Session;

@@ -8,9 +8,11 @@ use super::contract::{ContractMetadata, committed_metadata};
 use super::data::DatumError;
 use super::error::{Error, Fatal};
 use super::hooks::{CallHook, DebugSink};
+use super::lanes::holder;
 use super::recording::Unrecordable;
 use super::run::Session;
 use super::savepoint::Change;
+use crate::engine::{BlockContext, Host};
 use crate::memory::{Access, Page};
 use crate::state::{CommitRef, CommittedPages, Contents, ProofItem};
 
@@ -40,6 +42,12 @@ impl Session {
         self.base.map(CommitRef::Id)
     }
 
+    /// The id of the commit that the session is based on.
+    #[cfg(feature = "serve")]
+    pub(crate) fn base_id(&self) -> Option<crostata_proof::CommitId> {
+        self.base
+    }
+
     /// What is known of a contract: `None` if there is none of this id.
     ///
     /// # Errors
@@ -52,9 +60,9 @@ impl Session {
             return Err(self.unusable());
         };
         let context = runner.host();
-        match (context.contracts.get(contract), runner.memory(contract)) {
-            (Some(touched), Some(memory)) => Ok(Some(touched.metadata(*contract, memory))),
-            _ => Ok(context
+        match self.touched(contract) {
+            Some((touched, memory)) => Ok(Some(touched.metadata(*contract, memory))),
+            None => Ok(context
                 .watched(contract)?
                 .as_deref()
                 .map(committed_metadata)),
@@ -114,7 +122,7 @@ impl Session {
 
     fn read_page(&mut self, contract: ContractId, page: PageIndex) -> Result<Box<Page>, Error> {
         let runner = self.runner_mut()?;
-        if let Some(memory) = runner.memory(&contract) {
+        if let Some(memory) = holder(runner, &contract).memory(&contract) {
             return Ok(memory.page(page)?);
         }
         let context = runner.host();
@@ -170,9 +178,14 @@ impl Session {
         Ok(before)
     }
 
-    /// Removes a session datum and gives the bytes it had.
+    /// The block that the session runs in.
+    pub fn block(&self) -> Option<&BlockContext> {
+        self.runner.as_ref()?.host().block()
+    }
+
+    /// Removes a session datum and gives the bytes it had. What the session's [`block`](Self::block) says stays, with `None` as the answer.
     pub fn remove_meta(&mut self, name: &str) -> Option<Vec<u8>> {
-        let before = self.runner.as_mut()?.host_mut().data.data.remove(name);
+        let before = self.runner.as_mut()?.host_mut().data.remove(name);
         self.record_datum(name);
         self.note_datum(name.to_owned(), before.clone());
         before

@@ -9,11 +9,13 @@ use crostata_abi::typed::{Decode, Encode, decode, encode};
 use crostata_proof::{CodeHash, CommitId};
 use tempfile::TempDir;
 
+use super::activity::SessionCounters;
 use super::answers::Replay;
 use super::context::Context;
 use super::data::SessionData;
 use super::error::{Error, Fatal, Rejected, Undecodable};
 use super::hooks::Feeder;
+use super::lanes::claim_entered;
 use super::queries::HostQueries;
 use super::receipt::CallReceipt;
 use super::record::Record;
@@ -21,6 +23,7 @@ use super::recording::{Recorded, Recording, record_touches};
 use super::runtime::Runtime;
 use super::savepoint::Journal;
 use crate::engine::{Call, ErrorKind, Fault, Refusal, Runner};
+use crate::observe::{Observed, Work};
 use crate::state::{Draft, Snapshot};
 
 /// A running change of the state: calls and deployments over a base, seen by nobody else until committed.
@@ -40,6 +43,8 @@ pub struct Session {
     pub(super) journal: Journal,
     /// What was recorded until the session's base became another.
     pub(super) recorded: Option<Box<Recorded<Recording>>>,
+    /// What it did since it last handed that over.
+    pub(super) did: SessionCounters,
     /// The directory of an ephemeral VM, which must outlive the session.
     pub(super) directory: Option<Arc<TempDir>>,
 }
@@ -56,6 +61,8 @@ impl fmt::Debug for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.did.sessions += 1;
+        self.hand_over_counts();
         if let Some(runner) = self.runner.take() {
             let runtime = runner.host().runtime.clone();
             // What the session used is idle only when its memories are gone.
@@ -75,7 +82,7 @@ impl Session {
         queries: Arc<HostQueries>,
     ) -> Self {
         let engine = runtime.engine().clone();
-        let deadline = data.interrupted_after;
+        let (deadline, supervisor) = (data.interrupted_after, data.supervisor.clone());
         let recording = data.recorded.then(|| Recording::new(data.data.clone()));
         let context = Context {
             runtime,
@@ -92,11 +99,15 @@ impl Session {
             watch: None,
             deployed: HashMap::new(),
             panicked: None,
+            resting: None,
+            running: None,
+            misplaced: None,
         };
         let runner = Runner::new(engine, context);
-        let runner = match deadline {
-            Some(ticks) => runner.interrupted_after(ticks),
-            None => runner,
+        let runner = match (supervisor, deadline) {
+            (Some(supervisor), _) => runner.supervised_by(supervisor),
+            (None, Some(ticks)) => runner.interrupted_after(ticks),
+            (None, None) => runner,
         };
         Self {
             runner: Some(Box::new(runner)),
@@ -106,6 +117,7 @@ impl Session {
             timed_out: false,
             journal: Journal::default(),
             recorded: None,
+            did: SessionCounters::default(),
             directory: None,
         }
     }
@@ -211,11 +223,20 @@ impl Session {
             return Err(self.unusable());
         };
         let context = runner.host();
-        let contracts = context.contracts.iter().filter_map(|(id, contract)| {
-            let memory = runner.memory(id)?;
+        let _observing = context.runtime.shared().observed.during(Work::Hash);
+        let own = context.contracts.iter().filter_map(|(id, contract)| {
+            let memory = runner.memory(id).filter(|_| !context.is_elsewhere(id))?;
             Some(contract.draft(*id, memory))
         });
-        let draft = Draft::new(&context.base, contracts.collect());
+        let elsewhere = context
+            .resting
+            .iter()
+            .flat_map(|resting| resting.elsewhere());
+        let elsewhere = elsewhere.filter_map(|(id, other)| {
+            let contract = other.host().contracts.get(id)?;
+            Some(contract.draft(*id, other.memory(id)?))
+        });
+        let draft = Draft::new(&context.base, own.chain(elsewhere).collect());
         Ok(draft.inspect_err(|_| context.runtime.engine().fail())?)
     }
 
@@ -240,6 +261,25 @@ impl Session {
     }
 
     pub(super) fn run(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
+        let observing = self.observed().map(|observed| {
+            observed.during(Work::Call {
+                contract: call.contract.as_bytes(),
+                function: call.function,
+            })
+        });
+        let result = self.run_unobserved(call);
+        drop(observing);
+        self.count_call(&result);
+        result
+    }
+
+    /// Who is told of the session's work.
+    pub(super) fn observed(&self) -> Option<&Observed> {
+        let runner = self.runner.as_ref()?;
+        Some(&runner.host().runtime.shared().observed)
+    }
+
+    fn run_unobserved(&mut self, call: Call<'_>) -> Result<CallReceipt<Vec<u8>>, Error> {
         let context = self.context_mut()?;
         context.take_record();
         if let Some(watch) = &mut context.watch {
@@ -250,6 +290,7 @@ impl Session {
         };
         let (mut runner, outcome) = runner.call(call);
         record_touches(&mut runner);
+        claim_entered(&mut runner, &outcome);
         let record = runner.host_mut().take_record();
         let panicked = runner.host_mut().panicked.take();
         if let (Ok(_), None, Some(watch)) = (&outcome, panicked, &mut runner.host_mut().watch) {

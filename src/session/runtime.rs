@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crostata_proof::CodeHash;
 
+use super::activity::Activity;
 use super::context::Context;
 use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
 use crate::engine::code::{PreparedCode, Rejection};
@@ -13,6 +14,7 @@ use crate::engine::{
     Module, ModuleError, Modules, Protocol,
 };
 use crate::memory::{CommittedImage, ContractMemory, Images};
+use crate::observe::Observed;
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
 /// Codes of which it is remembered that they keep to the rules for deployment.
@@ -46,6 +48,10 @@ pub struct Shared {
     pub images: Arc<Images>,
     /// Compiled code.
     pub artifacts: Arc<CompiledCode>,
+    /// What sessions did.
+    pub activity: Activity,
+    /// Who is told of work.
+    pub observed: Observed,
 }
 
 /// The compiled code of a VM.
@@ -191,6 +197,13 @@ impl Runtime {
     pub fn tick(&self) {
         self.engine.tick();
         self.variants().for_each(|runtime| runtime.tick());
+    }
+
+    /// Has calls with deadlines look at them, without letting time pass.
+    #[cfg(feature = "serve")]
+    pub fn look(&self) {
+        self.engine.look();
+        self.variants().for_each(|runtime| runtime.look());
     }
 
     /// Whether no call has ended in a fault of the host so far.

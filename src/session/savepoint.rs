@@ -65,6 +65,11 @@ impl Journal {
         }
     }
 
+    /// Whether a savepoint is open.
+    pub fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Where a savepoint is that the embedder may end.
     fn position(&self, savepoint: Savepoint) -> Result<usize, Error> {
         let found = self
@@ -206,6 +211,7 @@ impl Session {
                     Some(before) => contracts.insert(contract, *before),
                     None => contracts.remove(&contract),
                 };
+                runner.host_mut().renounce(&contract);
             }
             Change::Datum { name, before } => {
                 let data = &mut runner.host_mut().data.data;

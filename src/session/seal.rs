@@ -10,6 +10,7 @@ use super::error::{Error, Fatal};
 use super::recording::Recorded;
 use super::run::Session;
 use super::runtime::Runtime;
+use crate::observe::Work;
 use crate::state::{Commit, CommitError, CommitRef, Commits, SealedState, Snapshot};
 
 /// What a session made of its base, executed and hashed but not durable: everything is in memory.
@@ -53,6 +54,7 @@ impl Sealed {
     /// [`CommitError::BaseDropped`] when what it follows is not retained, or not committed yet;
     /// [`CommitError::OtherProtocol`]; [`CommitError::Write`] when the disk fails. It can be tried again.
     pub fn commit(&self) -> Result<Commit, CommitError> {
+        let _observing = self.commits.observed().during(Work::Commit);
         self.commits.store_sealed(&self.state)
     }
 }
@@ -147,6 +149,7 @@ impl Session {
     /// As [`commit`](Self::commit).
     pub fn commit_with_tag(&mut self, tag: [u8; 32]) -> Result<Commit, CommitError> {
         let runtime = self.ready()?;
+        let _observing = runtime.shared().observed.during(Work::Commit);
         let draft = self.draft().map_err(to_commit_error)?;
         let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
         let commits = runtime.commits();
@@ -159,6 +162,7 @@ impl Session {
 
     fn seal_state(&mut self, tag: [u8; 32]) -> Result<(Sealed, Option<Recorded<()>>), CommitError> {
         let runtime = self.ready()?;
+        let _observing = runtime.shared().observed.during(Work::Seal);
         let draft = self.draft().map_err(to_commit_error)?;
         let (code, protocol) = (self.new_code(), runtime.protocol_text().clone());
         let commits = runtime.commits().clone();
@@ -178,10 +182,10 @@ impl Session {
             return Err(CommitError::Migrating);
         }
         let context = self.context_mut().map_err(to_commit_error)?;
-        match (context.data.interrupted_after, context.data.profiled) {
-            (Some(_), _) => Err(CommitError::Query),
-            (None, true) => Err(CommitError::Profiled),
-            (None, false) => Ok(context.runtime.clone()),
+        match (context.data.is_query(), context.data.profiled) {
+            (true, _) => Err(CommitError::Query),
+            (false, true) => Err(CommitError::Profiled),
+            (false, false) => Ok(context.runtime.clone()),
         }
     }
 
@@ -192,11 +196,14 @@ impl Session {
 
     /// Makes a state of this session's own its base.
     fn follow(&mut self, id: CommitId, snapshot: Snapshot) -> Result<(), CommitError> {
+        self.did.sealed += 1;
+        self.hand_over_counts();
         self.release_all().map_err(to_commit_error)?;
         self.go_on_from(id, snapshot).map_err(to_commit_error)
     }
 
     fn go_on_from(&mut self, commit: CommitId, snapshot: Snapshot) -> Result<(), Error> {
+        self.leave_lanes()?;
         let runner = self.runner_mut()?;
         let ids: Vec<_> = runner.host().contracts.keys().copied().collect();
         for id in ids {

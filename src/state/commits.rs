@@ -15,6 +15,7 @@ use crostata_proof::{CommitId, Hash, hash};
 use super::chain::StateError;
 use super::checkpoint::{self, Checkpoint, CheckpointError, LiveBytes, kind};
 use super::config::LogConfig;
+use super::counters::{CommitCounters, Counted};
 use super::held::{Held, Retained};
 use super::naming::{Commit, CommitRef, LookupError};
 use super::nodes::Nodes;
@@ -24,6 +25,7 @@ use super::snapshot::Snapshot;
 use super::tree::NodeError;
 use super::verify::{self, VerifyProgress, VerifyReport};
 use crate::memory::MemoryError;
+use crate::observe::{Observed, Work};
 use crate::store::files::Files;
 use crate::store::{Place, RecoveryReport, Store, WriteError};
 
@@ -94,6 +96,9 @@ pub struct Commits {
     nodes: Arc<Nodes>,
     held: RwLock<Held>,
     writing: Mutex<Writing>,
+    /// What was written.
+    pub(super) counted: Counted,
+    observed: Observed,
     /// Who imports has the other end.
     pub(super) import: Mutex<Weak<()>>,
 }
@@ -129,9 +134,39 @@ impl Commits {
             nodes: recovered.nodes,
             held: RwLock::new(recovered.held),
             writing: Mutex::new(recovered.writing),
+            counted: Counted::default(),
+            observed: Observed::default(),
             import: Mutex::default(),
         };
         Ok((commits, recovered.report))
+    }
+
+    /// The same commits, with somebody who is told of work.
+    pub fn observed_by(mut self, observed: Observed) -> Self {
+        self.observed = observed;
+        self
+    }
+
+    /// Who is told of work.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What was written so far, and what there is now.
+    pub fn counters(&self) -> CommitCounters {
+        let retained = self.read().commits.len() as u64;
+        let segments = self.store.segments();
+        CommitCounters {
+            retained,
+            segments: segments.len() as u64,
+            log_bytes: segments.iter().map(|segment| segment.len_bytes).sum(),
+            ..self.counted.read()
+        }
+    }
+
+    /// Bytes of tree nodes that are kept in memory.
+    pub fn node_bytes(&self) -> u64 {
+        self.nodes.kept_bytes()
     }
 
     /// The store behind the commits.
@@ -194,11 +229,13 @@ impl Commits {
     /// # Errors
     /// [`CommitError::Lookup`] when it is unknown or ambiguous, [`CommitError::Write`].
     pub fn finalise(&self, wanted: CommitRef) -> Result<Commit, CommitError> {
+        let _observing = self.observed.during(Work::Finalise);
         let mut writing = self.lock_writing();
         let commit = self.read().only(wanted)?.commit;
         if self.read().finalised != Some(commit.id) {
             self.note(&mut writing, kind::FINALIZE, commit.id)?;
             self.write().finalise(commit.id);
+            self.counted.finalised.count();
             self.checkpoint_if_due(&mut writing);
         }
         Ok(commit)
@@ -209,6 +246,7 @@ impl Commits {
     /// # Errors
     /// [`CommitError::Lookup`], [`CommitError::Finalised`], [`CommitError::Write`].
     pub fn delete(&self, wanted: CommitRef) -> Result<Commit, CommitError> {
+        let _observing = self.observed.during(Work::Delete);
         let mut writing = self.lock_writing();
         let commit = self.read().only(wanted)?.commit;
         if self.read().finalised == Some(commit.id) {
@@ -216,6 +254,7 @@ impl Commits {
         }
         self.note(&mut writing, kind::DELETE, commit.id)?;
         self.write().delete(commit.id);
+        self.counted.deleted.count();
         self.checkpoint_if_due(&mut writing);
         Ok(commit)
     }
@@ -307,6 +346,21 @@ impl Commits {
     /// Makes a checkpoint durable, and the base of everything from here on: as it is given, with its nodes in the log
     /// and `live` counted. Segments in `pinned` are not emptied.
     pub(super) fn write_checkpoint(
+        &self,
+        writing: &mut Writing,
+        next: Checkpoint,
+        pinned: &BTreeSet<u32>,
+    ) -> Result<Checkpoint, CheckpointError> {
+        let _observing = self.observed.during(Work::Checkpoint);
+        let made = self.write_uncounted(writing, next, pinned);
+        match &made {
+            Ok(_) => self.counted.checkpoints.count(),
+            Err(_) => self.counted.checkpoint_failures.count(),
+        }
+        made
+    }
+
+    fn write_uncounted(
         &self,
         writing: &mut Writing,
         mut next: Checkpoint,

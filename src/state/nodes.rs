@@ -366,6 +366,11 @@ impl Nodes {
         self.source.clone()
     }
 
+    /// What the nodes that are kept count for.
+    pub fn kept_bytes(&self) -> u64 {
+        self.cache.weight()
+    }
+
     /// The store that they are in.
     pub fn store(&self) -> &Arc<Store> {
         &self.store

@@ -15,6 +15,7 @@ use super::entry::CommitEntry;
 use super::naming::{Commit, GENESIS};
 use super::snapshot::{Origin, Snapshot};
 use crate::memory::ContractMemory;
+use crate::observe::Work;
 
 /// A state that is executed and hashed and is not durable: everything is in memory, and is dropped for free.
 ///
@@ -156,14 +157,21 @@ impl Commits {
             return Err(CommitError::BaseDropped { base });
         };
         let meta = named.entry.encode();
+        let appending = self.observed().during(Work::Append);
         let mut writer = self.store.writer()?;
         if !writing.protocols.contains_key(&named.entry.protocol) {
             writer.write(kind::PROTOCOL, named.protocol.as_bytes(), &[], false)?;
         }
         let (frame, blobs) = write_entry(&mut writer, kind::COMMIT, &meta, bytes)?;
+        drop(appending);
+        let syncing = self.observed().during(Work::Sync);
         writer.sync()?;
+        drop(syncing);
         drop(writer);
-        writing.count(meta.len() as u64 + bytes.len_bytes());
+        let len_bytes = meta.len() as u64 + bytes.len_bytes();
+        writing.count(len_bytes);
+        self.counted.committed.count();
+        self.counted.committed_bytes.add(len_bytes);
         writing.know(named.protocol.clone());
         named.batch.written(blobs);
         // What was made over another making of the parent may name what only that one has in memory.

@@ -13,7 +13,7 @@ use crostata_testing::{CAPSULES, capsules};
 use super::answer::{called, without_receipt};
 use super::open;
 use super::traces::Traces;
-use crate::engine::{HostQuery, QueryError};
+use crate::engine::{HostQuery, QueryContext, QueryError};
 use crate::inspect::Level;
 use crate::session::{CallTrace, ContractData, Error, Savepoint, Session};
 use crate::state::Contents;
@@ -299,11 +299,11 @@ struct Asked {
 }
 
 impl HostQuery for Asked {
-    fn price(&self, argument: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, argument: &[u8]) -> u64 {
         self.price.of(argument.len())
     }
 
-    fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
+    fn answer(&self, _: &QueryContext<'_>, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
         let answer = self.answers.answer(&self.name, argument);
         answer.map_err(QueryError)
     }

@@ -2,6 +2,7 @@
 
 use super::binaries::BinariesConfig;
 use crate::engine::{ArtifactConfig, Backend, Protocol};
+use crate::observe::Observed;
 use crate::state::LogConfig;
 
 /// How a VM is opened. Nothing but `protocols` can change a root, gas or an outcome.
@@ -20,6 +21,8 @@ pub struct Config {
     pub artifacts: ArtifactConfig,
     /// Where the binaries of code are that a protocol's list allows.
     pub binaries: BinariesConfig,
+    /// Who is told what the VM does, in builds with the feature `telemetry`.
+    pub observed: Observed,
 }
 
 impl Default for Config {
@@ -31,6 +34,7 @@ impl Default for Config {
             image_cache_bytes: 512 << 20,
             artifacts: ArtifactConfig::default(),
             binaries: BinariesConfig::default(),
+            observed: Observed::default(),
         }
     }
 }

@@ -15,7 +15,10 @@ use crate::engine::{
     ArtifactConfig, ArtifactCounters, ArtifactDirectory, Fingerprint, HostQuery, Protocol,
 };
 use crate::memory::{Images, Page};
-use crate::session::{Base, CompiledCode, HostQueries, Runtime, Session, SessionData, Shared};
+use crate::observe::{Observed, Work};
+use crate::session::{
+    Activity, Base, CompiledCode, HeightsTaken, HostQueries, Runtime, Session, SessionData, Shared,
+};
 use crate::state::{
     CheckpointError, Commit, CommitError, CommitRef, Commits, CommittedPages, Contents, LogConfig,
     ProofItem, Snapshot, VerifyProgress, VerifyReport,
@@ -108,13 +111,16 @@ impl VM {
     pub fn beside(&self, files: Arc<dyn Files>, log: LogConfig) -> Result<Self, OpenVmError> {
         let directory = Directory::Kept(files.path());
         let (commits, recovery) = Commits::open(files, log)?;
-        let commits = Arc::new(commits);
         let shared = self.first().shared();
+        let observed = shared.observed.clone();
+        let commits = Arc::new(commits.observed_by(observed.clone()));
         let shared = Arc::new(Shared {
             backend: shared.backend,
             commits: commits.clone(),
             images: shared.images.clone(),
             artifacts: shared.artifacts.clone(),
+            activity: Activity::default(),
+            observed,
         });
         let runtimes = self.runtimes.iter();
         let runtimes = runtimes.map(|runtime| Arc::new(runtime.beside(shared.clone())));
@@ -147,8 +153,10 @@ impl VM {
         config: Config,
         own_artifacts: ArtifactDirectory,
     ) -> Result<Self, OpenVmError> {
+        let observed = config.observed;
+        let _observing = observed.during(Work::Open);
         let (commits, recovery) = Commits::open(files, config.log)?;
-        let commits = Arc::new(commits);
+        let commits = Arc::new(commits.observed_by(observed.clone()));
         let images = Images::new(config.image_cache_bytes).map_err(OpenVmError::Memory)?;
         let artifacts = ArtifactConfig {
             directory: config.artifacts.directory.resolved(own_artifacts),
@@ -159,6 +167,8 @@ impl VM {
             commits: commits.clone(),
             images: Arc::new(images),
             artifacts: Arc::new(CompiledCode::new(&artifacts)),
+            activity: Activity::default(),
+            observed,
         });
         let runtimes = runtimes(&shared, config.protocols)?;
         ready_binaries(&shared, &runtimes, &config.binaries)?;
@@ -181,6 +191,7 @@ impl VM {
     /// [`SessionError`] when the base is not retained or its protocol is not configured.
     pub fn session(&self, data: impl Into<SessionData>) -> Result<Session, SessionError> {
         let data = data.into();
+        let _observing = self.observed().during(Work::Session);
         let (base, snapshot, protocol) = match &data.base {
             None => (None, self.commits.genesis()?, None),
             Some(Base::Commit(wanted)) => {
@@ -207,9 +218,9 @@ impl VM {
             true => runtime.profiled()?,
             false => runtime,
         };
-        let runtime = match data.interrupted_after {
-            Some(_) => runtime.interruptible()?,
-            None => runtime,
+        let runtime = match data.is_query() {
+            true => runtime.interruptible()?,
+            false => runtime,
         };
         let session = Session::new(runtime, base, snapshot, data, self.queries.clone());
         Ok(match &self.directory {
@@ -259,6 +270,16 @@ impl VM {
     /// The state without contracts.
     pub(crate) fn empty_state(&self) -> Snapshot {
         self.commits.empty()
+    }
+
+    /// Who is told of work.
+    pub(crate) fn observed(&self) -> &Observed {
+        self.commits.observed()
+    }
+
+    /// What the runtimes share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.first().shared()
     }
 
     fn first(&self) -> &Arc<Runtime> {
@@ -355,6 +376,12 @@ impl VM {
         self.runtimes.iter().for_each(|runtime| runtime.tick());
     }
 
+    /// Has running queries look at their deadlines, without letting time pass for sessions that count ticks.
+    #[cfg(feature = "serve")]
+    pub(crate) fn look(&self) {
+        self.runtimes.iter().for_each(|runtime| runtime.look());
+    }
+
     /// Whether no call, deployment, rollback or root of a session of this VM has ended in
     /// [`Error::Fatal`](crate::Error::Fatal) so far.
     ///
@@ -365,7 +392,19 @@ impl VM {
         self.runtimes.iter().all(|runtime| runtime.is_healthy())
     }
 
-    /// Offers a query to the contracts of sessions opened from here on.
+    /// Offers a query to the contracts of sessions opened from here on, beside those of that name that are in force at other heights.
+    ///
+    /// # Errors
+    /// [`HeightsTaken`] when one of that name is in force at one of its heights.
+    pub fn register_query(
+        &mut self,
+        name: impl Into<String>,
+        query: impl HostQuery + 'static,
+    ) -> Result<(), HeightsTaken> {
+        Arc::make_mut(&mut self.queries).add(name, query)
+    }
+
+    /// Offers a query to the contracts of sessions opened from here on, in place of all of that name.
     pub fn register_host_query(
         &mut self,
         name: impl Into<String>,

@@ -3,6 +3,7 @@
 mod binaries;
 mod config;
 mod contents;
+mod counters;
 mod error;
 mod handle;
 mod transfer;
@@ -11,6 +12,7 @@ mod value;
 pub use binaries::{BinariesConfig, BinariesProgress, BinaryError, Told};
 pub use config::Config;
 pub use contents::Contracts;
+pub use counters::{Counters, MemoryUse};
 pub use error::{OpenVmError, ProofError, ProveValueError, RecompileError, SessionError};
 pub use handle::VM;
 #[cfg(feature = "testing")]

@@ -13,7 +13,7 @@ pub mod remote;
 
 pub use chain::{
     Account, Asked, Block, CAPSULES, Called, Calls, Chain, Code, CodecError, Decode, Deploy,
-    Deployed, Encode, Event, Failed, MockContract, Mocked, Savepoint, capsules,
+    Deployed, Encode, Event, Failed, LazyTrace, MockContract, Mocked, Savepoint, capsules,
 };
 pub use crostata_abi::ContractId;
 pub use crostata_proof::receipt::Outcome;

@@ -1,9 +1,9 @@
 //! A VM with actors and a probe, sessions that are recorded, and verifiers that have nothing.
 
 use crostata::{
-    Backend, CallReceipt, Commit, Config, ContractData, Error, HostQuery, PricedQuery, QueryError,
-    Reply, Root, Session, SessionData, SessionDataBuilder, StepReceipt, VM, VerifiedCalls,
-    Verifier, Witness, WitnessError,
+    Backend, CallReceipt, Commit, Config, ContractData, Error, HostQuery, PricedQuery,
+    QueryContext, QueryError, Reply, Root, Session, SessionData, SessionDataBuilder, StepReceipt,
+    VM, VerifiedCalls, Verifier, Witness, WitnessError,
 };
 
 use crate::fixtures::actor::actor;
@@ -21,11 +21,11 @@ pub type Digest = Option<crostata::ReceiptDigest>;
 struct Double;
 
 impl HostQuery for Double {
-    fn price(&self, argument: &[u8]) -> u64 {
+    fn price(&self, _: &QueryContext<'_>, argument: &[u8]) -> u64 {
         100 + argument.len() as u64
     }
 
-    fn answer(&self, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
+    fn answer(&self, _: &QueryContext<'_>, argument: &[u8]) -> Result<Vec<u8>, QueryError> {
         match argument {
             [] => Err(QueryError("nothing to double".to_owned())),
             some => Ok([some, some].concat()),

@@ -5,6 +5,7 @@ pub mod call;
 pub mod check;
 pub mod completions;
 pub mod deploy;
+pub mod doctor;
 pub mod finalise;
 pub mod gas;
 pub mod inspect;
@@ -52,6 +53,7 @@ pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
         Command::Prove(command) => command.run(screen),
         Command::Verify(command) => command.run(screen),
         Command::VerifyStore(command) => command.run(screen),
+        Command::Doctor(command) => command.run(screen),
         Command::Export(command) => command.run(screen),
         Command::Import(command) => command.run(screen),
         Command::Completions(command) => command.run(screen),

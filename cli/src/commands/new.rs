@@ -105,15 +105,15 @@ impl New {
     }
 }
 
-/// Words that a crate or a type can not be called.
+/// Words that a crate or a type can not be called, and the types of the template.
 fn is_taken(name: &str) -> bool {
     const TAKEN: &[&str] = &[
-        "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "core",
-        "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if",
-        "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv",
-        "pub", "ref", "return", "self", "static", "std", "struct", "super", "test", "trait",
-        "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while",
-        "yield",
+        "added", "storage", "abstract", "as", "async", "await", "become", "box", "break", "const",
+        "continue", "core", "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn",
+        "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
+        "override", "priv", "pub", "ref", "return", "self", "static", "std", "struct", "super",
+        "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
+        "where", "while", "yield",
     ];
     TAKEN.contains(&name) || name.starts_with("crostata")
 }

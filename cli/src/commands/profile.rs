@@ -1,20 +1,18 @@
 //! `profile`: where a call's gas went, as pictures and tables in a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use crostata::inspect::{
-    self, Coverage, GasReport, HeatMap, flame_graph, folded_stacks, hot_functions, regions,
-};
+use crostata::inspect::{GasReport, HeatMap, flame_graph, folded_stacks, hot_functions, regions};
 use crostata::{Error, Profile as GasProfile, Session};
 use serde_json::json;
 
 use super::call::{LIMIT_GAS, Opened, Target};
 use super::{Done, write};
+use crate::coverage;
 use crate::error::CliError;
 use crate::receipt::number;
 use crate::screen::Screen;
-use crate::view;
 
 /// Functions that are listed on the screen.
 const HOT_FUNCTIONS: usize = 12;
@@ -103,12 +101,13 @@ impl Profile {
             ("gas.txt", report.to_string()),
             ("gas.json", json),
         ];
-        if let Some(coverage) = coverage(opened, profile) {
-            let path = |file: &str| file.to_owned();
-            let source = |file: &str| source(file);
-            files.push(("coverage.lcov", coverage.lcov(path)));
-            files.push(("coverage.html", coverage.page(title, source)));
-        }
+        let codes = opened.names.codes.values().map(Vec::as_slice);
+        files.extend(coverage::files(
+            codes,
+            &opened.names.side_files,
+            profile,
+            title,
+        ));
         Ok(files)
     }
 }
@@ -130,37 +129,4 @@ fn heat(opened: &Opened) -> HeatMap {
 fn memory_bytes(session: &Session, contract: &crostata::ContractId) -> u64 {
     let len: Result<Option<u64>, Error> = session.memory_len(contract);
     len.ok().flatten().unwrap_or(0)
-}
-
-/// The lines that ran, of the contracts whose side files are there.
-fn coverage(opened: &Opened, profile: &GasProfile) -> Option<Coverage> {
-    let mut coverage = Coverage::new();
-    let mut is_known = false;
-    for code in opened.names.codes.values() {
-        let side_file = view::side_file(&opened.names.side_files, code);
-        let Ok(unstripped) = std::fs::read(side_file) else {
-            continue;
-        };
-        let fits = inspect::strip(&unstripped).is_ok_and(|stripped| stripped.code == *code);
-        is_known |= fits && coverage.add_code(&unstripped).is_ok();
-    }
-    coverage.add(profile);
-    is_known.then_some(coverage)
-}
-
-/// A source file's text, if it is below this folder: paths in debug information are anybody's.
-fn source(file: &str) -> Option<String> {
-    let path = Path::new(file);
-    let is_below = path
-        .components()
-        .all(|part| matches!(part, std::path::Component::Normal(_)));
-    let path = path
-        .strip_prefix(path.components().next()?.as_os_str())
-        .ok()
-        .into_iter()
-        .chain([path]);
-    let mut found = path
-        .filter(|_| is_below)
-        .filter_map(|path| std::fs::read_to_string(path).ok());
-    found.next()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Done, read, write};
 use crate::arguments::StoreArguments;
+use crate::coverage;
 use crate::error::CliError;
 use crate::hex;
 use crate::receipt::{number, short};
@@ -16,7 +17,7 @@ use crate::screen::{Screen, Tone, plain};
 use crate::view::{self, Names};
 
 /// Does again what a capsule has, which `crostata call --capsule` wrote, and prints what came of it. Needs no store: the part of the state that
-/// was used is in the file. Labels and side files are used if they are there.
+/// was used is in the file. Labels and side files are used if they are there: beside the capsule, where failing tests put them, or the store.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,9 +35,12 @@ pub struct ReplayCommand {
     /// How much of traces is shown, -v to -vvvvv.
     #[arg(short, action = clap::ArgAction::Count, requires = "trace")]
     verbose: u8,
-    /// Writes flame graph, heat map and gas report of all calls into this folder.
+    /// Writes flame graph, heat map, gas report, and the lines that ran, of all calls into this folder.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// The folder with side files, for source lines [default: `debug` beside the capsule].
+    #[arg(long, value_name = "FOLDER")]
+    debug: Option<PathBuf>,
     /// The gas that may be spent, all together: a capsule from a stranger brings limits of its own.
     #[arg(long, value_name = "GAS", default_value_t = u64::MAX, hide_default_value = true)]
     gas_max: u64,
@@ -54,11 +58,10 @@ impl ReplayCommand {
             source,
         };
         let capsule = Capsule::decode(&bytes).map_err(|error| unplayed(error.into()))?;
-        let mut names = Names::new(&self.store)?;
-        capsule
-            .witness
-            .codes()
-            .for_each(|(_, code)| names.learn_code(code));
+        let mut names = self.names()?;
+        let codes = capsule.witness.codes();
+        let codes: Vec<Vec<u8>> = codes.map(|(_, code)| code.to_vec()).collect();
+        codes.iter().for_each(|code| names.learn_code(code));
         let verifier = Verifier::new(Config::default()).map_err(|error| unplayed(error.into()))?;
         let mut verifier = verifier.limited_to(self.gas_max).watched();
         if self.out.is_some() {
@@ -67,7 +70,7 @@ impl ReplayCommand {
         let replayed = verifier.replay(capsule);
         let replayed = replayed.map_err(|error| unplayed(error.into()))?;
         if let Some(out) = &self.out {
-            self.pictures(out, &names, &replayed)?;
+            self.pictures(out, &names, &codes, &replayed)?;
         }
         let texts: Vec<Option<String>> = replayed
             .traces
@@ -80,10 +83,27 @@ impl ReplayCommand {
 }
 
 impl ReplayCommand {
+    /// What lies beside the capsule, and beside the store.
+    fn names(&self) -> Result<Names, CliError> {
+        let mut arguments = self.store.clone();
+        let beside = self.file.with_extension("labels.json");
+        if arguments.labels.is_none() && beside.is_file() {
+            arguments.labels = Some(beside);
+        }
+        let mut names = Names::new(&arguments)?;
+        let debug = match &self.debug {
+            Some(folder) => folder.clone(),
+            None => self.file.with_file_name("debug"),
+        };
+        names.side_files.insert(0, debug);
+        Ok(names)
+    }
+
     fn pictures(
         &self,
         out: &Path,
         names: &Names,
+        codes: &[Vec<u8>],
         replayed: &VerifiedCalls,
     ) -> Result<(), CliError> {
         std::fs::create_dir_all(out).map_err(|source| CliError::Write {
@@ -110,7 +130,11 @@ impl ReplayCommand {
         })?;
         write(&out.join("flame.svg"), flame.as_bytes())?;
         let stacks = folded_stacks(profile, &names.known);
-        write(&out.join("stacks.txt"), stacks.as_bytes())
+        write(&out.join("stacks.txt"), stacks.as_bytes())?;
+        let codes = codes.iter().map(Vec::as_slice);
+        let coverage = coverage::files(codes, &names.side_files, profile, &title);
+        let mut files = coverage.iter();
+        files.try_for_each(|(name, text)| write(&out.join(name), text.as_bytes()))
     }
 }
 

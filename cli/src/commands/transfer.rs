@@ -64,7 +64,7 @@ impl ExportCommand {
             source: Box::new(error),
         };
         let export = vm.export(commit).map_err(failed)?;
-        let progress = Progress::bytes(screen, "exporting", 0);
+        let progress = Progress::counting(screen, "exporting");
         let written = self.create().and_then(|file| {
             let mut counted = Counted::new(BufWriter::new(file), &progress);
             export.write_to(&mut counted).map_err(failed)?;
@@ -106,7 +106,7 @@ impl ImportCommand {
         let file = File::open(&self.file).map_err(unread)?;
         let bytes_total = file.metadata().map_err(unread)?.len();
         let vm = store::open_or_make(&self.store.store)?;
-        let progress = Progress::bytes(screen, "importing", bytes_total);
+        let progress = Progress::of(screen, "importing", bytes_total);
         let input = Counted::new(BufReader::new(file), &progress);
         let imported = vm.import_from(wanted, input);
         drop(progress);

@@ -28,7 +28,7 @@ impl VerifyStore {
     /// Exit code 1 if something is damaged.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let vm = store::open(&self.store.store)?;
-        let progress = Progress::bytes(screen, "verifying", 0);
+        let progress = Progress::of(screen, "verifying", 0);
         let report = vm.verify(|told| {
             progress.has_total(told.bytes_total);
             progress.is_at(told.bytes);

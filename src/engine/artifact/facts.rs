@@ -16,6 +16,7 @@
 //! | | text: export that is the stack counter |
 //! | | text that may be absent: the canonical storage layout |
 //! | 1 | re-entry: 0 allowed, 1 by itself only, 2 never |
+//! | 1 | whether only queries enter it, 0 or 1 |
 //! | 8 | elements of the table |
 //! | 4 | functions that the rewriting imports |
 //! | 4 | functions that the contract defines |
@@ -39,6 +40,7 @@ pub fn encode(facts: &CodeFacts, data: &[DataSegment]) -> Vec<u8> {
         height_global,
         layout,
         reentry,
+        queries_only,
         table_elements,
         added_imports,
         defined_functions,
@@ -61,6 +63,7 @@ pub fn encode(facts: &CodeFacts, data: &[DataSegment]) -> Vec<u8> {
     out.text(height_global.as_bytes());
     out.optional(layout.as_ref(), |out, layout| out.text(layout));
     out.byte(reentry_byte(*reentry));
+    out.byte(u8::from(*queries_only));
     out.number(*table_elements);
     out.short(*added_imports);
     out.short(*defined_functions);
@@ -95,6 +98,7 @@ pub fn decode(bytes: &[u8]) -> Option<(CodeFacts, Vec<DataSegment>)> {
         height_global: from.name()?,
         layout: from.optional(|from| Some(from.text()?.to_vec()))?,
         reentry: reentry(from.byte()?)?,
+        queries_only: from.truth()?,
         table_elements: from.number()?,
         added_imports: from.short()?,
         defined_functions: from.short()?,
@@ -252,6 +256,7 @@ mod tests {
             height_global: "crostata.height".into(),
             layout: Some(vec![1, 2, 3]),
             reentry: Reentry::Never,
+            queries_only: true,
             table_elements: 5,
             added_imports: 4,
             defined_functions: 12,
@@ -274,6 +279,7 @@ mod tests {
         facts.globals.clear();
         facts.layout = None;
         facts.reentry = Reentry::SelfOnly;
+        facts.queries_only = false;
         (facts, Vec::new())
     }
 

@@ -78,6 +78,8 @@ pub struct CodeFacts {
     pub layout: Option<Vec<u8>>,
     /// Who may call it while one of its frames is live.
     pub reentry: Reentry,
+    /// Whether it imports what only queries have, so that no block enters it.
+    pub queries_only: bool,
     /// Elements of its table, 0 without a table.
     pub table_elements: u64,
     /// Functions that the rewriting imports behind the contract's own imports. By so much the index of a defined function is

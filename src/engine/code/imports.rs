@@ -37,6 +37,12 @@ pub(super) fn check(outline: &Outline<'_>, word_size: WordSize) -> Result<(), Re
     Ok(())
 }
 
+/// Whether it imports what only queries have.
+pub(super) fn for_queries(outline: &Outline<'_>) -> bool {
+    let mut names = outline.imports.iter().map(|import| import.name);
+    names.any(imports::is_for_queries)
+}
+
 const fn kind(ty: TypeRef) -> &'static str {
     match ty {
         TypeRef::Func(_) => "function",

@@ -161,6 +161,7 @@ fn prepare_noting(
         height_global: HEIGHT_GLOBAL.to_owned(),
         layout: storage.map(|storage| storage.encode()),
         reentry: declared.reentry,
+        queries_only: imports::for_queries(&outline),
         table_elements: outline.table.as_ref().map_or(0, |table| table.ty.initial),
         added_imports: outline.added_imports(),
         defined_functions: outline.functions.len() as u32,

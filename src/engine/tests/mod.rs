@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 
-use super::{Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
+use super::{BlockContext, Fault, FrameEnd, FrameStart, Host, HostQuery, Loaded};
 
 /// A host with nothing: all contracts are those that a runner was given.
 struct Nothing;
@@ -35,6 +35,10 @@ impl Host for Nothing {
     }
 
     fn query(&self, _: &str) -> Option<Arc<dyn HostQuery>> {
+        None
+    }
+
+    fn block(&self) -> Option<&BlockContext> {
         None
     }
 

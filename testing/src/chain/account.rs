@@ -130,7 +130,7 @@ impl<M: Machine + 'static> Chain<M> {
             0 | 1 => self.refused(contract, function, argument, answer),
             _ => of_callee(answer, limit),
         };
-        Called::new(&self.shared, contract, function, answer)
+        self.keep(Called::new(&self.shared, contract, function, answer))
     }
 
     /// Deploys the account's proxy, unless there is one.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crostata_abi::ContractId;
 use crostata_abi::raised::Raised;
@@ -9,6 +10,7 @@ use crostata_abi::typed::{CodecError, Decode, decode};
 use crostata_proof::receipt::Outcome;
 
 use super::Shared;
+use super::failed::{Failed, LazyTrace};
 use super::text::{harmless, says};
 use crate::machine::{CallAnswer, CallFailure, EmittedEvent, Frame, Reverted};
 
@@ -23,47 +25,12 @@ pub struct Called<R> {
     shared: Shared,
     contract: ContractId,
     function: String,
-    answer: CallAnswer,
+    answer: Arc<CallAnswer>,
     _result: PhantomData<fn() -> R>,
 }
 
 /// An event that happened.
 pub type Event = EmittedEvent;
-
-/// Why a call gave no value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failed {
-    /// The contract failed: all effects are undone, the gas is spent.
-    #[error("reverted: {text}")]
-    Reverted {
-        /// What happened.
-        reverted: Box<Reverted>,
-        /// The same in words, with labels.
-        text: String,
-    },
-    /// The call could not start.
-    #[error("rejected: {reason}")]
-    Rejected {
-        /// Why.
-        reason: String,
-    },
-    /// The host failed.
-    #[error("fatal: {reason}")]
-    Fatal {
-        /// Why.
-        reason: String,
-    },
-    /// The call succeeded with a result of another type; its effects stand.
-    #[error("the result of `{function}`: {error}")]
-    Undecodable {
-        /// The function.
-        function: String,
-        /// What is wrong with the bytes.
-        #[source]
-        error: CodecError,
-    },
-}
 
 impl<R> fmt::Debug for Called<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +52,7 @@ impl Called<Vec<u8>> {
             shared: shared.clone(),
             contract,
             function: function.to_owned(),
-            answer,
+            answer: Arc::new(answer),
             _result: PhantomData,
         }
     }
@@ -124,6 +91,7 @@ impl<R: Decode> Called<R> {
         decode(bytes).map_err(|error| Failed::Undecodable {
             function: self.function.clone(),
             error,
+            trace: self.lazy_trace(),
         })
     }
 
@@ -400,6 +368,10 @@ impl<R> Called<R> {
         }
     }
 
+    fn lazy_trace(&self) -> LazyTrace {
+        LazyTrace::new(&self.shared, &self.answer)
+    }
+
     fn name(&self) -> String {
         let contract = self.shared.labels.of(&self.contract);
         format!("{contract}::{}", harmless(self.function.as_bytes()))
@@ -410,6 +382,7 @@ impl<R> Called<R> {
             CallFailure::Reverted(reverted) => Failed::Reverted {
                 reverted: Box::new(reverted.clone()),
                 text: self.shared.why(failure),
+                trace: self.lazy_trace(),
             },
             CallFailure::Rejected { reason } => Failed::Rejected {
                 reason: self.shared.labels.put_into(reason),
@@ -430,6 +403,17 @@ impl<R> Called<R> {
 
 impl Called<Vec<u8>> {
     pub(super) fn into_answer(self) -> CallAnswer {
-        self.answer
+        Arc::unwrap_or_clone(self.answer)
+    }
+
+    /// The same once more, for who keeps it.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            contract: self.contract,
+            function: self.function.clone(),
+            answer: self.answer.clone(),
+            _result: PhantomData,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crostata_abi::ContractId;
 use crostata_abi::client::Transport;
+use crostata_abi::raised::Raised;
 use crostata_proof::receipt::Outcome;
 
 use super::{Account, Chain, Failed};
@@ -49,6 +50,10 @@ impl<M: Machine + 'static> Transport for Calls<'_, M> {
                 .chain
                 .call_raw_as(account, contract, function, argument),
         };
+        let raised = called
+            .reverted()
+            .map(|reverted| reverted.message.as_slice());
+        self.chain.is_raised = raised.and_then(Raised::read).is_some();
         called.bytes().map(<[u8]>::to_vec)
     }
 

@@ -151,6 +151,7 @@ impl<'a, M: Machine + 'static> Deploy<'a, M> {
         if let Some(unstripped) = &code.unstripped {
             let unstripped = unstripped.to_vec();
             expect(chain.shared.done(Request::KnowCode { unstripped }));
+            chain.shared.recording.keep(&code);
         }
         let response = expect(chain.shared.ask(Request::Deploy(deployment)));
         let Response::Deployed {

@@ -6,6 +6,8 @@ mod called;
 mod capsule;
 mod client;
 mod deploy;
+mod failed;
+mod farewell;
 mod labels;
 mod mock;
 mod text;
@@ -17,11 +19,12 @@ use std::sync::{Arc, Mutex};
 
 pub use account::Account;
 pub use block::Block;
-pub use called::{Called, Event, Failed};
+pub use called::{Called, Event};
 pub use capsule::{CAPSULES, capsules};
 pub use client::Calls;
 pub use crostata_abi::typed::{CodecError, Decode, Encode};
 pub use deploy::{Code, Deploy, Deployed};
+pub use failed::{Failed, LazyTrace};
 pub use mock::{Asked, MockContract, Mocked};
 
 use crostata_abi::ContractId;
@@ -29,6 +32,7 @@ use crostata_abi::typed::encode;
 
 use crate::machine::{Base, Call, ContractFacts, Machine, MachineError, Request, Response};
 use account::Accounts;
+use capsule::Recording;
 use labels::Labels;
 use mock::Mocks;
 
@@ -47,6 +51,9 @@ pub struct Chain<M: Machine> {
     mocks: Mocks,
     gas_limit: u64,
     deployments: u64,
+    last_call: Option<Called<Vec<u8>>>,
+    /// Whether the latest call raised an error that a typed client gave on, which no message shows the trace of.
+    is_raised: bool,
     _machine: PhantomData<fn() -> M>,
 }
 
@@ -55,6 +62,7 @@ pub struct Chain<M: Machine> {
 pub(crate) struct Shared {
     machine: Arc<Mutex<dyn Machine>>,
     labels: Labels,
+    recording: Recording,
 }
 
 /// A moment of a chain that it can return to.
@@ -101,6 +109,7 @@ impl<M: Machine + 'static> Chain<M> {
             shared: Shared {
                 machine: Arc::new(Mutex::new(machine)),
                 labels: Labels::default(),
+                recording: Recording::default(),
             },
             accounts: Accounts::default(),
             mocks,
@@ -109,6 +118,8 @@ impl<M: Machine + 'static> Chain<M> {
                 Base::Empty => 0,
                 _ => NONCES_OVER_A_STATE,
             },
+            last_call: None,
+            is_raised: false,
             _machine: PhantomData,
         })
     }
@@ -209,7 +220,25 @@ impl<M: Machine + 'static> Chain<M> {
             gas_limit: self.gas_limit,
         };
         let answer = expect(self.shared.called(call));
-        Called::new(&self.shared, contract, function, answer)
+        self.keep(Called::new(&self.shared, contract, function, answer))
+    }
+
+    fn keep(&mut self, called: Called<Vec<u8>>) -> Called<Vec<u8>> {
+        self.last_call = Some(called.again());
+        self.is_raised = false;
+        called
+    }
+
+    /// What the latest call did, by whatever way it was made. Typed clients give a call's value alone; its events and gas are here.
+    ///
+    /// # Panics
+    /// When nothing was called yet.
+    #[track_caller]
+    pub fn last_call(&self) -> &Called<Vec<u8>> {
+        match &self.last_call {
+            Some(called) => called,
+            None => panic!("nothing was called on this chain yet"),
+        }
     }
 
     /// Marks this moment. Savepoints nest, and cost nothing until something changes.

@@ -29,6 +29,7 @@ use proptest::strategy::{BoxedStrategy, Strategy};
 use crate::chain::Chain;
 use crate::machine::Machine;
 use play::{Broken, Player};
+pub(crate) use quiet::is_quiet;
 use reproduction::Functions;
 use shrink::Tree;
 

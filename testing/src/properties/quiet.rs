@@ -29,6 +29,11 @@ pub fn quietly<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     outcome.map_err(|payload| format!("{}\n    at {}", text(&*payload), PLACE.take()))
 }
 
+/// Whether panics of this thread are expected now.
+pub fn is_quiet() -> bool {
+    QUIET.get()
+}
+
 fn text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

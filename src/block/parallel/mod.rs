@@ -1,0 +1,288 @@
+//! Parallel execution: transactions of a block run ahead in lanes, and what they come to is what it would have been one after another.
+//!
+//! The block is executed in steps. In each, some transactions run one after another in the block's session, or a **wave** of calls runs
+//! ahead in several lanes ([`session::lanes`](crate::session::lanes) says how it is judged which of them stay); [`plan`] says
+//! which. What stays is taken into the block in its order, by the same code as transactions that ran one after another. Everything that is no call runs
+//! alone, and so does what must be undoable, and everything when somebody records.
+//!
+//! What this module never does: decide what a conflict is, or let anything but time depend on what it decides.
+
+mod known;
+mod plan;
+
+use std::num::NonZeroUsize;
+
+use super::execute::{Block, Filled};
+use super::executed::{Executed, TransactionOutcome, TransactionReceipt};
+use super::serial::attempt;
+use super::sink::Sink;
+use super::transaction::{Action, Transaction};
+use crate::engine::{Call, Fault};
+use crate::session::Fatal;
+use crate::session::lanes::{Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
+
+use plan::{Plan, Planner};
+
+/// Executes transactions in lanes.
+#[derive(Debug)]
+pub struct Parallel {
+    lanes: usize,
+    planner: Planner,
+}
+
+/// What stays of a wave.
+struct Kept {
+    ended: Vec<Ended>,
+    /// Whether the block has not enough gas for the transaction behind.
+    is_full: bool,
+}
+
+impl Parallel {
+    /// So many lanes, for a block of so much gas; none if one would be alone.
+    pub fn new(threads: NonZeroUsize, block_gas: u64) -> Option<Self> {
+        let lanes = threads.get().min(LANES_MAX);
+        (lanes > 1).then(|| Self {
+            lanes,
+            planner: Planner::new(lanes, block_gas),
+        })
+    }
+
+    /// Runs a wave ahead, and keeps what stays, but for so many transactions before the one for which there is not enough gas.
+    fn wave(
+        &mut self,
+        lanes: &mut Lanes,
+        transactions: &[Transaction],
+        order: &[usize],
+        left_gas: u64,
+        spared: usize,
+    ) -> Result<Kept, Fault> {
+        let tasks: Option<Vec<Task<'_>>> = transactions.iter().map(task).collect();
+        let tasks = tasks.ok_or_else(|| Fault::new("only calls run ahead"))?;
+        self.bring(lanes, transactions, order)?;
+        let judged = lanes.run(&tasks, order)?;
+        let (spent, all_gas) = lanes.spent(&judged);
+        let fitting = fitting(transactions, &spent, left_gas);
+        let is_full = fitting < judged.good;
+        let kept = match is_full {
+            true => fitting.saturating_sub(spared),
+            false => fitting,
+        };
+        let kept_gas = spent[..kept].iter().copied().fold(0, u64::saturating_add);
+        self.learn_end(
+            transactions,
+            &judged,
+            kept,
+            all_gas.saturating_sub(kept_gas),
+        );
+        let ended = lanes.keep(judged, kept)?;
+        Ok(Kept { ended, is_full })
+    }
+
+    /// Brings what the transactions are known to enter to the lanes that run them.
+    fn bring(
+        &self,
+        lanes: &mut Lanes,
+        transactions: &[Transaction],
+        order: &[usize],
+    ) -> Result<(), Fault> {
+        for (transaction, lane) in transactions.iter().zip(order) {
+            if let Action::Call {
+                contract, function, ..
+            } = &transaction.action
+                && let Some(known) = self.planner.contracts.known(contract)
+            {
+                for other in known.others(function) {
+                    lanes.bring(other, *lane)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn learn_end(
+        &mut self,
+        transactions: &[Transaction],
+        judged: &Judged,
+        kept: usize,
+        lost_gas: u64,
+    ) {
+        self.planner.ended(kept, lost_gas);
+        match judged.why {
+            Some(Why::Conflict(contract)) => self.planner.conflict(&contract),
+            Some(Why::Stopped(Stop::Misplaced(contract))) => {
+                let entered = std::iter::once(contract);
+                self.learn_entered(&transactions[judged.good], entered);
+            }
+            Some(Why::Stopped(Stop::Fault)) | None => {}
+        }
+    }
+
+    /// Learns from a transaction that was executed.
+    fn learn(&mut self, transaction: &Transaction, executed: &Executed) {
+        self.planner.kept(executed.gas_spent);
+        let Action::Call {
+            contract, function, ..
+        } = &transaction.action
+        else {
+            return;
+        };
+        let tree = match &executed.outcome {
+            TransactionOutcome::Success(TransactionReceipt::Call(receipt)) => &receipt.call_tree,
+            TransactionOutcome::Reverted(reverted) => &reverted.receipt.call_tree,
+            _ => return,
+        };
+        let number = self.planner.contracts.number(contract);
+        let known = self.planner.contracts.get_mut(number);
+        known.learn_spent(function, executed.gas_spent);
+        if tree.len() > 1 {
+            let entered = tree.iter().map(|frame| frame.contract_id);
+            known.learn_entered(function, entered.filter(|entered| entered != contract));
+        }
+    }
+
+    fn learn_entered(
+        &mut self,
+        transaction: &Transaction,
+        entered: impl Iterator<Item = crostata_abi::ContractId>,
+    ) {
+        if let Action::Call {
+            contract, function, ..
+        } = &transaction.action
+        {
+            let number = self.planner.contracts.number(contract);
+            let known = self.planner.contracts.get_mut(number);
+            known.learn_entered(function, entered);
+        }
+    }
+}
+
+impl Block {
+    /// Executes transactions as [`execute_all_into`](Self::execute_all_into) says, in lanes.
+    pub(super) fn execute_ahead(
+        &mut self,
+        parallel: &mut Parallel,
+        transactions: &[Transaction],
+        sink: &mut dyn Sink,
+    ) -> Result<Filled, Fatal> {
+        let mut filled = Filled::default();
+        // What may be undone later runs alone.
+        let spared = self.serial.spared();
+        let ahead_end = transactions.len().saturating_sub(spared);
+        let mut at = 0;
+        let mut is_full = false;
+        while at < transactions.len() {
+            let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
+                true => parallel.planner.plan(&transactions[at..ahead_end]),
+                false => Plan::Alone(transactions.len() - at),
+            };
+            let done = match plan {
+                Plan::Alone(count) => {
+                    let next = &transactions[at..at + count];
+                    let before = filled.done();
+                    if self.execute_alone(parallel, next, sink, &mut filled)? {
+                        filled.full_at = Some(at + filled.done() - before);
+                        break;
+                    }
+                    count
+                }
+                Plan::Ahead(order) => {
+                    let next = &transactions[at..at + order.len()];
+                    let kept = self.execute_wave(parallel, next, &order, sink, &mut filled)?;
+                    is_full = kept.1;
+                    kept.0
+                }
+            };
+            at += done;
+        }
+        Ok(filled)
+    }
+
+    /// Executes transactions one after another. `true` if one did not fit.
+    fn execute_alone(
+        &mut self,
+        parallel: &mut Parallel,
+        transactions: &[Transaction],
+        sink: &mut dyn Sink,
+        filled: &mut Filled,
+    ) -> Result<bool, Fatal> {
+        for transaction in transactions {
+            let executed = self.execute(transaction)?;
+            if executed.is_full() {
+                return Ok(true);
+            }
+            filled.count(&executed);
+            parallel.learn(transaction, &executed);
+            sink.executed(&executed);
+        }
+        Ok(false)
+    }
+
+    /// Runs a wave ahead; at least its first transaction is executed. Gives how many are, and whether the block has not enough gas for
+    /// the next one or the one behind it.
+    fn execute_wave(
+        &mut self,
+        parallel: &mut Parallel,
+        transactions: &[Transaction],
+        order: &[usize],
+        sink: &mut dyn Sink,
+        filled: &mut Filled,
+    ) -> Result<(usize, bool), Fatal> {
+        let (left_gas, spared) = (self.gas_left(), self.serial.spared());
+        self.serial.forget()?;
+        let mut lanes = self.serial.session().take_lanes(parallel.lanes)?;
+        let kept = parallel.wave(&mut lanes, transactions, order, left_gas, spared);
+        self.serial.session().put_lanes(lanes, kept.is_err());
+        let kept = kept?;
+        let count = kept.ended.len();
+        for (transaction, ended) in transactions.iter().zip(kept.ended) {
+            let result = ended.result.map(TransactionReceipt::Call);
+            let attempt = attempt(transaction, 0, result, ended.feeds)?;
+            self.serial.note(&attempt);
+            let executed = self.include(transaction, attempt);
+            filled.count(&executed);
+            parallel.learn(transaction, &executed);
+            sink.executed(&executed);
+        }
+        if count == 0 && !kept.is_full {
+            // The first one stopped: alone it does not.
+            let first = &transactions[..1];
+            let is_full = self.execute_alone(parallel, first, sink, filled)?;
+            return Ok((usize::from(!is_full), is_full));
+        }
+        Ok((count, kept.is_full))
+    }
+}
+
+/// How many of the first transactions, which spent this, the block has enough gas for.
+fn fitting(transactions: &[Transaction], spent: &[u64], mut left_gas: u64) -> usize {
+    for (at, (transaction, spent)) in transactions.iter().zip(spent).enumerate() {
+        if transaction.limit_gas > left_gas {
+            return at;
+        }
+        left_gas = left_gas.saturating_sub(*spent);
+    }
+    spent.len()
+}
+
+/// A call as a task of a wave.
+fn task(transaction: &Transaction) -> Option<Task<'_>> {
+    match &transaction.action {
+        Action::Call {
+            contract,
+            function,
+            argument,
+            may_feed,
+        } => Some(Task {
+            call: Call {
+                contract: *contract,
+                function,
+                argument,
+                limit_gas: transaction.limit_gas,
+                init: false,
+            },
+            data: &transaction.data,
+            may_feed: *may_feed,
+        }),
+        Action::Deploy { .. } => None,
+    }
+}

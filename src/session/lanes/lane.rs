@@ -1,0 +1,221 @@
+//! A lane: a runner of its own that runs some of the calls of a block, each in a scope of its own.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+
+use super::super::context::Context;
+use super::super::error::{Error, Rejected};
+use super::super::receipt::CallReceipt;
+use crate::engine::{Accesses, Call, Fault, Runner};
+
+/// A call of a wave, with the session data that it alone sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The call.
+    pub call: Call<'a>,
+    /// The data, on top of the session's.
+    pub data: &'a BTreeMap<String, Vec<u8>>,
+    /// Whether it may feed.
+    pub may_feed: bool,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub result: Result<CallReceipt<Vec<u8>>, Error>,
+    /// What it fed.
+    pub feeds: Vec<Vec<u8>>,
+}
+
+impl Ended {
+    fn new(result: Result<CallReceipt<Vec<u8>>, Error>) -> Self {
+        let feeds = Vec::new();
+        Self { result, feeds }
+    }
+
+    /// Gas that it spent; what is rejected spends none.
+    pub fn spent_gas(&self) -> u64 {
+        match &self.result {
+            Ok(receipt) => receipt.gas_spent,
+            Err(Error::Reverted(reverted)) => reverted.receipt.gas_spent,
+            Err(_) => 0,
+        }
+    }
+}
+
+/// Runs calls ahead, until they are judged.
+pub struct Lane {
+    /// Absent only while a call runs.
+    pub runner: Option<Box<Runner<Context>>>,
+    /// The tasks of this wave, in the order of the block.
+    pub tasks: Vec<usize>,
+    /// How those that ran ended.
+    pub ended: Vec<Ended>,
+    /// Why the last of the tasks that began did not end.
+    pub stopped: Option<Stop>,
+    pub accesses: Accesses,
+    /// Scopes that are open: one for each call that ran.
+    pub open: usize,
+}
+
+/// Why a call did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It wanted a contract that another lane has.
+    Misplaced(crostata_abi::ContractId),
+    /// The host failed, or seemed to.
+    Fault,
+}
+
+impl Lane {
+    pub fn new(runner: Box<Runner<Context>>) -> Self {
+        Self {
+            runner: Some(runner),
+            tasks: Vec::new(),
+            ended: Vec::new(),
+            stopped: None,
+            accesses: Accesses::default(),
+            open: 0,
+        }
+    }
+
+    /// The runner, which is there between calls.
+    pub fn runner(&self) -> Result<&Runner<Context>, Fault> {
+        self.runner.as_deref().ok_or_else(gone)
+    }
+
+    pub fn runner_mut(&mut self) -> Result<&mut Runner<Context>, Fault> {
+        self.runner.as_deref_mut().ok_or_else(gone)
+    }
+
+    /// Runs its tasks until one can not end.
+    ///
+    /// # Errors
+    /// [`Fault`] when the lane can not go on at all.
+    pub fn run(&mut self, tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
+        self.ended.clear();
+        self.accesses.clear();
+        self.stopped = None;
+        for at in 0..self.tasks.len() {
+            self.runner_mut()?.savepoint();
+            self.open += 1;
+            match self.run_task(&tasks[self.tasks[at]], wave)? {
+                Some(ended) => self.ended.push(ended),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn run_task(&mut self, task: &Task<'_>, wave: u64) -> Result<Option<Ended>, Fault> {
+        if task.data.is_empty() && !task.may_feed {
+            return self.call(task.call, wave);
+        }
+        let host = self.runner_mut()?.host_mut();
+        let (lent, refused) = lend(host, task.data);
+        let (feeder, feeds) = channel();
+        if task.may_feed {
+            host.feeder = Some(Box::new(feeder));
+        }
+        let ended = match refused {
+            None => self.call(task.call, wave),
+            Some(rejected) => {
+                self.accesses.pass();
+                Ok(Some(Ended::new(Err(rejected.into()))))
+            }
+        };
+        let host = self.runner_mut()?.host_mut();
+        host.feeder = None;
+        take_back(host, lent);
+        Ok(ended?.map(|ended| Ended {
+            feeds: feeds.try_iter().collect(),
+            ..ended
+        }))
+    }
+
+    fn call(&mut self, call: Call<'_>, wave: u64) -> Result<Option<Ended>, Fault> {
+        let runner = self.runner.take().ok_or_else(gone)?;
+        let (mut runner, outcome) = runner.call(call);
+        let host = runner.host_mut();
+        let record = host.take_record();
+        let (misplaced, panicked) = (host.misplaced.take(), host.panicked.take());
+        let runner = self.runner.insert(runner);
+        let ended = match (outcome, misplaced) {
+            (_, Some(contract)) => {
+                self.stopped = Some(Stop::Misplaced(contract));
+                None
+            }
+            (Err(_), None) => {
+                self.stopped = Some(Stop::Fault);
+                None
+            }
+            (Ok(_), None) if panicked.is_some() => {
+                self.stopped = Some(Stop::Fault);
+                None
+            }
+            (Ok(Err(refusal)), None) => Some(Ended::new(Err(refusal.into()))),
+            (Ok(Ok(completed)), None) => {
+                let finished = record.finish(completed, call.limit_gas);
+                Some(Ended::new(finished.map_err(Error::Reverted)))
+            }
+        };
+        let Some(ended) = ended else {
+            self.open -= 1;
+            runner.abandon(self.open)?;
+            return Ok(None);
+        };
+        runner.note_accesses(&mut self.accesses, wave, ended.result.is_err());
+        Ok(Some(ended))
+    }
+
+    /// Undoes the tasks from the `kept`-th on.
+    ///
+    /// # Errors
+    /// [`Fault`]: what the contracts hold is then unknown.
+    pub fn undo_from(&mut self, kept: usize) -> Result<(), Fault> {
+        while self.open > kept {
+            self.open -= 1;
+            self.runner_mut()?.rollback()?;
+        }
+        self.ended.truncate(kept);
+        Ok(())
+    }
+
+    /// Keeps what ran.
+    pub fn keep(&mut self) -> Result<(), Fault> {
+        self.open = 0;
+        self.runner_mut()?.keep_all();
+        Ok(())
+    }
+}
+
+fn gone() -> Fault {
+    Fault::new("a lane ended in a panic of the host")
+}
+
+/// A session datum's name, and its bytes before.
+type Lent<'a> = (&'a str, Option<Vec<u8>>);
+
+/// Sets a task's own data; gives what was there, and why the task can not have it.
+fn lend<'a>(
+    context: &mut Context,
+    data: &'a BTreeMap<String, Vec<u8>>,
+) -> (Vec<Lent<'a>>, Option<Rejected>) {
+    let mut lent = Vec::with_capacity(data.len());
+    for (name, bytes) in data {
+        match context.data.set_raw(name.clone(), bytes.clone()) {
+            Ok(before) => lent.push((name.as_str(), before)),
+            Err(error) => return (lent, Some(Rejected::Datum(error))),
+        }
+    }
+    (lent, None)
+}
+
+fn take_back(context: &mut Context, lent: Vec<Lent<'_>>) {
+    for (name, before) in lent {
+        match before {
+            Some(before) => context.data.data.insert(name.to_owned(), before),
+            None => context.data.data.remove(name),
+        };
+    }
+}

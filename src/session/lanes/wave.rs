@@ -1,0 +1,195 @@
+//! Running a wave, and settling what stays of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crostata_abi::ContractId;
+
+use super::context::Running;
+use super::judge::Shared;
+use super::lane::{Ended, Lane, Stop, Task};
+use super::{LaneSet, Lanes};
+use crate::engine::Fault;
+
+/// What came of a wave, before anything of it is kept.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// So many of its tasks, from the first on, ran as they would have one after the other.
+    pub good: usize,
+    /// Why the next one did not.
+    pub why: Option<Why>,
+    /// Contracts that calls of several lanes entered.
+    pub(super) shared: Vec<Shared>,
+}
+
+/// Why a task does not stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// An earlier task of another lane changed what it read or wrote of this contract.
+    Conflict(ContractId),
+    /// It stopped.
+    Stopped(Stop),
+}
+
+impl Lanes {
+    /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. Nothing is kept until
+    /// [`keep`](Self::keep) is called, which must be next.
+    ///
+    /// # Errors
+    /// [`Fault`] when a lane can not go on.
+    pub fn run(&mut self, tasks: &[Task<'_>], order: &[usize]) -> Result<Judged, Fault> {
+        self.wave += 1;
+        self.order.clear();
+        self.order.extend_from_slice(order);
+        self.lanes.iter_mut().for_each(|lane| lane.tasks.clear());
+        for (task, lane) in order.iter().enumerate() {
+            self.bring(&tasks[task].call.contract, *lane)?;
+            self.lanes[*lane].tasks.push(task);
+        }
+        self.begin()?;
+        let ran = run_all(&mut self.lanes, tasks, self.wave);
+        let loaded = self.end()?;
+        ran?;
+        self.judge(&loaded)
+    }
+
+    fn begin(&mut self) -> Result<(), Fault> {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            lane.runner_mut()?.host_mut().running = Some(Running {
+                lane: number,
+                homes: self.homes.clone(),
+                loaded: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends running; gives what each lane loaded.
+    fn end(&mut self) -> Result<Vec<(usize, ContractId)>, Fault> {
+        let mut loaded = Vec::new();
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            let running = lane.runner_mut()?.host_mut().running.take();
+            let new = running.map(|running| running.loaded).unwrap_or_default();
+            loaded.extend(new.into_iter().map(|contract| (number, contract)));
+        }
+        Ok(loaded)
+    }
+
+    /// The gas that each good task of the wave spent, in order, and what all tasks that ran spent together.
+    pub fn spent(&self, judged: &Judged) -> (Vec<u64>, u64) {
+        let lanes = self
+            .lanes
+            .iter()
+            .map(|lane| lane.ended.iter().map(Ended::spent_gas));
+        let mut lanes: Vec<_> = lanes.collect();
+        let all = lanes.iter().cloned().flatten().fold(0, u64::saturating_add);
+        let good = self.order[..judged.good].iter();
+        let good = good.map(|lane| lanes[*lane].next().unwrap_or(0));
+        (good.collect(), all)
+    }
+
+    /// Keeps the first `kept` tasks of the wave, which must be good, and undoes the others. Gives how those ended that are kept.
+    ///
+    /// # Errors
+    /// [`Fault`]: what the contracts hold is then unknown.
+    pub fn keep(&mut self, judged: Judged, kept: usize) -> Result<Vec<Ended>, Fault> {
+        debug_assert!(kept <= judged.good, "what is kept is good");
+        let mut undone = LaneSet::default();
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            let stays = lane.tasks.partition_point(|task| *task < kept);
+            if lane.open > stays {
+                lane.undo_from(stays)?;
+                undone.insert(number);
+            }
+        }
+        let mut shared = judged.shared;
+        for one in &mut shared {
+            one.look_again(&self.lanes, undone)?;
+        }
+        self.lanes.iter_mut().try_for_each(Lane::keep)?;
+        for one in &shared {
+            self.settle(one)?;
+        }
+        let mut ended: Vec<_> = self
+            .lanes
+            .iter_mut()
+            .map(|lane| lane.ended.drain(..))
+            .collect();
+        let order = self.order[..kept].iter();
+        let in_order = order.map(|lane| ended[*lane].next());
+        let in_order: Option<Vec<Ended>> = in_order.collect();
+        in_order.ok_or_else(|| Fault::new("a lane lost the end of a call"))
+    }
+
+    /// Gives the lanes that entered a contract in this wave what others among them changed; those that did not have it no more.
+    fn settle(&mut self, shared: &Shared) -> Result<(), Fault> {
+        let contract = shared.contract;
+        let writers = shared
+            .changed
+            .iter()
+            .filter(|(_, changed)| !changed.is_empty());
+        let mut changed = false;
+        for (writer, what) in writers {
+            changed = true;
+            for lane in shared.entered.without(LaneSet::one(*writer)).iter() {
+                self.carry(&contract, *writer, lane, what)?;
+            }
+        }
+        if !changed {
+            return Ok(());
+        }
+        let home = self.homes_mut()?.entry(contract);
+        home.changed = true;
+        let behind = home.holders.without(shared.entered);
+        home.holders = shared.entered;
+        for lane in behind.iter() {
+            self.lanes[lane].runner_mut()?.set_stale(&contract);
+        }
+        Ok(())
+    }
+
+    fn carry(
+        &mut self,
+        contract: &ContractId,
+        from: usize,
+        to: usize,
+        what: &crate::memory::Changed,
+    ) -> Result<(), Fault> {
+        let newer = self.lanes[from].runner.take();
+        let carried = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
+            Some(newer) => self.lanes[to]
+                .runner_mut()?
+                .carry(contract, newer, Some(what)),
+            None => Err(Fault::new("a lane lost a contract that it has")),
+        };
+        self.lanes[from].runner = newer;
+        carried
+    }
+}
+
+/// Runs the lanes that have tasks: on the threads of the pool, the calling one first, which does everything if the others are busy.
+fn run_all(lanes: &mut [Lane], tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
+    let busy = lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
+    let busy: Vec<Mutex<Result<&mut Lane, Fault>>> =
+        busy.map(|lane| Mutex::new(Ok(lane))).collect();
+    let next = AtomicUsize::new(0);
+    let take = || {
+        while let Some(lane) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Ok(running) = &mut *lane
+                && let Err(fault) = running.run(tasks, wave)
+            {
+                *lane = Err(fault);
+            }
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..busy.len() {
+            scope.spawn(|_| take());
+        }
+        take();
+    });
+    let ran = busy.into_iter().map(|lane| lane.into_inner());
+    ran.map(|lane| lane.unwrap_or_else(PoisonError::into_inner).map(drop))
+        .collect()
+}
