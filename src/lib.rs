@@ -89,7 +89,7 @@ mod engine;
 pub mod inspect;
 mod memory;
 mod observe;
-#[cfg(feature = "settings")]
+#[cfg(any(feature = "settings", feature = "telemetry"))]
 pub mod operate;
 mod region;
 #[cfg(feature = "serve")]
@@ -155,6 +155,7 @@ pub use state::{
 pub use vm::{
     BinariesConfig, BinariesProgress, BinaryError, Config, Contracts, Counters, Export, Import,
     MemoryUse, OpenVmError, ProofError, ProveValueError, RecompileError, SessionError, Told, VM,
+    WarmUp, WarmUpError, WarmUpReport, Warmed,
 };
 
 /// The bytecode of a contract built into `contracts/artifacts` of the crate that uses the macro.

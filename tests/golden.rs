@@ -54,6 +54,10 @@ impl Book {
             backend,
             ..Config::default()
         };
+        Self::over(config, profiled, limits)
+    }
+
+    fn over(config: Config, profiled: bool, limits: fn(u64) -> Vec<u64>) -> Self {
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         let hash = |bytes: &[u8]| Ok([bytes.len() as u8; 32].to_vec());
         vm.register_host_query("hash", PricedQuery::new(5_000, hash));
@@ -413,6 +417,22 @@ fn profiled_gas_is_the_same() {
         let [plain, profiled] =
             [false, true].map(|profiled| written(Book::new(*backend, profiled, limits)));
         assert_eq!(differences(&plain, &profiled), "", "{backend:?}");
+    }
+}
+
+/// P8: so does a session whose every call is told to a subscriber.
+#[cfg(feature = "telemetry")]
+#[test]
+fn observed_gas_is_the_same() {
+    for backend in Backend::BUILT {
+        let config = Config {
+            backend: *backend,
+            observed: crostata::operate::Telemetry::observed(true),
+            ..Config::default()
+        };
+        let observed = written(Book::over(config, false, |spent| vec![spent, spent / 2]));
+        let documented = std::fs::read_to_string(PATH).unwrap();
+        assert_eq!(differences(&documented, &observed), "", "{backend:?}");
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crostata::operate::{
     ProtocolProblem, ProtocolSource, Settings, SettingsError, SettingsProblem,
 };
+use crostata::serve::ServiceSettings;
 use crostata::{AllowList, ArtifactDirectory, Backend, CodeHash, Config, LogConfig, Protocol};
 use proptest::prelude::*;
 
@@ -63,6 +65,8 @@ fn the_default_is_the_default_configuration() {
         made.protocols.is_empty(),
         "which means the default protocol"
     );
+    let queries = Settings::default().queries.service();
+    assert_eq!(queries, ServiceSettings::default());
 }
 
 /// Every setting reaches the VM that is opened with it.
@@ -79,12 +83,25 @@ fn settings_reach_the_configuration() {
         checkpoint_entries = 3
         slack_bytes = "4 KiB"
         node_cache_bytes = "5 MiB"
+        [queries]
+        workers = 3
+        queue_max = 4
+        queue_per_client_max = 5
+        wait_max_ms = 6
+        timeout_ms = 7
+        tick_ms = 8
+        limit_gas_max = 9
+        pages_max = 10
+        result_bytes_max = 11
+        proof_items_max = 12
+        block_queue_max = 13
         [artifacts]
         directory = "/cache"
         disk_bytes_max = "6 MiB"
         ram_bytes_max = "7 MiB"
     "#;
-    let config = Settings::parse(text).unwrap().config().unwrap();
+    let settings = Settings::parse(text).unwrap();
+    let config = settings.config().unwrap();
     assert_eq!(config.backend, Backend::Portable);
     assert_eq!(config.image_cache_bytes, 1 << 20);
     assert_eq!(config.binaries.directory, Some(PathBuf::from("code")));
@@ -96,6 +113,21 @@ fn settings_reach_the_configuration() {
         node_cache_bytes: 5 << 20,
     };
     assert_eq!(config.log, log);
+    let service = ServiceSettings {
+        workers: 3,
+        queue_max: 4,
+        queue_per_client_max: 5,
+        wait_max: Duration::from_millis(6),
+        timeout: Duration::from_millis(7),
+        tick: Duration::from_millis(7),
+        limit_gas_max: 9,
+        pages_max: 10,
+        result_bytes_max: 11,
+        proof_items_max: 12,
+        block_queue_max: 13,
+    };
+    assert_eq!(settings.queries.service(), service);
+    assert_eq!(service.check(), Ok(()));
     let artifacts = config.artifacts;
     assert!(
         matches!(&artifacts.directory, ArtifactDirectory::At(path) if path == Path::new("/cache"))

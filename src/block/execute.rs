@@ -16,6 +16,7 @@ use super::sink::{Deaf, Sink};
 use super::transaction::Transaction;
 use super::witness::Witness;
 use crate::engine::{BlockContext, Protocol};
+use crate::observe::{Observed, Work};
 use crate::session::{Base, Fatal, Rejected, SessionData};
 use crate::state::CommitError;
 use crate::vm::VM;
@@ -142,6 +143,7 @@ pub struct Block {
     pub(super) serial: Serial,
     parallel: Option<Box<Parallel>>,
     context: Arc<BlockContext>,
+    observed: Observed,
     gas_limit: u64,
     gas_spent: u64,
     /// The transactions in the block.
@@ -198,6 +200,7 @@ impl VM {
             serial: Serial::new(self.session(data)?, settings.undo),
             parallel: parallel.map(Box::new),
             context: settings.context,
+            observed: self.observed().clone(),
             gas_limit: settings.gas_limit,
             gas_spent: 0,
             included: Vec::new(),
@@ -262,6 +265,10 @@ impl Block {
         transactions: &[Transaction],
         sink: &mut dyn Sink,
     ) -> Result<Filled, Fatal> {
+        let _observing = self.observed.during(Work::Block {
+            height: self.context.height(),
+            transactions: transactions.len(),
+        });
         if let Some(mut parallel) = self.parallel.take() {
             let filled = self.execute_ahead(&mut parallel, transactions, sink);
             self.parallel = Some(parallel);

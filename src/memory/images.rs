@@ -116,13 +116,14 @@ impl Images {
         }
     }
 
-    /// Bytes that may be loaded before images go.
-    pub fn budget_bytes(&self) -> u64 {
-        self.budget_bytes
+    /// Bytes that may be loaded in so many more images before images go.
+    pub fn room_bytes(&self, more_images: usize) -> u64 {
+        let images = self.lock().images.len() + more_images;
+        let held = self.loaded_bytes() + images as u64 * ENTRY_BYTES;
+        self.budget_bytes.saturating_sub(held)
     }
 
     /// Bytes loaded in all images that are held here or by a session.
-    #[cfg(test)]
     pub fn loaded_bytes(&self) -> u64 {
         self.loaded.bytes.load(Ordering::Relaxed)
     }

@@ -15,6 +15,7 @@ use super::error::QueryError;
 use super::task::Outcome;
 use crate::block::SealedBlock;
 use crate::engine::{BlockContext, Refusal};
+use crate::observe::Work;
 use crate::session::{
     Base, CallReceipt, DatumError, Feeder, Sealed, Session, SessionData, SessionDataBuilder,
 };
@@ -194,6 +195,7 @@ impl Query {
         course: &Arc<Course>,
         settings: &ServiceSettings,
     ) -> Outcome<QueryReceipt> {
+        let _observing = vm.observed().during(Work::Query);
         let mut data = SessionData::builder();
         if let Some(block) = self.block {
             data = data.block(block)?;

@@ -13,7 +13,7 @@ use crate::engine::{
     Aids, Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Fingerprint,
     Module, ModuleError, Modules, Protocol,
 };
-use crate::memory::{CommittedImage, ContractMemory, Images};
+use crate::memory::{CommittedImage, ContractMemory, Images, MemoryError};
 use crate::observe::Observed;
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
@@ -356,14 +356,15 @@ impl Runtime {
     /// # Errors
     /// [`Fault`] when pages or address space can not be had.
     pub fn memory_of(&self, state: &Arc<ContractState>) -> Result<ContractMemory, Fault> {
-        let contract = state.record.contract;
-        let failed = |error| {
-            Fault::from(
-                format!("the memory of contract {contract} can not be had"),
-                error,
-            )
-            .of_kind(ErrorKind::Memory)
-        };
+        let memory = ContractMemory::over(self.image_of(state)?);
+        memory.map_err(|error| no_memory(state, error))
+    }
+
+    /// The committed pages of a contract, which sessions share. None of them is loaded here.
+    ///
+    /// # Errors
+    /// [`Fault`] when address space can not be had.
+    pub fn image_of(&self, state: &Arc<ContractState>) -> Result<Arc<CommittedImage>, Fault> {
         let size_bytes = state.record.memory_wasm_pages * crostata_abi::WASM_PAGE_BYTES;
         let pages = CommittedPages::new(self.shared.commits.store().clone(), state.clone());
         let (pages, images) = (Arc::new(pages), &self.shared.images);
@@ -371,8 +372,7 @@ impl Runtime {
             true => Ok(Arc::new(CommittedImage::alone(pages))),
             false => images.get((state.record.page_root, size_bytes), pages),
         };
-        let image = image.map_err(failed)?;
-        ContractMemory::over(image).map_err(failed)
+        image.map_err(|error| no_memory(state, error))
     }
 
     /// Forgets committed pages that no session uses and that do not fit the budget.
@@ -384,6 +384,12 @@ impl Runtime {
         // After a panic at worst a code is missing in one of the two collections, and is judged again, or stays a little longer.
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn no_memory(state: &ContractState, error: MemoryError) -> Fault {
+    let contract = state.record.contract;
+    let what = format!("the memory of contract {contract} can not be had");
+    Fault::from(what, error).of_kind(ErrorKind::Memory)
 }
 
 fn compile_fault(error: CompileError) -> Fault {

@@ -229,7 +229,7 @@ impl VM {
         })
     }
 
-    fn runtime(
+    pub(super) fn runtime(
         &self,
         base: Option<Arc<str>>,
         wanted: Option<&Protocol>,

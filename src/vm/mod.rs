@@ -8,6 +8,7 @@ mod error;
 mod handle;
 mod transfer;
 mod value;
+mod warm_up;
 
 pub use binaries::{BinariesConfig, BinariesProgress, BinaryError, Told};
 pub use config::Config;
@@ -18,3 +19,4 @@ pub use handle::VM;
 #[cfg(feature = "testing")]
 pub(crate) use transfer::read_header;
 pub use transfer::{Export, Import};
+pub use warm_up::{WarmUp, WarmUpError, WarmUpReport, Warmed};

@@ -83,6 +83,11 @@ impl<H: Host> Artifacts<H> {
         gone.is_some()
     }
 
+    /// Whether the modules of a code are kept in memory.
+    pub fn is_pinned(&self, code: &CodeHash) -> bool {
+        self.lock().is_pinned(code)
+    }
+
     /// What the cache did and holds.
     pub fn counters(&self) -> ArtifactCounters {
         let (modules, ram_bytes, pinned_bytes) = self.lock().sizes();

@@ -139,6 +139,11 @@ impl<T> Shelf<T> {
         Some(self.make_room())
     }
 
+    /// Whether a code is pinned.
+    pub fn is_pinned(&self, code: &CodeHash) -> bool {
+        self.pinned.contains(code)
+    }
+
     /// How many modules there are, their bytes, and those of pinned ones.
     pub fn sizes(&self) -> (u64, u64, u64) {
         (self.entries.len() as u64, self.bytes, self.pinned_bytes)

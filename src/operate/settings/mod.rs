@@ -11,12 +11,14 @@ mod read;
 mod table;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use error::{ProtocolProblem, SettingsError, SettingsProblem};
 pub(super) use kind::size_text;
 pub use protocols::ProtocolSource;
 
 use crate::engine::{ArtifactConfig, ArtifactDirectory, Backend};
+use crate::serve::ServiceSettings;
 use crate::state::LogConfig;
 use crate::vm::{BinariesConfig, Config};
 use crostata_abi::ContractId;
@@ -112,18 +114,28 @@ table! {
 table! {
     /// What queries may take. Blocks are bound by none of it: their limits are the protocol's.
     pub struct QuerySettings {
-        /// Threads that run queries. 0: one for each processor but one, at least one.
+        /// Threads that run queries. 0: one for each processor.
         workers: u64 = 0, Count(0, 1_024);
         /// Queries that may wait for a thread, of all clients together. One more is answered with Overloaded.
-        queue_max: u64 = 1_024, Count(1, 1 << 20);
+        queue_max: u64 = usual().queue_max as u64, Count(1, 1 << 20);
         /// Of these, queries of one client.
-        queue_per_client_max: u64 = 64, Count(1, 1 << 20);
+        queue_per_client_max: u64 = usual().queue_per_client_max as u64, Count(1, 1 << 20);
         /// How long a query may wait for a thread, in milliseconds, before it is answered with Overloaded.
-        wait_max_ms: u64 = 2_000, Count(1, HOUR_MS);
+        wait_max_ms: u64 = usual().wait_max.as_millis() as u64, Count(1, HOUR_MS);
         /// How long a query may run, in milliseconds, before it is answered with Timeout. Waiting does not count.
-        timeout_ms: u64 = 1_000, Count(1, HOUR_MS);
-        /// The most gas that a query may ask for.
-        limit_gas_max: u64 = 1_000_000_000, Count(1, i64::MAX as u64);
+        timeout_ms: u64 = usual().timeout.as_millis() as u64, Count(1, HOUR_MS);
+        /// How often running queries look at the clock, in milliseconds; never more seldom than once in timeout_ms.
+        tick_ms: u64 = usual().tick.as_millis() as u64, Count(1, 1_000);
+        /// The most gas that a query may ask for, and what it has if it does not say.
+        limit_gas_max: u64 = usual().limit_gas_max, Count(1, i64::MAX as u64);
+        /// Pages of 4 KiB that a query may touch: so much memory it needs at most, beside what it shares.
+        pages_max: u64 = usual().pages_max, Count(1, 1 << 32);
+        /// Bytes of a query's result with its events, and, besides, of what it feeds.
+        result_bytes_max: u64 = usual().result_bytes_max as u64, Size(0, 1 << 32);
+        /// Things that one proof may show.
+        proof_items_max: u64 = usual().proof_items_max as u64, Count(1, 1 << 20);
+        /// Pieces of work on blocks that may wait for the thread that does them.
+        block_queue_max: u64 = usual().block_queue_max as u64, Count(1, 1 << 20);
     }
 }
 
@@ -173,6 +185,39 @@ impl Settings {
             ..Config::default()
         })
     }
+}
+
+fn usual() -> ServiceSettings {
+    ServiceSettings::default()
+}
+
+impl QuerySettings {
+    /// How a service is started with these settings.
+    pub fn service(&self) -> ServiceSettings {
+        let usual = usual();
+        let timeout = Duration::from_millis(self.timeout_ms);
+        ServiceSettings {
+            workers: match self.workers {
+                0 => usual.workers,
+                workers => count(workers),
+            },
+            queue_max: count(self.queue_max),
+            queue_per_client_max: count(self.queue_per_client_max),
+            wait_max: Duration::from_millis(self.wait_max_ms),
+            timeout,
+            limit_gas_max: self.limit_gas_max,
+            pages_max: self.pages_max,
+            result_bytes_max: count(self.result_bytes_max),
+            proof_items_max: count(self.proof_items_max),
+            tick: Duration::from_millis(self.tick_ms).min(timeout),
+            block_queue_max: count(self.block_queue_max),
+        }
+    }
+}
+
+/// On machines of 32 bits nothing larger fits anyway.
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl LogSettings {
