@@ -17,6 +17,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Pages read, written or copied so far.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
     /// Pages about to be read, written or copied.
     pub fn touch(&mut self, limits: &CallLimits, touch: Touch) -> Result<(), Abort> {
         let pages = touch.reads + touch.writes + touch.copies;
