@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
-use crate::engine::Fingerprint;
+use crate::engine::{Backend, Fingerprint};
 use crate::operate::settings::ProtocolSource;
 
 const GIB: u64 = 1 << 30;
@@ -314,12 +314,12 @@ fn limits_of_control_groups_are_found() {
 fn a_look_at_this_machine() {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = Settings::default();
-    for backend in [crate::Backend::Native, crate::Backend::Portable] {
+    for backend in [Backend::Native, Backend::Portable] {
         settings.store.backend = backend;
-        let built = crate::Backend::BUILT.contains(&backend);
+        let built = Backend::BUILT.contains(&backend);
         assert_eq!(trial::trial(&settings).is_ok(), built);
     }
-    settings.store.backend = crate::Backend::default();
+    settings.store.backend = Backend::default();
     settings.store.directory = directory.path().join("not/yet");
     let facts = look(&settings);
     assert_eq!(facts.trial, Ok(()));
@@ -329,7 +329,7 @@ fn a_look_at_this_machine() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 
     settings.store.directory = directory.path().join("store");
-    let vm = crate::VM::new(&settings.store.directory).unwrap();
+    let vm = crate::vm::VM::new(&settings.store.directory).unwrap();
     let own = std::process::id();
     assert_eq!(look(&settings).lock, Ok(StoreLock::Held(Some(own))));
     drop(vm);
