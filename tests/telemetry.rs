@@ -364,7 +364,7 @@ fn every_metric_is_in_the_table_and_in_the_docs() {
         service.query_blocking(query).unwrap();
         let mut telemetry = Telemetry::new();
         telemetry.publish(&vm);
-        telemetry.publish_queries(&service);
+        telemetry.publish_service(&service);
     });
     let published: BTreeSet<String> = kept.values.lock().unwrap().keys().cloned().collect();
     let expected: BTreeSet<String> = METRICS

@@ -83,6 +83,7 @@ metrics_table! {
     WORK Histogram Seconds "crostata_work_seconds" ["work": "open" "deploy" "block" "seal" "commit" "hash" "append" "sync" "finalise" "delete" "checkpoint" "warm_up"] "how long work took; hash, append and sync are parts of commit";
     QUERIES Counter Count "crostata_queries_total" ["outcome": "done" "failed" "fault" "timed_out" "refused" "overloaded" "cancelled" "shut_down"] "queries, by what became of them";
     QUERIES_NOW Gauge Count "crostata_queries" ["state": "waiting" "running"] "queries that wait or run now";
+    BLOCKS_WAITING Gauge Count "crostata_block_work_waiting" "pieces of work on blocks that wait for their thread";
     QUERY_WAIT Histogram Seconds "crostata_query_wait_seconds" "how long queries waited for a thread, to the next power of two of microseconds";
 }
 
@@ -153,14 +154,15 @@ impl Telemetry {
         self.published = now;
     }
 
-    /// Publishes what a service's queries came to since the last time, and how many there are now.
+    /// Publishes what a service's queries came to since the last time, and how much waits now.
     #[cfg(feature = "serve")]
-    pub fn publish_queries(&mut self, service: &crate::serve::Service) {
+    pub fn publish_service(&mut self, service: &crate::serve::Service) {
         let now = service.counters();
         rise(&query_totals(&self.queries), &query_totals(&now));
         set(&[
             sample(QUERIES_NOW, Some("waiting"), now.waiting),
             sample(QUERIES_NOW, Some("running"), now.running),
+            sample(BLOCKS_WAITING, None, service.blocks_waiting()),
         ]);
         let buckets = self.queries.wait_buckets.iter().zip(&now.wait_buckets);
         for (power, (before, now)) in buckets.enumerate() {

@@ -20,7 +20,7 @@ pub use protocols::ProtocolSource;
 use crate::engine::{ArtifactConfig, ArtifactDirectory, Backend};
 use crate::serve::ServiceSettings;
 use crate::state::LogConfig;
-use crate::vm::{BinariesConfig, Config};
+use crate::vm::{BinariesConfig, Config, WarmUp};
 use crostata_abi::ContractId;
 use kind::{BackendName, ContractIds, Count, Flag, OptionalPath, PathText, Size};
 use table::table;
@@ -218,6 +218,13 @@ impl QuerySettings {
 /// On machines of 32 bits nothing larger fits anyway.
 fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+impl WarmUpSettings {
+    /// What is made ready with these settings.
+    pub fn warm_up(&self) -> WarmUp {
+        WarmUp::contracts(self.contracts.iter().copied()).budget_bytes(self.budget_bytes)
+    }
 }
 
 impl LogSettings {
