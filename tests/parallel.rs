@@ -31,13 +31,26 @@ struct Scene {
 
 impl Scene {
     fn new(backend: Backend, agents: u32) -> Self {
-        Self::asked(backend, agents, |argument| {
-            Ok(argument.iter().rev().copied().collect())
-        })
+        Self::of(agent::code(), backend, agents)
+    }
+
+    /// Agents of this code.
+    fn of(code: Vec<u8>, backend: Backend, agents: u32) -> Self {
+        let answer = |argument: &[u8]| Ok(argument.iter().rev().copied().collect());
+        Self::with(code, backend, agents, answer)
     }
 
     /// Agents whose questions are answered by this.
     fn asked(
+        backend: Backend,
+        agents: u32,
+        answer: impl Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(agent::code(), backend, agents, answer)
+    }
+
+    fn with(
+        code: Vec<u8>,
         backend: Backend,
         agents: u32,
         answer: impl Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync + 'static,
@@ -48,7 +61,7 @@ impl Scene {
         };
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         vm.register_host_query("ask", PricedQuery::new(1_000, answer));
-        let code: Arc<[u8]> = agent::code().into();
+        let code: Arc<[u8]> = code.into();
         let mut session = vm.session(SessionData::builder()).unwrap();
         for number in 0..agents {
             session.deploy(&code, data(number), LIMIT).unwrap();
@@ -201,8 +214,18 @@ fn random_blocks_are_as_one_after_another() {
     let seeds = more.and_then(|more| more.parse().ok()).unwrap_or(30);
     let native = Scene::new(Backend::Native, 6);
     let portable = Scene::new(Backend::Portable, 6);
+    let askew = Scene::of(agent::askew(), Backend::Native, 6);
+    let mut block = askew.block(askew.base, u64::MAX, Undo::Never, 1);
+    let see = Step::Call(0, vec![Step::See(CELLS)]);
+    let seen = [run(0, &[Step::Write(CELLS, 7)]), run(1, &[see])];
+    block.execute_all(&seen).unwrap();
+    assert_eq!(block.receipts()[1].events()[0].data[0], 7, "scripts work");
     for seed in 0..seeds {
-        let scene = if seed % 5 == 4 { &portable } else { &native };
+        let scene = match seed % 5 {
+            4 => &portable,
+            3 => &askew,
+            _ => &native,
+        };
         compare(scene, seed, [2, 3, 8][seed as usize % 3]);
     }
 }
