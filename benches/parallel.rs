@@ -88,7 +88,7 @@ impl Workload {
 
     /// Executes a block; how long that takes, and the root.
     fn block(&self, execution: Execution) -> (Duration, Root) {
-        let settings = BlockSettings::new(BlockContext::new(1, 0), u64::MAX)
+        let settings = BlockSettings::new(BlockContext::new(1, 0), 1 << 44)
             .base(self.base)
             .undo(Undo::Never)
             .execution(execution);
@@ -269,7 +269,7 @@ fn moved_memories() -> Workload {
     let moved = (0..300).flat_map(|at| {
         let (heavy, light) = (1 + at % 2, 2 - at % 2);
         let mut alone = call(numbered(3), "light", Vec::new());
-        alone.limit_gas = 1 << 40;
+        alone.limit_gas = 1 << 41;
         [
             call(numbered(heavy), "heavy", Vec::new()),
             call(numbered(light), "light", Vec::new()),
