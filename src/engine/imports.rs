@@ -288,7 +288,7 @@ fn library_call<H: Host>(
         name: function,
         argument: argument.bytes(&guest)?,
         contract: running_contract(&guest)?,
-        block: guest.data().host.block(),
+        block: library::block_data(|name| guest.data().host.datum(name)),
         number,
         limit_gas,
     });

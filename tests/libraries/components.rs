@@ -29,8 +29,10 @@ const BASE: &str = r#"
     (global $next (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (local $at i32)
-      (local.set $at (global.get $next))
-      (global.set $next (i32.add (global.get $next) (local.get 3)))
+      (local.set $at (i32.and
+        (i32.add (global.get $next) (i32.sub (local.get 2) (i32.const 1)))
+        (i32.sub (i32.const 0) (local.get 2))))
+      (global.set $next (i32.add (local.get $at) (local.get 3)))
       (local.get $at))
     (func $give (param $at i32) (param $len i32) (result i32)
       (i32.store (i32.const 16) (local.get $at))
@@ -71,8 +73,9 @@ const TOOLS: &[(&str, &str)] = &[
     ),
     (
         "pair",
-        r#"(call $two (i32.load8_u (local.get 0)))
-      (i32.store (i32.const 36)) (i32.store (i32.const 32))
+        r#"(local i32 i32) (call $two (i32.load8_u (local.get 0)))
+      (local.set 3) (local.set 2)
+      (i32.store (i32.const 32) (local.get 2)) (i32.store (i32.const 36) (local.get 3))
       (call $give (i32.const 32) (i32.const 8))"#,
     ),
     ("long", "(call $give (i32.const 0) (i32.const 65537))"),
@@ -130,7 +133,7 @@ pub fn toolbox() -> Vec<u8> {
 fn lift(name: &str, result: &str) -> String {
     format!(
         r#"(func ${name} (param "argument" (list u8)) (result {result})
-        (canon lift (core func $i "{name}") (memory $i "memory") (realloc (func $i "realloc"))))
+        (canon lift (core func $i "{name}") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
         (export "{name}" (func ${name}))
         "#
     )
@@ -179,19 +182,21 @@ const WORLD: &str = r#"(component
     (global $next (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (local $at i32)
-      (local.set $at (global.get $next))
-      (global.set $next (i32.add (global.get $next) (local.get 3)))
+      (local.set $at (i32.and
+        (i32.add (global.get $next) (i32.sub (local.get 2) (i32.const 1)))
+        (i32.sub (i32.const 0) (local.get 2))))
+      (global.set $next (i32.add (local.get $at) (local.get 3)))
       (local.get $at)))
   (core instance $libc (instantiate $libc))
-  (core func $now (canon lower (func $clock "now") (memory $libc "memory")))
+  (core func $now (canon lower (func $clock "now") (memory (core memory $libc "memory"))))
   (core func $ticks (canon lower (func $monotonic "now")))
   (core func $number (canon lower (func $random "get-random-u64")))
-  (core func $bytes (canon lower (func $random "get-random-bytes") (memory $libc "memory") (realloc (func $libc "realloc"))))
-  (core func $arguments (canon lower (func $environment "get-arguments") (memory $libc "memory") (realloc (func $libc "realloc"))))
+  (core func $bytes (canon lower (func $random "get-random-bytes") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+  (core func $arguments (canon lower (func $environment "get-arguments") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (core func $exit (canon lower (func $exit "exit")))
   (core func $out (canon lower (func $stdout "get-stdout")))
   (core func $drop (canon resource.drop $output))
-  (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $libc "memory")))
+  (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory (core memory $libc "memory"))))
   (core module $main
     (import "libc" "memory" (memory 1))
     (import "host" "now" (func $now (param i32)))
@@ -230,13 +235,13 @@ const WORLD: &str = r#"(component
       (export "arguments" (func $arguments)) (export "exit" (func $exit)) (export "out" (func $out))
       (export "drop" (func $drop)) (export "write" (func $write))))))
   (func (export "tell") (param "argument" (list u8)) (result (list u8))
-    (canon lift (core func $i "tell") (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (canon lift (core func $i "tell") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (func (export "exit") (param "argument" (list u8)) (result (list u8))
-    (canon lift (core func $i "exit") (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (canon lift (core func $i "exit") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (func (export "ask-much") (param "argument" (list u8)) (result (list u8))
-    (canon lift (core func $i "ask-much") (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (canon lift (core func $i "ask-much") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (func (export "ask-on") (param "argument" (list u8)) (result (list u8))
-    (canon lift (core func $i "ask-on") (memory $libc "memory") (realloc (func $libc "realloc")))))"#;
+    (canon lift (core func $i "ask-on") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")))))"#;
 
 /// A component whose only function is not of a type that can be called.
 pub const NO_FUNCTION: &str = r#"(component

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod components;
+mod replay;
 
 use std::fs;
 use std::path::PathBuf;
@@ -107,6 +108,8 @@ fn came(result: Result<crostata::CallReceipt<Vec<u8>>, Error>) -> Came {
         Ok(receipt) => (Ok(receipt.data), receipt.gas_spent),
         Err(error) => {
             let reverted = reverted(Err::<(), _>(error));
+            // Shown where a test fails.
+            println!("{}", reverted.failure);
             (Err(reverted.failure.code), reverted.receipt.gas_spent)
         }
     }
@@ -229,7 +232,7 @@ fn memories_are_limited_and_paid_for() {
     rules.memory_wasm_pages_max = 20;
     let page = rules.memory_page;
     let hash = code_hash(&toolbox);
-    everywhere(&chain, |vm| {
+    let _same = everywhere(&chain, |vm| {
         let mut session = session(vm, None);
         let mut grow = |pages: u32, limit| {
             ask(
@@ -332,7 +335,7 @@ fn callers_of_callers_survive() {
     let toolbox = toolbox();
     let chain = Chain::with(&[&toolbox]);
     let hash = code_hash(&toolbox);
-    everywhere(&chain, |vm| {
+    let _same = everywhere(&chain, |vm| {
         let mut session = session(vm, None);
         let mut relay = |function: &str| {
             let argument = [id(2).to_bytes().to_vec(), asking(hash, function, b"ab")].concat();
@@ -532,7 +535,7 @@ fn damaged_and_unfit_libraries_are_refused() {
           (func (export "f") (param i32 i32) (result i32) unreachable))
         (core instance $i (instantiate $m))
         (func (export "f") (param "a" (list u8)) (result (list u8))
-          (canon lift (core func $i "f") (memory $i "m") (realloc (func $i "r")))))"#,
+          (canon lift (core func $i "f") (memory (core memory $i "m")) (realloc (core func $i "r")))))"#,
     ));
     assert!(matches!(greedy, LibraryError::Import { name } if name == "node:keys/secret@0.2.0"));
 }

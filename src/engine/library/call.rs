@@ -4,6 +4,7 @@
 //! and tables are paid for as they are made and grow, beside the fuel: the limiter sees no fuel, so that it keeps a sum of its own, and ends a call whose
 //! sum alone is more than it was given.
 
+use crostata_abi::typed::decode;
 use crostata_abi::{ARGBUF_LEN, ContractId};
 use wasmtime::{AsContextMut, ResourceLimiter, Store, Trap};
 
@@ -28,12 +29,29 @@ pub struct Call<'a> {
     pub argument: &'a [u8],
     /// Who calls.
     pub contract: ContractId,
-    /// The block, if there is one.
-    pub block: Option<&'a BlockContext>,
+    /// What the session's data say of the block, as [`block_data`] finds it. A witness has the data, and no other block.
+    pub block: [Option<&'a [u8]>; 4],
     /// How many calls of libraries there were before in the call tree.
     pub number: u64,
     /// The gas it may spend.
     pub limit_gas: u64,
+}
+
+/// The session data that a library hears of, or that its randomness depends on.
+pub fn block_data<'a>(datum: impl Fn(&str) -> Option<&'a [u8]>) -> [Option<&'a [u8]>; 4] {
+    [
+        BlockContext::TIME,
+        BlockContext::HEIGHT,
+        BlockContext::PROPOSER,
+        BlockContext::CHAIN,
+    ]
+    .map(datum)
+}
+
+/// The block's time in milliseconds after 1970, 0 without one.
+fn time_ms(call: &Call<'_>) -> u64 {
+    let time = call.block[0].and_then(|bytes| decode(bytes).ok());
+    time.unwrap_or(0)
 }
 
 /// Why a library did not answer.
@@ -238,7 +256,7 @@ pub fn charge(store: &mut impl AsContextMut<Data = State>, gas: u64) -> wasmtime
 impl State {
     fn new(call: &Call<'_>, rules: &LibraryRules) -> Self {
         Self {
-            time_ms: call.block.map_or(0, BlockContext::time_ms),
+            time_ms: time_ms(call),
             random: random(call),
             rules: rules.clone(),
             limit_gas: call.limit_gas,
@@ -321,14 +339,9 @@ fn random(call: &Call<'_>) -> blake3::OutputReader {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    match call.block {
-        None => add(&[]),
-        Some(block) => {
-            add(&block.height().to_le_bytes());
-            add(&block.time_ms().to_le_bytes());
-            add(block.proposer());
-            add(block.chain().as_bytes());
-        }
+    for datum in call.block {
+        add(&[u8::from(datum.is_some())]);
+        add(datum.unwrap_or_default());
     }
     add(call.contract.as_bytes());
     add(call.name.code.as_bytes());

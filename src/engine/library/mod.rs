@@ -27,7 +27,7 @@ mod shelf;
 mod wasi;
 
 #[cfg(feature = "libraries")]
-pub use call::{Call, Failed};
+pub use call::{Call, Failed, block_data};
 #[cfg(feature = "libraries")]
 pub use error::LibraryError;
 #[cfg(feature = "libraries")]

@@ -90,9 +90,11 @@ fn export(
                 let answer = answer.ok_or_else(|| {
                     Ended::Refused(format!("`{full}` is not there for libraries"))
                 })?;
-                if let (Some(result), Some(place)) =
-                    (answer(&mut guest, arguments)?, results.first_mut())
-                {
+                let result = answer(&mut guest, arguments)?;
+                arguments
+                    .iter()
+                    .try_for_each(|one| let_go(&mut guest, one))?;
+                if let (Some(result), Some(place)) = (result, results.first_mut()) {
                     *place = result;
                 }
                 Ok(())
@@ -105,6 +107,18 @@ fn export(
         _ => return Ok(None),
     }
     Ok(Some(()))
+}
+
+/// Gives back what the host was lent, or keeps nothing of what it was given.
+fn let_go(guest: &mut Guest<'_>, argument: &Val) -> Result<()> {
+    match argument {
+        Val::Resource(handle) => handle.resource_drop(guest),
+        Val::List(many) => many.iter().try_for_each(|one| match one {
+            Val::Resource(handle) => handle.resource_drop(&mut *guest),
+            _ => Ok(()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The function of this name, if it does anything but trap.
