@@ -132,6 +132,10 @@ impl fmt::Debug for BinariesConfig {
 struct Wanted<'a> {
     runtime: &'a Runtime,
     code: CodeHash,
+    #[cfg_attr(
+        not(feature = "libraries"),
+        expect(dead_code, reason = "no protocol that lists libraries gets here")
+    )]
     is_library: bool,
 }
 
