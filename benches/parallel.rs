@@ -1,5 +1,5 @@
 //! Blocks one after another and in lanes, alternating in one run: what lanes gain where transactions are independent, and what
-//! they cost where everything conflicts. Ratios are of medians; larger than 1 means that lanes are faster.
+//! they cost where everything conflicts. `CROSTATA_THREADS` asks for more lanes than there are processors. Ratios are of medians; larger than 1 means that lanes are faster.
 
 mod common;
 
@@ -29,6 +29,8 @@ fn main() {
         shared_counter,
         token,
         provable_token,
+        moved_memories,
+        told_pages,
     ] {
         workload().run();
     }
@@ -61,7 +63,10 @@ impl Workload {
     }
 
     fn run(&self) {
-        let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let asked = std::env::var("CROSTATA_THREADS").ok();
+        let asked = asked.and_then(|threads| threads.parse().ok());
+        let available = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = asked.unwrap_or(available);
         let lanes = Execution::Parallel { threads };
         let (mut serial, mut parallel) = (Vec::new(), Vec::new());
         let expected = self.block(Execution::Serial);
@@ -253,4 +258,59 @@ fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
+}
+
+/// Blocks that are made to be executed in lanes slower than one after another: memories that are large by now and change lanes with each
+/// wave, and pages of one contract that every lane must be told of.
+fn moved_memories() -> Workload {
+    const PAGES: u32 = 2_000;
+    let build = |session: &mut Session| deploy(session, &hostile(), many(3));
+    let touch = |at: u32| call(numbered(1 + at), "write", numbers(&[0, PAGES]));
+    let moved = (0..300).flat_map(|at| {
+        let (heavy, light) = (1 + at % 2, 2 - at % 2);
+        let mut alone = call(numbered(3), "light", Vec::new());
+        alone.limit_gas = 1 << 40;
+        [
+            call(numbered(heavy), "heavy", Vec::new()),
+            call(numbered(light), "light", Vec::new()),
+            alone,
+        ]
+    });
+    Workload::new(
+        "hostile: memories that change lanes",
+        build,
+        (0..2).map(touch).chain(moved),
+    )
+}
+
+/// See [`moved_memories`].
+fn told_pages() -> Workload {
+    const PAGES: u32 = 20;
+    Workload::new(
+        "hostile: pages that all lanes are told of",
+        |session| deploy(session, &hostile(), many(1)),
+        (0..600).map(|at| call(numbered(1), "write", numbers(&[at * PAGES, PAGES]))),
+    )
+}
+
+/// A contract that writes pages, and that counts.
+fn hostile() -> Vec<u8> {
+    let text = r#"(module
+      (memory (export "memory") 1024)
+      (global (export "A") i32 (i32.const 0))
+      (func $count (param $times i32)
+        (loop $again
+          (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+          (br_if $again (local.get $times))))
+      (func (export "heavy") (param i32) (result i32) (call $count (i32.const 6000)) (i32.const 0))
+      (func (export "light") (param i32) (result i32) (call $count (i32.const 4500)) (i32.const 0))
+      (func (export "write") (param i32) (result i32) (local $page i32) (local $end i32)
+        (local.set $page (i32.add (i32.const 32) (i32.load (i32.const 0))))
+        (local.set $end (i32.add (local.get $page) (i32.load (i32.const 4))))
+        (loop $next
+          (i32.store (i32.add (i32.const 512) (i32.shl (local.get $page) (i32.const 12))) (i32.const 7))
+          (local.set $page (i32.add (local.get $page) (i32.const 1)))
+          (br_if $next (i32.lt_u (local.get $page) (local.get $end))))
+        (i32.const 0)))"#;
+    wat::parse_str(text).unwrap()
 }

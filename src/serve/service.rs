@@ -279,7 +279,8 @@ impl Service {
 
     /// Takes no more queries, tells those that wait ([`QueryError::ShutDown`]), lets those that run go on for at most `grace`, and then
     /// ends them. Work on a block that was begun is done to its end, however long that takes; what waits never begins
-    /// ([`BlockError::ShutDown`]). Returns when all threads have ended; does nothing more when called again.
+    /// ([`BlockError::ShutDown`]). Returns when all threads have ended, or at once
+    /// when it was called before.
     ///
     /// What runs ends within about a tick of its end of grace, host queries that do not return excepted: those are waited for.
     pub fn shutdown(&self, grace: Duration) {

@@ -12,6 +12,8 @@ mod plan;
 
 use std::num::NonZeroUsize;
 
+use crostata_abi::ContractId;
+
 use super::execute::{Block, Filled};
 use super::executed::{Executed, TransactionOutcome, TransactionReceipt};
 use super::serial::attempt;
@@ -66,8 +68,8 @@ impl Parallel {
     ) -> Result<Kept, Fault> {
         let tasks: Option<Vec<Task<'_>>> = transactions.iter().map(task).collect();
         let tasks = tasks.ok_or_else(|| Fault::new("only calls run ahead"))?;
-        self.bring(lanes, transactions, order)?;
-        let judged = lanes.run(&tasks, order)?;
+        let affordable = self.bring(lanes, transactions, order)?;
+        let judged = lanes.run(&tasks[..affordable], &order[..affordable])?;
         let (spent, all_gas) = lanes.spent(&judged);
         let (fitting, left_gas) = fitting(transactions, &spent, room.left_gas);
         let behind = transactions.get(fitting);
@@ -85,28 +87,54 @@ impl Parallel {
             all_gas.saturating_sub(kept_gas),
         );
         let ended = lanes.keep(judged, kept)?;
+        let gained_gas = kept_gas - longest(&spent[..kept], order, self.lanes);
+        self.planner.carried(lanes.take_carried(), gained_gas);
         Ok(Kept { ended, is_full })
     }
 
-    /// Brings what the transactions are known to enter to the lanes that run them.
+    /// Brings what the transactions call, and are known to enter, to the lanes that run them, as far as the block can afford it. Gives how many
+    /// transactions have what they need then.
     fn bring(
-        &self,
+        &mut self,
         lanes: &mut Lanes,
         transactions: &[Transaction],
         order: &[usize],
-    ) -> Result<(), Fault> {
-        for (transaction, lane) in transactions.iter().zip(order) {
-            if let Action::Call {
-                contract, function, ..
-            } = &transaction.action
-                && let Some(known) = self.planner.contracts.known(contract)
-            {
-                for other in known.others(function) {
-                    lanes.bring(other, *lane)?;
-                }
+    ) -> Result<usize, Fault> {
+        let mut allowed = self.planner.allowed_looks();
+        for (at, (transaction, lane)) in transactions.iter().zip(order).enumerate() {
+            if let Some(unaffordable) = self.bring_one(lanes, transaction, *lane, &mut allowed)? {
+                let holder = lanes.holders(&unaffordable).first();
+                self.planner.stays(&unaffordable, holder);
+                return Ok(at);
             }
         }
-        Ok(())
+        Ok(order.len())
+    }
+
+    /// Gives the contract that takes more to bring than is allowed, if there is one.
+    fn bring_one(
+        &self,
+        lanes: &mut Lanes,
+        transaction: &Transaction,
+        lane: usize,
+        allowed: &mut u64,
+    ) -> Result<Option<ContractId>, Fault> {
+        let Action::Call {
+            contract, function, ..
+        } = &transaction.action
+        else {
+            return Ok(None);
+        };
+        let known = self.planner.contracts.known(contract);
+        let others = known.map_or(&[][..], |known| known.others(function));
+        for needed in std::iter::once(contract).chain(others) {
+            match allowed.checked_sub(lanes.bring_looks(needed, lane)) {
+                Some(left) => *allowed = left,
+                None => return Ok(Some(*needed)),
+            }
+            lanes.bring(needed, lane)?;
+        }
+        Ok(None)
     }
 
     fn learn_end(
@@ -153,7 +181,7 @@ impl Parallel {
     fn learn_entered(
         &mut self,
         transaction: &Transaction,
-        entered: impl Iterator<Item = crostata_abi::ContractId>,
+        entered: impl Iterator<Item = ContractId>,
     ) {
         if let Action::Call {
             contract, function, ..
@@ -278,6 +306,15 @@ impl Block {
         }
         Ok((count, kept.is_full))
     }
+}
+
+/// What the lane spent that spent most.
+fn longest(spent: &[u64], order: &[usize], lanes: usize) -> u64 {
+    let mut sums = vec![0_u64; lanes];
+    for (spent, lane) in spent.iter().zip(order) {
+        sums[*lane] += spent;
+    }
+    sums.into_iter().max().unwrap_or(0)
 }
 
 /// How many of the first transactions, which spent this, there is enough gas for, and what they leave of it.

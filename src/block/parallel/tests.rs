@@ -2,8 +2,6 @@
 
 #[path = "../../../tests/parallel/agent.rs"]
 mod agent;
-#[path = "../../../tests/common/random.rs"]
-mod random;
 
 use std::sync::Arc;
 
@@ -11,11 +9,11 @@ use crostata_abi::ContractId;
 
 use super::super::serial::{Attempt, Serial, Undo};
 use super::*;
+use crate::random::{self, Random};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
 use agent::{AGENTS, Scripts, id_bytes, script};
-use random::Random;
 
 const LIMIT: u64 = 40_000_000;
 

@@ -18,6 +18,8 @@ pub struct Resting {
     others: Vec<Box<Runner<Context>>>,
     homes: Homes,
     wave: u64,
+    /// Looks at parts of pages that bringing contracts took, since the lanes were last asked.
+    pub(super) carried: u64,
 }
 
 impl Resting {
@@ -37,6 +39,7 @@ impl Resting {
             others: others.collect(),
             homes,
             wave: 0,
+            carried: 0,
         }
     }
 
@@ -53,13 +56,18 @@ impl Resting {
             homes: Arc::new(self.homes),
             wave: self.wave,
             order: Vec::new(),
+            carried: self.carried,
         }
     }
 
     /// The session's own runner, which keeps the other lanes; `None` if one was lost.
     pub fn rest(lanes: Lanes) -> Option<Box<Runner<Context>>> {
         let Lanes {
-            lanes, homes, wave, ..
+            lanes,
+            homes,
+            wave,
+            carried,
+            ..
         } = lanes;
         let runners: Option<Vec<_>> = lanes.into_iter().map(|lane| lane.runner).collect();
         let mut runners = runners?.into_iter();
@@ -68,6 +76,7 @@ impl Resting {
             others: runners.collect(),
             homes: Arc::into_inner(homes)?,
             wave,
+            carried,
         }));
         Some(own)
     }

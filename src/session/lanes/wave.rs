@@ -163,7 +163,8 @@ impl Lanes {
             None => Err(Fault::new("a lane lost a contract that it has")),
         };
         self.lanes[from].runner = newer;
-        carried
+        self.carried += carried?;
+        Ok(())
     }
 }
 

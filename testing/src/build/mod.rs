@@ -60,6 +60,14 @@ impl From<Built> for Code {
 /// # Errors
 /// [`BuildError`], whose text says what to do.
 pub fn build(folder: &Path) -> Result<Built, BuildError> {
+    build_and_tell(folder, |_| {})
+}
+
+/// The same; tells before it does what takes long.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn build_and_tell(folder: &Path, tell: impl FnOnce(&str)) -> Result<Built, BuildError> {
     if !folder.join("Cargo.toml").is_file() {
         let path = folder.to_path_buf();
         return Err(BuildError::NoContract { path });
@@ -83,12 +91,10 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
     if let Some(built) = found(&sources, &file) {
         return Ok(built);
     }
-    // Test programs hold back what tests print; this has to be seen while it takes long. Nobody to tell if it can not be.
-    let _ = writeln!(
-        io::stderr(),
+    tell(&format!(
         "building {} for WebAssembly; the first time takes minutes",
         sources.package
-    );
+    ));
     let debug_wasm = sources.compile(&toolchain, &place)?;
     let wasm = strip(&debug_wasm).map_err(|source| BuildError::NotWasm {
         path: file.clone(),
@@ -176,7 +182,9 @@ fn look_at(path: &Path) -> Result<Code, BuildError> {
     {
         return file(path);
     }
-    match build(path) {
+    // Test programs hold back what tests print, and this has to be seen meanwhile. Nobody to tell if it can not be.
+    let tell = |text: &str| drop(writeln!(io::stderr(), "{text}"));
+    match build_and_tell(path, tell) {
         Ok(built) => Ok(built.into()),
         Err(error @ (BuildError::NoTarget { .. } | BuildError::NoLinker)) => {
             let found = beside(path)
