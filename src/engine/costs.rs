@@ -46,9 +46,9 @@ pub(super) fn library_table(prices: &OperatorPrices) -> Result<OperatorCost, Pri
         memory_init_per_byte: 1,
         // The limiter takes the price of growth.
         memory_grow_per_page: 0,
-        table_copy_per_element: 16,
-        table_fill_per_element: 16,
-        table_init_per_element: 64,
+        table_copy_per_element: 60,
+        table_fill_per_element: 60,
+        table_init_per_element: 255,
         table_grow_per_element: 0,
         ..VariableOperatorCost::new()
     };

@@ -240,7 +240,7 @@ numbers! {
         /// Each page of 64 KiB of a memory, when it is made or grows.
         memory_page = 130_000,
         /// Each element of a table, when it is made or grows.
-        table_element = 40,
+        table_element = 300,
         /// Each function of the host that the library calls.
         host_call = 2_000,
         /// Each byte of randomness, and each byte that a library writes to a stream, where it is dropped.
