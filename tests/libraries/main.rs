@@ -14,7 +14,8 @@ use common::*;
 use components::*;
 use crostata::{
     Backend, BinariesConfig, BinaryError, BlockContext, CodeHash, Config, ContractId, Error,
-    Libraries, LibraryError, OpenVmError, Outcome, Protocol, Session, SessionData, VM, code_hash,
+    Libraries, LibraryError, LibraryRules, OpenVmError, Outcome, Protocol, Session, SessionData,
+    VM, code_hash,
 };
 use tempfile::TempDir;
 
@@ -100,6 +101,12 @@ fn asking_name(name: &str, argument: &[u8]) -> Vec<u8> {
     [&[name.len() as u8], name.as_bytes(), argument].concat()
 }
 
+/// A function, an argument, and what is to come of it.
+type Case = (&'static str, Vec<u8>, Result<Vec<u8>, Outcome>);
+
+/// A limit's name, and how to tighten it.
+type Tightened = (&'static str, fn(&mut LibraryRules));
+
 /// What came of a call: the answer or how it failed, and the gas.
 type Came = (Result<Vec<u8>, Outcome>, u64);
 
@@ -139,7 +146,7 @@ fn backends_agree_on_answers_and_gas() {
     let toolbox = toolbox();
     let chain = Chain::with(&[&toolbox]);
     let hash = code_hash(&toolbox);
-    let asked: Vec<(&str, Vec<u8>, Result<Vec<u8>, Outcome>)> = vec![
+    let asked: Vec<Case> = vec![
         ("reverse", b"abc".to_vec(), Ok(b"cba".to_vec())),
         ("reverse", vec![], Ok(vec![])),
         (
@@ -545,7 +552,7 @@ fn damaged_and_unfit_libraries_are_refused() {
 fn limits_are_named() {
     let toolbox = toolbox();
     let mut chain = Chain::with(&[&toolbox]);
-    let limits: [(&str, fn(&mut crostata::LibraryRules)); 5] = [
+    let limits: [Tightened; 5] = [
         ("code_bytes_max", |rules| rules.code_bytes_max = 100),
         ("body_bytes_max", |rules| rules.body_bytes_max = 20),
         ("nesting_max", |rules| rules.nesting_max = 2),
@@ -574,4 +581,28 @@ fn limits_are_named() {
         refused,
         Err(OpenVmError::Engine(crostata::EngineError::Limit { .. }))
     ));
+}
+
+/// P1: the rest of wasi that toolchains import is there and says that nothing is.
+#[test]
+fn nothing_is_behind_the_rest_of_wasi() {
+    let rest = rest();
+    let chain = Chain::with(&[&rest]);
+    let asked = asking(code_hash(&rest), "ask", &[]);
+    let came = everywhere(&chain, |vm| {
+        ask(&mut session(vm, Some(block())), id(1), &asked, LIMIT)
+    });
+    let bytes = came.0.unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    assert_eq!((bytes[0], bytes[4]), (1, 1), "input is closed");
+    assert_eq!((bytes[16], long(24)), (0, 4_096), "so much may be written");
+    assert_eq!(bytes[32], 0, "flushed");
+    assert_eq!(bytes[48], 0, "no terminal");
+    assert_eq!(word(60), 0, "no directories");
+    assert_eq!(bytes[64], 0, "no working directory");
+    assert_ne!(long(80), long(88), "chance");
+    assert_eq!((word(112), word(116)), (1, 2), "both are ready");
+    assert_eq!(word(120), 1);
+    assert_eq!(long(128), 1_000_000);
 }
