@@ -29,7 +29,7 @@ impl Resting {
         let others = 1..count.clamp(1, LANES_MAX);
         let others = others.map(|lane| {
             let engine = context.runtime.engine().clone();
-            Box::new(Runner::new(engine, context.beside(lane)))
+            Box::new(Runner::new(engine, context.beside(lane)).among(count))
         });
         let mut homes = Homes::default();
         for contract in context.contracts.keys() {
