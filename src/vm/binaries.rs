@@ -144,7 +144,7 @@ pub fn precompile(runtimes: &[Arc<Runtime>], config: &BinariesConfig) -> Vec<Bin
     let Some(directory) = &config.directory else {
         return without_directory(runtimes);
     };
-    let wanted: Vec<Wanted<'_>> = runtimes.iter().flat_map(|one| wanted(one)).collect();
+    let wanted: Vec<Wanted<'_>> = runtimes.iter().flat_map(wanted).collect();
     let work = Work {
         directory,
         wanted: &wanted,
@@ -184,7 +184,7 @@ fn wanted(runtime: &Arc<Runtime>) -> Vec<Wanted<'_>> {
 /// What is wrong if there is no directory: libraries can not be had otherwise.
 #[cfg(feature = "libraries")]
 fn without_directory(runtimes: &[Arc<Runtime>]) -> Vec<BinaryError> {
-    let wanted = runtimes.iter().flat_map(|one| wanted(one));
+    let wanted = runtimes.iter().flat_map(wanted);
     let libraries = wanted.filter(|one| one.is_library);
     let missing = libraries.map(|one| BinaryError::NoDirectory { library: one.code });
     missing.collect()
