@@ -10,6 +10,7 @@ mod random;
 
 use std::fmt::Write;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use agent::{AGENTS, CELLS, Scripts, Step, id_bytes, script};
@@ -30,13 +31,26 @@ struct Scene {
 
 impl Scene {
     fn new(backend: Backend, agents: u32) -> Self {
-        Self::asked(backend, agents, |argument| {
-            Ok(argument.iter().rev().copied().collect())
-        })
+        Self::of(agent::code(), backend, agents)
+    }
+
+    /// Agents of this code.
+    fn of(code: Vec<u8>, backend: Backend, agents: u32) -> Self {
+        let answer = |argument: &[u8]| Ok(argument.iter().rev().copied().collect());
+        Self::with(code, backend, agents, answer)
     }
 
     /// Agents whose questions are answered by this.
     fn asked(
+        backend: Backend,
+        agents: u32,
+        answer: impl Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(agent::code(), backend, agents, answer)
+    }
+
+    fn with(
+        code: Vec<u8>,
         backend: Backend,
         agents: u32,
         answer: impl Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync + 'static,
@@ -47,7 +61,7 @@ impl Scene {
         };
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         vm.register_host_query("ask", PricedQuery::new(1_000, answer));
-        let code: Arc<[u8]> = agent::code().into();
+        let code: Arc<[u8]> = code.into();
         let mut session = vm.session(SessionData::builder()).unwrap();
         for number in 0..agents {
             session.deploy(&code, data(number), LIMIT).unwrap();
@@ -200,8 +214,18 @@ fn random_blocks_are_as_one_after_another() {
     let seeds = more.and_then(|more| more.parse().ok()).unwrap_or(30);
     let native = Scene::new(Backend::Native, 6);
     let portable = Scene::new(Backend::Portable, 6);
+    let askew = Scene::of(agent::askew(), Backend::Native, 6);
+    let mut block = askew.block(askew.base, u64::MAX, Undo::Never, 1);
+    let see = Step::Call(0, vec![Step::See(CELLS)]);
+    let seen = [run(0, &[Step::Write(CELLS, 7)]), run(1, &[see])];
+    block.execute_all(&seen).unwrap();
+    assert_eq!(block.receipts()[1].events()[0].data[0], 7, "scripts work");
     for seed in 0..seeds {
-        let scene = if seed % 5 == 4 { &portable } else { &native };
+        let scene = match seed % 5 {
+            4 => &portable,
+            3 => &askew,
+            _ => &native,
+        };
         compare(scene, seed, [2, 3, 8][seed as usize % 3]);
     }
 }
@@ -372,4 +396,136 @@ fn fatal_is_typed() {
     let mut block = scene.block(scene.base, u64::MAX, Undo::Never, 2);
     let fatal = block.execute_all(&(0..6).map(ask).collect::<Vec<_>>());
     assert!(matches!(fatal, Err(Fatal::Fault(_))));
+}
+
+/// P8: a listener that panics changes nothing: the block has the receipts of what its state holds, and can go on.
+#[test]
+fn a_sink_that_panics_leaves_receipts_and_state_alike() {
+    let scene = Scene::new(Backend::default(), 4);
+    let transactions: Vec<_> = (0..40)
+        .map(|at| run(at % 4, &[Step::Add(CELLS, at)]))
+        .collect();
+    for lanes in [1, 2, 4] {
+        let mut block = scene.block(scene.base, u64::MAX, Undo::Never, lanes);
+        let mut told = 0;
+        let mut panicking = |_: &Arc<Executed>| {
+            told += 1;
+            assert!(told < 7, "of the embedder");
+        };
+        let listened = AssertUnwindSafe(|| block.execute_all_into(&transactions, &mut panicking));
+        assert!(catch_unwind(listened).is_err());
+        let included = block.receipts().len();
+        let mut plain = scene.block(scene.base, u64::MAX, Undo::Never, 1);
+        plain.execute_all(&transactions[..included]).unwrap();
+        assert_eq!(block.receipts_root(), plain.receipts_root());
+        assert_eq!(block.root().unwrap(), plain.root().unwrap());
+        block.execute_all(&transactions).unwrap();
+    }
+}
+
+/// P6: what lanes do to bring each other up to date is bounded, and blocks that are made to have them do so come to what they come to one
+/// after another: memories that are large by now and change lanes, between transactions that run alone.
+#[test]
+fn memories_that_change_lanes_are_as_in_one() {
+    let scene = Scene::new(Backend::default(), 6);
+    let fill = |agent: u32| {
+        let cells = (0..400).map(|cell| Step::Write(CELLS + cell % 60 * 4_096, cell));
+        run(agent, &cells.collect::<Vec<_>>())
+    };
+    let mut transactions: Vec<_> = (0..6).map(fill).collect();
+    for at in 0..120_u32 {
+        let (heavy, light) = (at % 2, 1 - at % 2);
+        let spin = |agent, times, word| {
+            run(
+                agent,
+                &[Step::Spin(times), Step::Add(CELLS + word % 60 * 4_096, at)],
+            )
+        };
+        transactions.push(spin(heavy, 2_000, at));
+        transactions.push(spin(light, 1_500, at + 7));
+        let mut alone = run(2 + at % 4, &[Step::Call(at % 2, vec![Step::Add(CELLS, 1)])]);
+        alone.limit_gas = 1 << 40;
+        transactions.push(alone);
+    }
+    let ends = [1, 2, 3, 8].map(|lanes| {
+        let mut block = scene.block(scene.base, u64::MAX, Undo::Never, lanes);
+        block.execute_all(&transactions).unwrap();
+        (block.receipts_root(), block.root().unwrap())
+    });
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+}
+
+/// P8: who watches counts the same, however a block is executed.
+#[test]
+fn counters_are_the_same() {
+    let scene = Scene::new(Backend::default(), 6);
+    let mut scripts = Scripts {
+        random: Random::spread(5),
+        cells: 60,
+        agents: AGENTS,
+    };
+    let transactions: Vec<_> = (0..200).map(|_| scene.transaction(&mut scripts)).collect();
+    let counted = [1, 3].map(|lanes| {
+        let before = scene.vm.counters().sessions;
+        let mut block = scene.block(scene.base, u64::MAX, Undo::Never, lanes);
+        block.execute_all(&transactions).unwrap();
+        drop(block);
+        let after = scene.vm.counters().sessions;
+        [
+            after.succeeded - before.succeeded,
+            after.reverted - before.reverted,
+            after.rejected - before.rejected,
+            after.gas_spent - before.gas_spent,
+            after.pages_touched - before.pages_touched,
+        ]
+    });
+    assert_eq!(counted[0], counted[1]);
+    assert!(counted[0].iter().all(|count| *count > 0), "{counted:?}");
+}
+
+/// So many contracts that lanes let go of instances and park memories, within waves and between them: what calls of theirs come to,
+/// reverted ones included, is what it is one after another.
+#[test]
+fn crowds_are_as_one_after_another() {
+    const CROWD: u16 = 1_500;
+    let scene = Scene::new(Backend::default(), 3);
+    let id = |member: u16| {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&member.to_le_bytes());
+        id[31] = 1;
+        ContractId::from_bytes(id)
+    };
+    let mut session = scene.vm.session(SessionData::builder().base(scene.base));
+    let session = session.as_mut().unwrap();
+    for member in 0..CROWD {
+        let data = ContractData::builder().contract_id(id(member));
+        session.deploy(&scene.code, data, LIMIT).unwrap();
+    }
+    let base = session.commit().unwrap();
+    let mut random = Random::spread(9);
+    let transactions: Vec<_> = (0..4_000)
+        .map(|at: u32| {
+            let member = match at < 1_500 {
+                true => at as u16,
+                false => random.index(CROWD.into()) as u16,
+            };
+            let cell = CELLS + random.below(8) as u32 * 4_096 + 4_092;
+            let shared = Step::Call(random.below(3) as u32, vec![Step::Add(cell, 1)]);
+            let mut steps = vec![Step::Add(cell, 1 + at % 3), Step::See(cell)];
+            if random.once_in(6) {
+                steps.push(shared);
+            }
+            if random.once_in(40) {
+                steps.push(Step::Grow(1));
+            }
+            steps.push(Step::PanicIfOdd(cell));
+            Transaction::call_raw(id(member), "run", script(&steps), LIMIT)
+        })
+        .collect();
+    let ends = [1, 2, 64].map(|lanes| {
+        let mut block = scene.block(base, u64::MAX, Undo::Never, lanes);
+        block.execute_all(&transactions).unwrap();
+        (block.receipts_root(), block.root().unwrap())
+    });
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
 }

@@ -289,15 +289,19 @@ impl Block {
         self.serial.session().put_lanes(lanes, kept.is_err());
         let kept = kept?;
         let count = kept.ended.len();
+        // A sink is the embedder's code and may panic: what was kept is in the block before anybody is told.
+        let mut done = Vec::with_capacity(count);
         for (transaction, ended) in transactions.iter().zip(kept.ended) {
+            self.serial.session().count_ended(&ended);
             let result = ended.result.map(TransactionReceipt::Call);
             let attempt = attempt(transaction, 0, result, ended.feeds)?;
             self.serial.note(&attempt);
             let executed = self.include(transaction, attempt);
             filled.count(&executed);
             parallel.learn(transaction, &executed);
-            sink.executed(&executed);
+            done.push(executed);
         }
+        done.iter().for_each(|executed| sink.executed(executed));
         if count == 0 && !kept.is_full {
             // The first one stopped: alone it does not.
             let first = &transactions[..1];

@@ -15,6 +15,7 @@ const OWN: usize = 0;
 /// The other lanes of a session.
 pub struct Resting {
     /// From the second lane on.
+    #[expect(clippy::vec_box, reason = "a lane has its runner boxed: each call moves it")]
     others: Vec<Box<Runner<Context>>>,
     homes: Homes,
     wave: u64,
@@ -29,7 +30,7 @@ impl Resting {
         let others = 1..count.clamp(1, LANES_MAX);
         let others = others.map(|lane| {
             let engine = context.runtime.engine().clone();
-            Box::new(Runner::new(engine, context.beside(lane)))
+            Box::new(Runner::new(engine, context.beside(lane)).among(count))
         });
         let mut homes = Homes::default();
         for contract in context.contracts.keys() {
