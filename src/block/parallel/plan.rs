@@ -13,7 +13,7 @@ use super::known::{Contracts, Number};
 use crate::block::transaction::{Action, Transaction};
 
 /// What may be thrown away in any block: a hundred transfers, or about a millisecond.
-const ALLOWANCE_GAS: u64 = 1 << 27;
+pub const ALLOWANCE_GAS: u64 = 1 << 27;
 
 /// What a look at a part of a page stands for that lanes do to bring each other up to date: a quarter of a microsecond.
 const LOOK_GAS: u64 = 30_000;
@@ -49,8 +49,10 @@ pub struct Planner {
     size: usize,
     /// The wave that is planned.
     wave: u64,
-    kept_gas: u64,
+    pub kept_gas: u64,
     lost_gas: u64,
+    /// What bringing lanes up to date took so far, whatever was gained by it.
+    pub carried_gas: u64,
     tasks: Vec<Task>,
     groups: Vec<Group>,
 }
@@ -89,6 +91,7 @@ impl Planner {
             wave: 0,
             kept_gas: 0,
             lost_gas: 0,
+            carried_gas: 0,
             tasks: Vec::new(),
             groups: Vec::new(),
         }
@@ -270,6 +273,7 @@ impl Planner {
     /// Learns what lanes took to bring each other up to date, for a wave that gained so much by running at the same time.
     pub fn carried(&mut self, looks: u64, gained_gas: u64) {
         let carried_gas = looks.saturating_mul(LOOK_GAS);
+        self.carried_gas = self.carried_gas.saturating_add(carried_gas);
         self.lost_gas = self
             .lost_gas
             .saturating_add(carried_gas.saturating_sub(gained_gas));

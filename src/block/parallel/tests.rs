@@ -8,12 +8,15 @@ use std::sync::Arc;
 use crostata_abi::ContractId;
 
 use super::super::serial::{Attempt, Serial, Undo};
+use super::super::{BlockSettings, Execution};
+use super::plan::ALLOWANCE_GAS;
 use super::*;
+use crate::engine::BlockContext;
 use crate::random::{self, Random};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
-use agent::{AGENTS, Scripts, id_bytes, script};
+use agent::{AGENTS, CELLS, Scripts, Step, id_bytes, script};
 
 const LIMIT: u64 = 40_000_000;
 
@@ -198,4 +201,40 @@ fn waves_are_as_one_after_another() {
         seen.kept > 300 && seen.conflicts > 20 && seen.misplaced > 20,
         "{seen:?}"
     );
+}
+
+/// P6: a block that is made to have lanes bring each other up to date, for nothing, has them do so within what may be lost: large memories that
+/// would change lanes with each wave, and pages of one contract that every lane would be told of.
+#[test]
+fn what_lanes_carry_for_nothing_is_bounded() {
+    let scene = Scene::new(6, agent::code());
+    let call =
+        |agent, steps: &[Step]| Transaction::call_raw(id(agent), "run", script(steps), LIMIT);
+    let write = |agent, from: u32, pages: u32| {
+        let cells =
+            (from..from + pages).map(|page| Step::Write(CELLS + page % 60 * 4_096, from + 1));
+        call(agent, &cells.collect::<Vec<_>>())
+    };
+    let mut moved = vec![write(0, 0, 60), write(1, 0, 60)];
+    for at in 0..300 {
+        moved.push(call(at % 2, &[Step::Spin(3_000)]));
+        moved.push(call(1 - at % 2, &[Step::Spin(2_000)]));
+        let mut alone = call(2, &[Step::Spin(1)]);
+        alone.limit_gas = 1 << 40;
+        moved.push(alone);
+    }
+    let told = (0..1_500).map(|at| write(0, at * 4, 4));
+    for transactions in [moved, told.collect()] {
+        let threads = NonZeroUsize::new(8).unwrap();
+        let settings = BlockSettings::new(BlockContext::new(1, 1), u64::MAX)
+            .base(scene.base)
+            .undo(Undo::Never)
+            .execution(Execution::Parallel { threads });
+        let mut block = scene.vm.block(settings).unwrap();
+        block.execute_all(&transactions).unwrap();
+        let planner = &block.parallel.as_ref().unwrap().planner;
+        let most = 2 * ALLOWANCE_GAS + planner.kept_gas / 8;
+        let carried = planner.carried_gas;
+        assert!(carried > 0 && carried < most, "{carried}, at most {most}");
+    }
 }

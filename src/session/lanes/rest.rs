@@ -48,8 +48,11 @@ impl Resting {
     pub fn wake(self, own: Box<Runner<Context>>) -> Lanes {
         let mut others = self.others;
         for other in &mut others {
-            let data = &own.host().data;
-            other.host_mut().data.data.clone_from(&data.data);
+            let data = &own.host().data.data;
+            // Hardly ever another: what calls have for themselves is gone with them.
+            if other.host().data.data != *data {
+                other.host_mut().data.data.clone_from(data);
+            }
         }
         let runners = std::iter::once(own).chain(others);
         Lanes {
