@@ -395,3 +395,37 @@ const REST: &str = r#"(component
       (export "seed" (func $seed)) (export "resolution" (func $resolution))))))
   (func (export "ask") (param "argument" (list u8)) (result (list u8))
     (canon lift (core func $i "ask") (memory (core memory $libc "memory")) (realloc (core func $libc "realloc")))))"#;
+
+/// A library whose `dive` recurses with so many values alive across each call, through a table if `indirect`, and whose argument says how deep.
+pub fn diver(values: usize, indirect: bool) -> Vec<u8> {
+    let locals = "i64 ".repeat(values);
+    let many = |each: &dyn Fn(usize) -> String| (0..values).map(each).collect::<String>();
+    let load = many(&|k| {
+        let (local, place) = (k + 1, 131_072 + 8 * k);
+        format!("(local.set {local} (i64.load (i32.const {place})))\n")
+    });
+    let sum = many(&|k| format!("(i64.add (local.get {}))\n", k + 1));
+    let next = "(i32.sub (local.get 0) (i32.const 1))";
+    let call = match indirect {
+        true => format!("(call_indirect (type $dive) {next} (i32.const 0))"),
+        false => format!("(call $dive {next})"),
+    };
+    let text = format!(
+        r#"(component
+  (core module $m {BASE}
+    (type $dive (func (param i32) (result i64)))
+    (table funcref (elem $dive))
+    (func $dive (type $dive) (local {locals})
+      {load}
+      (if (i32.eqz (local.get 0)) (then (return (i64.const 0))))
+      {call}
+      {sum})
+    (func (export "dive") (param i32 i32) (result i32)
+      (i64.store (i32.const 32) (call $dive (i32.load (local.get 0))))
+      (call $give (i32.const 32) (i32.const 8))))
+  (core instance $i (instantiate $m))
+  {})"#,
+        lift("dive", "(list u8)")
+    );
+    wat::parse_str(text).unwrap()
+}

@@ -606,3 +606,22 @@ fn nothing_is_behind_the_rest_of_wasi() {
     assert_eq!(word(120), 1);
     assert_eq!(long(128), 1_000_000);
 }
+
+/// P1 and P7: however large frames are, the counter ends recursion before the native stack does, which would be a fault of the host.
+#[test]
+fn the_counter_ends_before_the_native_stack() {
+    for (values, indirect) in [(0, true), (3, false), (40, true), (400, false)] {
+        let diver = diver(values, indirect);
+        let chain = Chain::with(&[&diver]);
+        let dive = |depth| asking(code_hash(&diver), "dive", &words(&[depth]));
+        everywhere(&chain, |vm| {
+            let mut session = session(vm, None);
+            let (few, all) = (dive(20), dive(1_000_000));
+            let came = ask(&mut session, id(1), &few, LIMIT);
+            assert_eq!(came.0, Ok(vec![0; 8]));
+            let deep = ask(&mut session, id(1), &all, LIMIT);
+            assert_eq!(deep, (Err(Outcome::HostFunctionMisuse), LIMIT), "{values}");
+            came.1
+        });
+    }
+}
