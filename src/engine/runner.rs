@@ -77,6 +77,10 @@ impl<H: Host> Runner<H> {
     pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
         let mut state = State::new(host, engine.protocol().clone());
         state.ledger = engine.ledger();
+        #[cfg(feature = "libraries")]
+        {
+            state.libraries = engine.libraries().cloned();
+        }
         Self {
             store: store(&engine, state),
             engine,

@@ -15,6 +15,10 @@ const OWN: usize = 0;
 /// The other lanes of a session.
 pub struct Resting {
     /// From the second lane on.
+    #[expect(
+        clippy::vec_box,
+        reason = "a lane has its runner boxed: each call moves it"
+    )]
     others: Vec<Box<Runner<Context>>>,
     homes: Homes,
     wave: u64,
