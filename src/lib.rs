@@ -96,6 +96,9 @@ mod memory;
 mod observe;
 #[cfg(any(feature = "settings", feature = "telemetry"))]
 pub mod operate;
+#[cfg(test)]
+#[path = "../tests/common/random.rs"]
+mod random;
 mod region;
 #[cfg(feature = "serve")]
 pub mod serve;
@@ -126,14 +129,16 @@ pub use crostata_proof::{
     CodeHash, CommitId, ContextDigest, ContractRecord, ReceiptOpening, ReceiptsRoot, Root,
     StateProof, Value, ValueLookupError, ValuePath, ValueProof, VerifyError, WordSize,
 };
+#[cfg(feature = "libraries")]
+pub use engine::LibraryError;
 pub use engine::code::{ByteRange, CodeLimits, Effort, Reentry, Rejection, Reserved};
 pub use engine::{
     AllowList, AllowListError, ArtifactConfig, ArtifactCounters, ArtifactDirectory, Backend,
     BlockContext, BlockContextError, CallLimits, CodePosition, CompileError, CompileWork,
     EngineError, ErrorKind, Failure, Fault, Fingerprint, FrameStart, GasSplit, Heights, HostQuery,
-    Inspection, OperatorPrices, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, PriceTooHigh, Profile,
-    ProfileGas, ProfilePiece, ProfileSite, ProfileStack, Protocol, ProtocolTextError, QueryContext,
-    QueryError, ReachedPiece, Refusal, Schedule,
+    Inspection, Libraries, LibraryRules, OperatorPrices, PROFILE_PIECES_MAX, PROFILE_STACKS_MAX,
+    PriceTooHigh, Profile, ProfileGas, ProfilePiece, ProfileSite, ProfileStack, Protocol,
+    ProtocolTextError, QueryContext, QueryError, ReachedPiece, Refusal, Schedule,
 };
 #[cfg(feature = "measure")]
 #[doc(hidden)]

@@ -4,6 +4,11 @@
 //!
 //! `CROSTATA_BLOCKS_SEED` and `CROSTATA_BLOCKS_CASES` replay a case, or try others.
 
+use crostata::Execution;
+
+/// How the blocks of these tests are executed; `blocks_parallel.rs` says otherwise.
+const EXECUTION: Execution = Execution::Serial;
+
 mod fixtures;
 
 #[path = "blocks/context.rs"]

@@ -24,6 +24,28 @@ fn open(path: &Path, backend: Backend) -> VM {
     VM::with_config(path, config).unwrap()
 }
 
+/// P1: a build without libraries runs no protocol that lists any, and says so.
+#[cfg(not(feature = "libraries"))]
+#[test]
+fn a_build_without_libraries_says_so() {
+    let code = crostata::code_hash(b"a component");
+    let config = Config {
+        protocols: vec![Protocol {
+            libraries: crostata::Libraries::new([code]),
+            ..Protocol::default()
+        }],
+        ..Config::default()
+    };
+    let refused = VM::ephemeral_with_config(config);
+    let expected = crostata::EngineError::LibrariesNotBuilt { listed: 1 };
+    match refused {
+        Err(crostata::OpenVmError::Engine(error)) => {
+            assert_eq!(error.to_string(), expected.to_string());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A session over a commit, under this build's protocol if the commit's is no longer that.
 fn over(vm: &VM, base: Commit) -> Session {
     let data = SessionData::builder().base(base);

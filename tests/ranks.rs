@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of `src/` with their ranks.
 const RANKS: &[(&str, u32)] = &[
+    // Random numbers of tests.
+    ("random", 0),
     ("observe", 1),
     ("region", 1),
     ("memory", 2),

@@ -414,3 +414,30 @@ proptest! {
         prop_assert_eq!(Settings::parse(&settings.to_toml()).unwrap(), settings);
     }
 }
+
+/// P7: whatever a file of the greatest length is filled with, reading it ends in an error of bounded length that names lines, not in a panic
+/// or an exhausted stack.
+#[test]
+fn long_files_of_anything_are_refused() {
+    let pieces = [
+        "[",
+        "{",
+        "a.",
+        "[a]\n",
+        "[[protocols]]\n",
+        "a=1\n",
+        "a={a=",
+        "=\n",
+        "[a.a]\n",
+        "\0",
+        "9",
+    ];
+    for piece in pieces {
+        let fill = piece.repeat((1 << 18) / piece.len());
+        for text in [format!("a = {fill}"), fill] {
+            let error = Settings::parse(&text).unwrap_err().to_string();
+            assert!(error.contains("line 1"), "{piece:?}");
+            assert!(error.len() < 100_000, "{piece:?} {}", error.len());
+        }
+    }
+}

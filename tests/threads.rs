@@ -159,3 +159,36 @@ fn what_happens_to_commits_changes_nothing_that_sessions_see() {
     let lost = one.commit();
     assert!(matches!(lost, Err(CommitError::BaseDropped { base }) if base == child.id));
 }
+/// P3: the commits of a store that was opened again are opened by several threads at once, whatever one of them makes of the way of
+/// another: states are made from those below, 64 at once.
+#[test]
+fn threads_open_the_commits_of_a_reopened_store() {
+    let directory = common::Directory::new();
+    let vm = directory.open();
+    let mut session = fresh(&vm);
+    let cells = deploy_cells(&mut session, 1);
+    let mut commits = Vec::new();
+    for value in 0..300 {
+        store(&mut session, cells, 0, value);
+        commits.push(session.commit().unwrap());
+    }
+    drop(session);
+    drop(vm);
+    for round in 0..12 {
+        let vm = directory.open();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (vm, commits) = (&vm, &commits);
+                scope.spawn(move || {
+                    let mut dice = Dice(1 + 4 * round + thread);
+                    let heights = (0..3).map(|_| dice.roll(300)).chain([299]);
+                    for height in heights {
+                        let commit = commits[height as usize];
+                        let mut session = over(vm, commit.id);
+                        assert_eq!(load(&mut session, cells, 0), height as u32);
+                    }
+                });
+            }
+        });
+    }
+}

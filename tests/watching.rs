@@ -6,6 +6,8 @@
 
 mod fixtures;
 
+#[path = "common/random.rs"]
+mod random;
 #[path = "watching/watcher.rs"]
 mod watcher;
 #[path = "watching/workload.rs"]

@@ -89,6 +89,16 @@ pub struct StoreArguments {
     /// The file with the labels of contracts [default: crostata.labels.json beside the store].
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
+    #[command(flatten)]
+    pub rules: RulesArguments,
+}
+
+/// Under which rules contracts run.
+#[derive(Debug, Clone, Args)]
+pub struct RulesArguments {
+    /// A file with the rules under which contracts run, as `crostata inspect protocol` prints them [default: those of the commit, or this build's].
+    #[arg(long, value_name = "FILE")]
+    pub protocol: Option<PathBuf>,
 }
 
 /// Which commit.

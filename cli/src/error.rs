@@ -243,6 +243,9 @@ impl CliError {
             Self::Label { known, .. } if known.is_empty() => "`crostata inspect contracts` lists ids; `crostata deploy --label NAME` gives a label".into(),
             Self::Label { known, .. } => format!("the labels are: {}", known.join(", ")),
             Self::Labels { .. } => "mend it, remove it, or name another with `--labels FILE`".into(),
+            Self::Session(error) if matches!(**error, SessionError::UnknownProtocol { .. }) => {
+                "name the file with the rules that the store's commits were made under: `--protocol FILE`".into()
+            }
             Self::Run(error) => return run_next(error),
             Self::Settings(_) => "mend what is said; `crostata doctor --example` prints a file with every setting".into(),
             Self::Proof(error) if is_no_contract(error) => {

@@ -1,26 +1,54 @@
 //! Opening a store, and finding the commit that is meant.
 
-use std::path::Path;
+use crostata::{Commit, Config, Protocol, SessionData, SessionDataBuilder, VM};
 
-use crostata::{Commit, SessionData, SessionDataBuilder, VM};
-
-use crate::arguments::SessionArguments;
+use crate::arguments::{RulesArguments, SessionArguments, StoreArguments};
 use crate::error::CliError;
 use crate::hex;
 
 /// The store in a directory, which must be there.
-pub fn open(path: &Path) -> Result<VM, CliError> {
+pub fn open(arguments: &StoreArguments) -> Result<VM, CliError> {
+    let path = &arguments.store;
     let mut entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let is_log = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b"log-");
     match entries.any(|entry| is_log(&entry.file_name())) {
-        true => open_or_make(path),
+        true => open_or_make(arguments),
         false => Err(CliError::NoStore { path: path.into() }),
     }
 }
 
+/// How a VM is opened: it knows the rules that are asked for, which come first, and this build's.
+pub fn config(rules: &RulesArguments) -> Result<Config, CliError> {
+    let mut config = Config::default();
+    if let Some(protocol) = protocol(rules)? {
+        config.protocols.retain(|known| *known != protocol);
+        config.protocols.insert(0, protocol);
+    }
+    Ok(config)
+}
+
+/// The rules in the file, if one is named.
+pub fn protocol(rules: &RulesArguments) -> Result<Option<Protocol>, CliError> {
+    let Some(path) = &rules.protocol else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(crate::commands::read(path)?);
+    let text = text.map_err(|error| error.to_string());
+    let read = text.and_then(|text| Protocol::from_text(&text).map_err(|error| error.to_string()));
+    let read = read.map_err(|problem| {
+        CliError::input(
+            format!("{} holds no rules that contracts can run under: {problem}", path.display()),
+            "`crostata inspect protocol` prints this build's; change the values, and leave no line out",
+        )
+    });
+    read.map(Some)
+}
+
 /// The store in a directory, which is made if it is not there.
-pub fn open_or_make(path: &Path) -> Result<VM, CliError> {
-    VM::new(path).map_err(|error| CliError::OpenStore {
+pub fn open_or_make(arguments: &StoreArguments) -> Result<VM, CliError> {
+    let path = &arguments.store;
+    let opened = VM::with_config(path, config(&arguments.rules)?);
+    opened.map_err(|error| CliError::OpenStore {
         path: path.into(),
         source: Box::new(error),
     })
@@ -77,11 +105,15 @@ fn by_digits(commits: &[Commit], name: &str) -> Result<Commit, CliError> {
 pub fn session_data(
     base: Option<Commit>,
     arguments: &SessionArguments,
+    rules: &RulesArguments,
 ) -> Result<SessionDataBuilder, CliError> {
     // So that failures tell their lines of source.
     let mut data = SessionData::builder().located();
     if let Some(base) = base {
         data = data.base(base);
+    }
+    if let Some(protocol) = protocol(rules)? {
+        data = data.protocol(protocol);
     }
     for datum in &arguments.data {
         data = with_datum(data, datum)?;

@@ -270,3 +270,35 @@ fn contracts_are_shown() {
         "{artifacts:#}"
     );
 }
+
+/// A chain with rules of its own: what is deployed and called runs under them, and a store that was made so is opened with them only.
+#[test]
+fn contracts_run_under_the_rules_that_are_named() {
+    let project = Project::new();
+    let text = project.good(["inspect", "protocol"]).out;
+    let dear = text.replace(
+        "gas.instance_base = 100000\n",
+        "gas.instance_base = 101000\n",
+    );
+    assert_ne!(dear, text);
+    std::fs::write(project.path().join("dear.txt"), &dear).unwrap();
+    let own = project.good(["inspect", "protocol", "--protocol", "dear.txt"]);
+    assert_eq!(own.out, dear);
+    let code = artifact("counter");
+    let named = ["--protocol", "dear.txt"];
+    project.good(["deploy", &code, "--label", "counter", named[0], named[1]]);
+    let call = ["query", "counter", "read_value", "--json"];
+    let unknown = project.run(call);
+    assert!(
+        unknown.code != 0 && unknown.error.contains("--protocol FILE"),
+        "{unknown:#?}"
+    );
+    let dear = project.json(call.into_iter().chain(named));
+    let ordinary = Project::with_counter();
+    let cheap = ordinary.json(call);
+    let gas = |value: &serde_json::Value| value["gas_spent"].as_u64().unwrap();
+    assert_eq!(gas(&dear), gas(&cheap) + 1_000);
+    std::fs::write(project.path().join("junk.txt"), "gas.call_base 4").unwrap();
+    let junk = project.run(["check", &code, "--protocol", "junk.txt"]);
+    assert!(junk.code == 2 && junk.error.contains("line 1"), "{junk:#?}");
+}

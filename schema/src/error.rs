@@ -2,17 +2,14 @@
 
 use thiserror::Error;
 
+use crate::module::NotWasm;
+
 /// Why code has no schema that can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SchemaError {
     /// The bytes are not a WebAssembly module.
-    #[error("these bytes are not a WebAssembly module: at byte {offset}, {reason}")]
-    NotWasm {
-        /// Offset in the bytes.
-        offset: usize,
-        /// What is wrong there.
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    NotWasm(#[from] NotWasm),
     /// There are two sections.
     #[error(
         "the module has more than one section `crostata.schema`: build a contract with the feature `client` of those that it depends on"

@@ -19,12 +19,14 @@
 //! | types that the SDK does not know | `"0x…"`, the bytes that lie where the value does |
 //!
 //! Code and archives are anybody's bytes: reading them never panics, and takes memory and time in proportion to their length.
+//! [`module`] takes modules apart, as deploying and reading schemas need it.
 //! Nothing here decides anything: whoever changes a section changes what people see, never what a contract does.
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
 mod archive;
 mod error;
 mod json;
+pub mod module;
 mod section;
 mod shown;
 mod text;
@@ -32,6 +34,7 @@ mod types;
 mod wasm;
 
 pub use error::{DecodeError, EncodeError, SchemaError};
+pub use module::{NotWasm, strip};
 pub use serde_json::Value;
 pub use shown::shown;
 pub use types::{

@@ -141,7 +141,7 @@ impl BlockSettings {
 /// ```
 pub struct Block {
     pub(super) serial: Serial,
-    parallel: Option<Box<Parallel>>,
+    pub(super) parallel: Option<Box<Parallel>>,
     context: Arc<BlockContext>,
     observed: Observed,
     gas_limit: u64,

@@ -92,12 +92,12 @@ impl Serial {
         Ok(attempt)
     }
 
-    /// Notes a transaction that ran ahead: it can not be undone.
+    /// Notes a transaction that ran ahead: it can not be undone, as if another had been tried after it.
     pub fn note(&mut self, attempt: &Attempt) {
-        match &attempt.outcome {
-            TransactionOutcome::Success(_) => self.undoable.push(Undoable::Forgotten),
-            TransactionOutcome::Reverted(_) => self.undoable.push(Undoable::Nothing),
-            TransactionOutcome::Rejected(_) => {}
+        match (&attempt.outcome, self.undo) {
+            (TransactionOutcome::Rejected(_), _) => {}
+            (TransactionOutcome::Reverted(_), Undo::Never) => self.undoable.push(Undoable::Nothing),
+            _ => self.undoable.push(Undoable::Forgotten),
         }
     }
 

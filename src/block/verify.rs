@@ -68,10 +68,8 @@ impl StepReceipt {
     pub fn digest(&self) -> Option<ReceiptDigest> {
         match self {
             Self::Call(Ok(receipt)) => Some(receipt.digest),
-            Self::Deploy(Ok(receipt)) => receipt.init.as_ref().map(|init| init.digest),
-            Self::Call(Err(error)) | Self::Deploy(Err(error)) => {
-                error.reverted().map(|reverted| reverted.receipt.digest)
-            }
+            Self::Deploy(Ok(receipt)) => receipt.init_digest(),
+            Self::Call(Err(error)) | Self::Deploy(Err(error)) => error.receipt_digest(),
         }
     }
 }

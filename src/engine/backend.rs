@@ -26,6 +26,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "libraries")]
+use crostata_proof::CodeHash;
 use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
 use super::code::{self, CodeFacts, CodeLimits, DataSegment, OffsetMap, PreparedCode, Rejection};
@@ -33,6 +35,8 @@ use super::costs::{self, PriceTooHigh};
 use super::host::Host;
 use super::imports;
 use super::ledger::Ledger;
+#[cfg(feature = "libraries")]
+use super::library::{self, LibraryError};
 use super::probe;
 use super::protocol::Protocol;
 use super::state::State;
@@ -99,6 +103,9 @@ pub struct Engine<H: Host> {
     /// Ticks so far, for an engine whose calls have deadlines.
     ticks: Option<AtomicU64>,
     aids: Aids,
+    /// The protocol's libraries, if it lists any.
+    #[cfg(feature = "libraries")]
+    libraries: Option<Arc<library::Shelf>>,
 }
 
 /// A contract's code, compiled, with what the host must know of it.
@@ -155,6 +162,14 @@ pub enum EngineError {
         /// The backend asked for.
         backend: Backend,
     },
+    /// The protocol lists libraries, and this build has none.
+    #[error(
+        "the protocol lists {listed} libraries, and this build can not run libraries: build it with the feature `libraries`"
+    )]
+    LibrariesNotBuilt {
+        /// How many it lists.
+        listed: usize,
+    },
     /// The compiler refused its configuration: this machine is not supported.
     #[error("the WebAssembly engine does not start on this machine: {0}")]
     Start(String),
@@ -182,6 +197,11 @@ impl<H: Host> Engine<H> {
             return Err(EngineError::NotBuilt { backend });
         }
         check_limits(&protocol)?;
+        #[cfg(not(feature = "libraries"))]
+        if !protocol.libraries.is_empty() {
+            let listed = protocol.libraries.len();
+            return Err(EngineError::LibrariesNotBuilt { listed });
+        }
         // With RUST_BACKTRACE set, each trap of a contract would take the time of a backtrace of the host, five times its own.
         wasmtime::error::disable_backtrace();
         let mut config = config(backend, &protocol)?;
@@ -197,6 +217,8 @@ impl<H: Host> Engine<H> {
             probe::define(&mut wide).map_err(start_error)?;
         }
         Ok(Self {
+            #[cfg(feature = "libraries")]
+            libraries: library::Shelf::of(backend, &protocol)?,
             wasmtime,
             narrow,
             wide,
@@ -205,6 +227,32 @@ impl<H: Host> Engine<H> {
             ticks: aids.interruptible.then(AtomicU64::default),
             aids,
         })
+    }
+
+    /// The same engine with the libraries that another one of this protocol has loaded.
+    #[cfg(feature = "libraries")]
+    #[must_use]
+    pub fn sharing_libraries(self, other: &Self) -> Self {
+        Self {
+            libraries: other.libraries.clone(),
+            ..self
+        }
+    }
+
+    /// Loads a library of the protocol: it is checked and compiled, unless it is there.
+    ///
+    /// # Errors
+    /// [`LibraryError`](super::LibraryError): what is wrong with it.
+    #[cfg(feature = "libraries")]
+    pub fn load_library(&self, code: &CodeHash, bytes: &[u8]) -> Result<(), LibraryError> {
+        let shelf = self.libraries.as_ref();
+        shelf.map_or(Ok(()), |shelf| shelf.load(code, bytes))
+    }
+
+    /// The libraries, if the protocol lists any.
+    #[cfg(feature = "libraries")]
+    pub(super) fn libraries(&self) -> Option<&Arc<library::Shelf>> {
+        self.libraries.as_ref()
     }
 
     /// Whether no call has ended in a [`Fault`](super::Fault) of the host so far. A report: nothing is refused.
@@ -379,7 +427,7 @@ pub(super) fn config(backend: Backend, protocol: &Protocol) -> Result<Config, En
 }
 
 /// The allow-list of `code::prepare` decides what deploys; this only keeps the compiler from more.
-fn features(config: &mut Config) {
+pub(super) fn features(config: &mut Config) {
     config
         .wasm_memory64(true)
         .wasm_extended_const(true)

@@ -35,6 +35,26 @@ pub(super) fn table(prices: &OperatorPrices) -> Result<OperatorCost, PriceTooHig
     Ok(cost)
 }
 
+/// The table for libraries: whose bulk operations nobody but the engine takes the price of.
+#[cfg(feature = "libraries")]
+pub(super) fn library_table(prices: &OperatorPrices) -> Result<OperatorCost, PriceTooHigh> {
+    let mut cost = table(prices)?;
+    set!(cost, byte(prices.memory_bulk)?, MemoryInit TableCopy TableFill TableInit);
+    cost.variable = VariableOperatorCost {
+        memory_copy_per_byte: 1,
+        memory_fill_per_byte: 1,
+        memory_init_per_byte: 1,
+        // The limiter takes the price of growth.
+        memory_grow_per_page: 0,
+        table_copy_per_element: 60,
+        table_fill_per_element: 60,
+        table_init_per_element: 255,
+        table_grow_per_element: 0,
+        ..VariableOperatorCost::new()
+    };
+    Ok(cost)
+}
+
 fn memory(cost: &mut OperatorCost, prices: &OperatorPrices) -> Result<(), PriceTooHigh> {
     set!(cost, byte(prices.load)?,
         I32Load I64Load F32Load F64Load I32Load8S I32Load8U I32Load16S I32Load16U

@@ -4,6 +4,8 @@
 //! width of pointers: `i32` in 32-bit contracts, `i64` in 64-bit ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(feature = "libraries")]
+use std::sync::Arc;
 
 use crostata_abi::{
     ARGBUF_LEN, CONTRACT_ID_BYTES, ContractId, ErrorCode, imports::MODULE, panic_parts,
@@ -14,6 +16,8 @@ use super::abort::Abort;
 use super::contracts::Place;
 use super::frame::{self, Request, fuel, set_fuel};
 use super::host::{Answered, Host};
+#[cfg(feature = "libraries")]
+use super::library::{self, Failed, FunctionName, Shelf};
 use super::outcome::{Fault, Refusal};
 use super::query::{QueryContext, QueryError};
 use super::split::Purpose;
@@ -236,6 +240,10 @@ fn host_query<H: Host, P: Pointer>(
     charge_base(&mut guest, |schedule| schedule.query_base)?;
     let name = read_name(&mut guest, name, name_len)?;
     let argument = ready_buffer(&mut guest, arg_len)?;
+    #[cfg(feature = "libraries")]
+    if let Some(shelf) = library_shelf(&guest, &name) {
+        return library_call(guest, &shelf, &name, &argument);
+    }
     let query = guest.data().host.query(&name);
     let query = query.ok_or_else(|| Abort::misuse(format!("there is no host query `{name}`")))?;
     let price = ask(&guest, &name, &argument, |context, argument| {
@@ -251,7 +259,55 @@ fn host_query<H: Host, P: Pointer>(
     deliver_answer(&mut guest, &name, answer)
 }
 
-/// The same for an answer that takes its time. Only queries have somebody who waits for it.
+/// The libraries, if that is what a name asks for. Under a protocol without any it asks for a host query.
+#[cfg(feature = "libraries")]
+fn library_shelf<H: Host>(guest: &Guest<'_, H>, name: &str) -> Option<Arc<Shelf>> {
+    let shelf = guest.data().libraries.as_ref()?;
+    FunctionName::is_reserved(name).then(|| shelf.clone())
+}
+
+/// Calls a function of a library, with all but one sixty-fourth of the gas that is left. What fails it fails the contract.
+#[cfg(feature = "libraries")]
+fn library_call<H: Host>(
+    mut guest: Guest<'_, H>,
+    shelf: &Shelf,
+    name: &str,
+    argument: &Ready,
+) -> wasmtime::Result<i32> {
+    let unknown = || Abort::misuse(format!("there is no function of a library `{name}`"));
+    let function = FunctionName::parse(name).ok_or_else(unknown)?;
+    if !shelf.has(&function).map_err(Abort::from)? {
+        return Err(unknown().into());
+    }
+    let price = shelf.price(&function, argument.len);
+    charge(&mut guest, price)?;
+    let number = guest.data().tally.library_calls;
+    guest.data_mut().tally.library_calls += 1;
+    let limit_gas = share(gas_left(&mut guest)?, 0);
+    let end = shelf.call(&library::Call {
+        name: function,
+        argument: argument.bytes(&guest)?,
+        contract: running_contract(&guest)?,
+        block: library::block_data(|name| guest.data().host.datum(name)),
+        number,
+        limit_gas,
+    });
+    let end = end.map_err(Abort::from)?;
+    charge(&mut guest, end.spent_gas)?;
+    let answer = end.result.map_err(|failed| match failed {
+        Failed::OutOfGas => Abort::OutOfGas,
+        Failed::Trapped(what) => Abort::misuse(format!("`{name}`: {what}")),
+    })?;
+    charge(&mut guest, shelf.answer_price(answer.len()))?;
+    let answer = Ok(answer);
+    if guest.data().host.is_watched() {
+        let price = price.saturating_add(end.spent_gas);
+        tell_answer(&mut guest, name, argument, price, &answer)?;
+    }
+    deliver_answer(&mut guest, name, answer)
+}
+
+/// A host query whose answer takes its time. Only queries have somebody who waits for it.
 fn async_host_query<H: Host, P: Pointer>(
     mut guest: Guest<'_, H>,
     name: P,

@@ -105,7 +105,9 @@ impl EngineError {
     /// What the engine can not do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotBuilt { .. } | Self::Start(_) => ErrorKind::Compile,
+            Self::NotBuilt { .. } | Self::LibrariesNotBuilt { .. } | Self::Start(_) => {
+                ErrorKind::Compile
+            }
             Self::Price(_) | Self::Limit { .. } => ErrorKind::Other,
         }
     }

@@ -22,6 +22,7 @@ mod inspect;
 mod instantiate;
 mod kind;
 mod ledger;
+mod library;
 #[cfg(feature = "measure")]
 mod measure;
 mod outcome;
@@ -56,6 +57,9 @@ pub use host::{Answered, FrameEnd, FrameStart, Host, Loaded};
 pub use inspect::Inspection;
 pub use instantiate::InstantiateError;
 pub use kind::ErrorKind;
+pub use library::Libraries;
+#[cfg(feature = "libraries")]
+pub use library::LibraryError;
 #[cfg(feature = "measure")]
 #[doc(hidden)]
 pub use measure::Compiler;
@@ -65,7 +69,9 @@ pub use profile::{
     PROFILE_PIECES_MAX, PROFILE_STACKS_MAX, Profile, ProfileGas, ProfilePiece, ProfileSite,
     ProfileStack, ReachedPiece,
 };
-pub use protocol::{CallLimits, CompileWork, Fingerprint, OperatorPrices, Protocol, Schedule};
+pub use protocol::{
+    CallLimits, CompileWork, Fingerprint, LibraryRules, OperatorPrices, Protocol, Schedule,
+};
 pub use protocol_text::ProtocolTextError;
 pub(crate) use query::too_long;
 pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};

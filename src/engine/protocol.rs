@@ -13,6 +13,7 @@ use crostata_proof::layout::LAYOUT_VERSION;
 
 use super::allow::AllowList;
 use super::code::{CodeLimits, Effort, KNOWN_SECTIONS, REWRITING_VERSION};
+use super::library::Libraries;
 use super::schedule::price;
 
 /// The version of the compiler and runtime. Even a patch release changes fuel and validity.
@@ -41,7 +42,7 @@ macro_rules! numbers {
                 [$(self.$field),*]
             }
 
-            fn rules(&self) -> impl Iterator<Item = (String, String)> {
+            pub(super) fn rules(&self) -> impl Iterator<Item = (String, String)> + use<> {
                 let rules = Self::NAMES.into_iter().zip(self.values());
                 rules.map(|(name, value)| (name.to_owned(), value.to_string()))
             }
@@ -224,6 +225,43 @@ numbers! {
     }
 }
 
+numbers! {
+    /// Prices in gas of calling libraries ([`Libraries`](super::Libraries)), and limits on them. They are part of a protocol that lists any.
+    ///
+    /// Operators cost what they cost contracts. An instance with a memory of 17 pages is 20 to 60 us, a page of 64 KiB 1.5 to 8 us once all of it
+    /// was written.
+    LibraryRules, "library." {
+        /// A call, on top of the import: the stack and store it runs in, and an instance of a component.
+        call_base = 1_500_000,
+        /// Each byte of the argument and of the answer, on top of the import's price.
+        byte = 2,
+        /// Each core instance that the component makes.
+        instance = 150_000,
+        /// Each page of 64 KiB of a memory, when it is made or grows.
+        memory_page = 130_000,
+        /// Each element of a table, when it is made or grows.
+        table_element = 300,
+        /// Each function of the host that the library calls.
+        host_call = 2_000,
+        /// Each byte of randomness, and each byte that a library writes to a stream, where it is dropped.
+        host_byte = 60,
+        /// Bytes of a library.
+        code_bytes_max = 16_777_216,
+        /// Bytes of the body of one of its functions.
+        body_bytes_max = 262_144,
+        /// Nesting of blocks in it.
+        nesting_max = 4_096,
+        /// Core instances that the component makes.
+        instances_max = 8,
+        /// Pages of 64 KiB of all memories of a call.
+        memory_wasm_pages_max = 512,
+        /// Elements of all tables of a call.
+        table_elements_max = 65_536,
+        /// Bytes of the stack counter that each core instance starts with.
+        stack_bytes = 524_288,
+    }
+}
+
 impl Schedule {
     /// What the first use of a contract in a call tree costs.
     pub fn instance_price(&self, code_bytes: u64) -> u64 {
@@ -248,6 +286,8 @@ pub struct Protocol {
     pub code: CodeLimits,
     /// The only code that may be deployed and called; any code without a list.
     pub allowed: Option<AllowList>,
+    /// What contracts may call besides contracts: nothing without a list.
+    pub libraries: Libraries,
 }
 
 /// What identifies a protocol: the keyed hash of its canonical text.
@@ -298,6 +338,8 @@ impl Protocol {
             self.code.stack_height_limit = value.parse().ok()?;
         } else if let Some(rule) = self.rule_mut(name) {
             *rule = value.parse().ok()?;
+        } else {
+            self.libraries.list(name, value);
         }
         Some(())
     }
@@ -309,11 +351,13 @@ impl Protocol {
             operators,
             limits,
             code,
+            libraries,
             ..
         } = self;
         let rule = schedule.rule_mut(name).or_else(|| work.rule_mut(name));
         let rule = rule.or_else(|| operators.rule_mut(name));
         let rule = rule.or_else(|| limits.rule_mut(name));
+        let rule = rule.or_else(|| libraries.rules.rule_mut(name));
         rule.or_else(|| code.rule_mut(name))
     }
 
@@ -342,6 +386,7 @@ impl Protocol {
                     .map(|(name, value)| (format!("limit.code.{name}"), value.to_string())),
             )
             .chain(allowed)
+            .chain(self.libraries.text())
             .collect()
     }
 

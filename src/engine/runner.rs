@@ -33,9 +33,8 @@ use crostata_proof::receipt::Outcome;
 /// Instances that a store may hold when a call begins. Stores free instances only all at once.
 const INSTANCES_MAX: usize = 512;
 
-/// Memories that keep their address space when the instances go, those entered last. Of the others only the written
-/// pages are kept.
-const MAPPED_MAX: usize = 256;
+/// Runners that are many share this many instances: a process has room for so many mappings only.
+const INSTANCES_SHARED_MAX: usize = 4_096;
 
 /// A call from the host into a contract.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +68,8 @@ pub struct Runner<H: Host> {
     pub(super) engine: Arc<Engine<H>>,
     pub(super) store: Store<State<H>>,
     stack: CallStack,
+    /// Instances that the store may hold when a call begins.
+    instances_max: usize,
 }
 
 impl<H: Host> Runner<H> {
@@ -76,11 +77,22 @@ impl<H: Host> Runner<H> {
     pub fn new(engine: Arc<Engine<H>>, host: H) -> Self {
         let mut state = State::new(host, engine.protocol().clone());
         state.ledger = engine.ledger();
+        #[cfg(feature = "libraries")]
+        {
+            state.libraries = engine.libraries().cloned();
+        }
         Self {
             store: store(&engine, state),
             engine,
             stack: CallStack::default(),
+            instances_max: INSTANCES_MAX,
         }
+    }
+
+    /// The same runner, one of so many that run at the same time.
+    pub fn among(mut self, runners: usize) -> Self {
+        self.instances_max = (INSTANCES_SHARED_MAX / runners.max(1)).min(INSTANCES_MAX);
+        self
     }
 
     /// The same runner, with a deadline: calls that run when so many ticks have passed end in a fault of the kind
@@ -200,7 +212,7 @@ impl<H: Host> Runner<H> {
     /// Runs a call to its end.
     pub fn call(self: Box<Self>, call: Call<'_>) -> (Box<Self>, CallOutcome) {
         // Not when a call ends: what it touched is known until the next one.
-        let (mut runner, renewed) = match self.store.data().instances > INSTANCES_MAX {
+        let (mut runner, renewed) = match self.store.data().instances > self.instances_max {
             true => {
                 let (runner, renewed) = self.renewed();
                 (Box::new(runner), renewed)
@@ -323,16 +335,19 @@ impl<H: Host> Runner<H> {
             engine,
             store: old,
             stack,
+            instances_max,
         } = self;
         let mut state = old.into_data();
         state.leave_tree();
         state.instances = 0;
-        let parked = state.contracts.drop_instances(MAPPED_MAX);
+        // Memories keep their address space that were entered last. Of the others only the written pages are kept.
+        let parked = state.contracts.drop_instances(instances_max / 2);
         let parked = parked.map_err(|error| memory_fault("a memory could not be parked", error));
         let renewed = Self {
             store: store(&engine, state),
             engine,
             stack,
+            instances_max,
         };
         (renewed, parked)
     }

@@ -44,6 +44,9 @@ pub struct State<H: Host> {
     pub ledger: Option<Box<Ledger>>,
     /// When calls end that do not end by themselves.
     pub deadline: Deadline,
+    /// The protocol's libraries, if it lists any.
+    #[cfg(feature = "libraries")]
+    pub libraries: Option<Arc<super::library::Shelf>>,
 }
 
 /// A running frame.
@@ -87,6 +90,8 @@ impl<H: Host> State<H> {
             caught_backtraces: 0,
             ledger: None,
             deadline: Deadline::Never,
+            #[cfg(feature = "libraries")]
+            libraries: None,
         }
     }
 

@@ -14,6 +14,9 @@ pub struct Tally {
     pages: u64,
     event_bytes: u64,
     feed_bytes: u64,
+    /// Calls of libraries.
+    #[cfg(feature = "libraries")]
+    pub library_calls: u64,
 }
 
 impl Tally {

@@ -127,13 +127,8 @@ impl<H: Host> Runner<H> {
         }
     }
 
-    /// Whether that is so.
-    pub fn is_stale(&self, contract: &ContractId) -> bool {
-        let resident = self.store.data().contracts.get(contract);
-        resident.is_some_and(|resident| resident.stale)
-    }
-
-    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything.
+    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything. Gives what it took,
+    /// in looks at a part of a page.
     ///
     /// # Errors
     /// [`Fault`]: what the contract holds is then unknown.
@@ -142,15 +137,17 @@ impl<H: Host> Runner<H> {
         contract: &ContractId,
         newer: &ContractMemory,
         changed: Option<&Changed>,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let state = self.store.data_mut();
         let Some(place) = state.contracts.place(contract) else {
-            return Ok(());
+            return Ok(0);
         };
         let resident = &mut state.contracts[place];
         let carried = resident.memory.carry(newer, changed);
-        carried.map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
+        let looks = carried
+            .map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
         resident.stale = false;
-        settle_size(&mut self.store, place)
+        settle_size(&mut self.store, place)?;
+        Ok(looks)
     }
 }

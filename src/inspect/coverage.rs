@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use crostata_proof::CodeHash;
-use wasmparser::{FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{FunctionBody, Operator};
 
 use super::debug::{DebugInfo, DebugInfoError, SourceLine};
-use super::strip::{NotWasm, strip};
+use super::strip::strip;
 use crate::engine::Profile;
+use crostata_schema::NotWasm;
 
 /// How often the code of some contracts ran.
 #[derive(Debug, Default)]
@@ -235,22 +236,12 @@ impl Code {
 
 /// The functions of a module in pieces, cut where probes cut them.
 fn functions(wasm: &[u8]) -> Result<Vec<Function>, CoverageError> {
-    let (mut imports, mut functions) = (0, Vec::new());
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    imports += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
-            Payload::CodeSectionEntry(body) => functions.push(Function {
-                index: imports + functions.len() as u32,
-                pieces: pieces(&body)?,
-            }),
-            _ => {}
-        }
-    }
-    Ok(functions)
+    let found = super::functions::functions(wasm)?.into_iter();
+    let found = found.map(|(index, body)| {
+        let pieces = pieces(&body)?;
+        Ok(Function { index, pieces })
+    });
+    found.collect()
 }
 
 fn pieces(body: &FunctionBody<'_>) -> Result<Vec<Piece>, CoverageError> {

@@ -15,7 +15,8 @@ use wasmparser::{
 use super::dwarf_work;
 use super::path::{Origin, shorten};
 use super::safe;
-use super::strip::{CODE, IMPORTS, NotWasm, Section, sections, strip};
+use super::strip::strip;
+use crostata_schema::module::{CODE, IMPORTS, NotWasm, Section, sections};
 
 /// Debug information in memory.
 pub(super) type Bytes = EndianArcSlice<LittleEndian>;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 use crostata_proof::CodeHash;
-use crostata_schema::{Schema, SchemaError};
+use crostata_schema::{NotWasm, Schema, SchemaError};
 
 use super::debug::{DebugInfo, DebugInfoError, SourceLine};
 use super::safe;
-use super::strip::{NotWasm, Stripped, file_name};
+use super::strip::{Stripped, file_name};
 use crate::engine::CodePosition;
 
 /// Characters of a label that are shown.

@@ -9,6 +9,7 @@ mod coverage_page;
 mod debug;
 mod dwarf_work;
 mod flame;
+mod functions;
 mod heat;
 mod known;
 mod level;
@@ -34,4 +35,6 @@ pub use render::render;
 pub use report::{GasReport, GasRow, REPORT_ROWS_MAX};
 pub use size::{FunctionSize, SectionSize, SizeError, SizeReport};
 pub use snapshot::{Change, GasSnapshot, SnapshotError, Tolerance, explain_changes};
-pub use strip::{NotWasm, Stripped, strip};
+pub use strip::{Stripped, strip};
+
+pub use crostata_schema::NotWasm;

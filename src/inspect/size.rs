@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use wasmparser::{Parser, Payload, TypeRef};
-
 use super::debug::{DebugInfo, DebugInfoError};
 use super::safe;
-use super::strip::{sections, strip};
+use super::strip::strip;
+use crostata_schema::module::sections;
 
 /// Characters of a name.
 const NAME_MAX: usize = 100;
@@ -106,25 +105,13 @@ fn section_name(id: u8, name: Option<&str>) -> String {
 }
 
 fn functions(wasm: &[u8], debug: &DebugInfo) -> Result<Vec<FunctionSize>, SizeError> {
-    let (mut imports, mut functions) = (0, Vec::new());
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    imports += u32::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
-            Payload::CodeSectionEntry(body) => {
-                let index = imports + functions.len() as u32;
-                functions.push(FunctionSize {
-                    index,
-                    name: debug.function(index).map(str::to_owned),
-                    bytes: body.range().len(),
-                });
-            }
-            _ => {}
-        }
-    }
+    let found = super::functions::functions(wasm)?.into_iter();
+    let found = found.map(|(index, body)| FunctionSize {
+        index,
+        name: debug.function(index).map(str::to_owned),
+        bytes: body.range().len(),
+    });
+    let mut functions: Vec<FunctionSize> = found.collect();
     functions.sort_by(|one, other| {
         other
             .bytes

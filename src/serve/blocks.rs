@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 
 use futures_channel::oneshot;
 
+use super::task::tell;
 use super::wait::wait;
 use crate::block::{Filled, OpenBlockError, SealedBlock};
 use crate::session::Fatal;
@@ -145,8 +146,7 @@ impl Blocks {
         let (sender, receiver) = oneshot::channel();
         let work: Work = Box::new(move |vm| {
             let outcome = catch_unwind(AssertUnwindSafe(|| work(vm)));
-            // Who gave up has no use for it.
-            let _ = sender.send(outcome.unwrap_or(Err(BlockError::Panicked)));
+            tell(sender, outcome.unwrap_or(Err(BlockError::Panicked)));
         });
         match self.enqueue(work) {
             Ok(()) => BlockHandle(receiver),

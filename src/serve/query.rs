@@ -179,6 +179,11 @@ impl Query {
         if len_bytes > ARGBUF_LEN {
             return Err(Refusal::ArgumentTooLong { len_bytes }.into());
         }
+        if self.function.len() > ARGBUF_LEN {
+            // No module has such a name, and the error need not hold it.
+            let (contract, function) = (self.contract, self.function.chars().take(64).collect());
+            return Err(Refusal::NoFunction { contract, function }.into());
+        }
         match self.limit_gas {
             Some(limit_gas) if limit_gas > settings.limit_gas_max => Err(QueryError::LimitGas {
                 limit_gas,

@@ -64,13 +64,18 @@ where
             false => course.error().map_or(outcome, Err),
         };
         counters.ended(outcome.as_ref().err());
-        // Who gave up has no use for it.
-        let _ = sender.send(outcome);
+        tell(sender, outcome);
     }
 
     fn refuse(self: Box<Self>, error: QueryError) {
-        let _ = self.sender.send(Err(error));
+        tell(self.sender, Err(error));
     }
+}
+
+/// Tells who waits. Who gave up has no use for it; and what wakes the others is code of the embedder, whose panic must not end the thread
+/// that it is called on.
+pub fn tell<T>(sender: Sender<T>, outcome: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| sender.send(outcome).is_ok()));
 }
 
 impl Job {

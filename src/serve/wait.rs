@@ -33,14 +33,11 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 
 /// What becomes of a future, unless `is_over` says before that it does not matter any more: asked whenever the thread wakes, and at
 /// the deadline.
-pub fn wait_unless<F: Future>(
+pub fn wait_unless<F: Future + ?Sized>(
     mut future: Pin<&mut F>,
     deadline: Option<Instant>,
     is_over: impl Fn() -> bool,
-) -> Option<F::Output>
-where
-    F: ?Sized,
-{
+) -> Option<F::Output> {
     let waker = waker();
     while !is_over() {
         if let Poll::Ready(output) = poll(future.as_mut(), &waker) {

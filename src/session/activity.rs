@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::error::Error;
+use super::error::{Error, Rejected};
+use super::lanes::Ended;
 use super::receipt::CallReceipt;
 use super::run::Session;
 
@@ -68,15 +69,29 @@ activity! {
 impl Session {
     /// Counts a call that ended.
     pub(super) fn count_call(&mut self, result: &Result<CallReceipt<Vec<u8>>, Error>) {
+        let runner = self.runner.as_ref();
+        let pages_touched = runner.map_or(0, |runner| runner.pages_touched());
+        self.count(result, pages_touched);
+    }
+
+    /// Counts a call that ran ahead and stays.
+    pub(crate) fn count_ended(&mut self, ended: &Ended) {
+        // One after another, a call that can not have its data is not begun.
+        if !matches!(ended.result, Err(Error::Rejected(Rejected::Datum(_)))) {
+            self.count(&ended.result, ended.pages_touched);
+        }
+    }
+
+    fn count(&mut self, result: &Result<CallReceipt<Vec<u8>>, Error>, pages_touched: u64) {
         let gas_spent = match result {
             Ok(receipt) => Some(receipt.gas_spent),
             Err(Error::Reverted(reverted)) => Some(reverted.receipt.gas_spent),
             Err(_) => None,
         };
         let did = &mut self.did;
-        if let (Some(gas_spent), Some(runner)) = (gas_spent, &self.runner) {
+        if let Some(gas_spent) = gas_spent {
             did.gas_spent = did.gas_spent.saturating_add(gas_spent);
-            did.pages_touched += runner.pages_touched();
+            did.pages_touched += pages_touched;
         }
         match result {
             Ok(_) => did.succeeded += 1,

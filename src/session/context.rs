@@ -100,9 +100,9 @@ impl Host for Context {
         let Some(state) = self.base(contract)? else {
             return Ok(None);
         };
-        self.note_loaded(contract);
         let module = self.runtime.module_of(&self.base, &state)?;
         let memory = self.runtime.memory_of(&state)?;
+        self.note_loaded(contract);
         if let Some(recording) = &mut self.recording {
             recording.load(state.record.code_hash);
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use crostata_abi::ContractId;
 use crostata_abi::typed::CodecError;
 use crostata_proof::CodeHash;
+use crostata_proof::receipt::ReceiptDigest;
 
 use super::data::DatumError;
 use super::receipt::CallReceipt;
@@ -161,6 +162,11 @@ impl Error {
             Self::Reverted(reverted) => Some(reverted),
             _ => None,
         }
+    }
+
+    /// The digest of the receipt of a call that ran and failed.
+    pub fn receipt_digest(&self) -> Option<ReceiptDigest> {
+        self.reverted().map(|reverted| reverted.receipt.digest)
     }
 
     /// What the error is about.

@@ -52,6 +52,13 @@ pub struct DeployReceipt {
     pub init: Option<CallReceipt<Vec<u8>>>,
 }
 
+impl DeployReceipt {
+    /// The digest of the receipt of `init`; `None` if the contract has none.
+    pub fn init_digest(&self) -> Option<ReceiptDigest> {
+        self.init.as_ref().map(|init| init.digest)
+    }
+}
+
 /// One frame of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallTreeElem {

@@ -141,6 +141,8 @@ impl Runtime {
             None => {
                 let protocol = self.engine.protocol().clone();
                 let engine = Engine::aided(shared.backend, protocol, aids)?;
+                #[cfg(feature = "libraries")]
+                let engine = engine.sharing_libraries(&self.engine);
                 Self::over(shared, engine, self.protocol_text.clone())
             }
         };

@@ -105,7 +105,9 @@ impl LazyState {
             }
             // Another thread may make a state between meanwhile: then the way is shorter, and is walked anew.
             for group in self.chain()?.chunks(GROUP) {
-                make(group, store)?;
+                if !make(group, store)? {
+                    break;
+                }
             }
         }
     }
@@ -160,13 +162,14 @@ impl Drop for LazyState {
     }
 }
 
-/// Makes the last of a group of states, each over the one before it.
-fn make(group: &[Arc<LazyState>], store: &Store) -> Result<(), StateError> {
+/// Makes the last of a group of states, each over the one before it; `false` if another thread made one of them meanwhile, and so
+/// the last one is not made of the others.
+fn make(group: &[Arc<LazyState>], store: &Store) -> Result<bool, StateError> {
     let (Some(first), Some(last)) = (group.first(), group.last()) else {
-        return Ok(());
+        return Ok(true);
     };
     let Some((below, _)) = first.below() else {
-        return Ok(()); // another thread has made it
+        return Ok(false);
     };
     let Some(below) = below.made.get() else {
         return Err(StateError::NotMade);
@@ -175,12 +178,12 @@ fn make(group: &[Arc<LazyState>], store: &Store) -> Result<(), StateError> {
     for state in group {
         match state.below() {
             Some((_, frame)) => changes.read(store, frame)?,
-            None => return Ok(()),
+            None => return Ok(false),
         }
     }
     let _ = last.made.set(changes.apply(below)?); // another thread may have made it, the same
     last.lock().take();
-    Ok(())
+    Ok(true)
 }
 
 /// What several commits in a row change, the last change of everything.

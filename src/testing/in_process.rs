@@ -174,7 +174,7 @@ impl InProcess {
         );
         self.note(match &outcome {
             Ok(receipt) => Some(receipt.digest),
-            Err(error) => failed_digest(error),
+            Err(error) => error.receipt_digest(),
         });
         Response::Called(called(self.number(), call.gas_limit, outcome))
     }
@@ -201,8 +201,8 @@ impl InProcess {
         let wanted = data.id(&crostata_proof::hash::code_hash(&code));
         let outcome = self.session.deploy_with_receipt(&code, data, gas_limit);
         self.note(match &outcome {
-            Ok(receipt) => receipt.init.as_ref().map(|init| init.digest),
-            Err(error) => failed_digest(error),
+            Ok(receipt) => receipt.init_digest(),
+            Err(error) => error.receipt_digest(),
         });
         let number = self.number();
         let (code_gas, init) = match outcome {
@@ -307,10 +307,6 @@ impl HostQuery for Asked {
         let answer = self.answers.answer(&self.name, argument);
         answer.map_err(QueryError)
     }
-}
-
-fn failed_digest(error: &Error) -> Option<ReceiptDigest> {
-    error.reverted().map(|reverted| reverted.receipt.digest)
 }
 
 fn done(asked: &str, outcome: Result<(), Error>) -> Result<Response, MachineError> {

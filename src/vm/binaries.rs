@@ -11,6 +11,8 @@ use std::thread;
 
 use crostata_proof::{CodeHash, hash};
 
+#[cfg(feature = "libraries")]
+use crate::engine::LibraryError;
 use crate::engine::code::Rejection;
 use crate::engine::{CompileError, ModuleError};
 use crate::session::Runtime;
@@ -21,9 +23,9 @@ const BYTES_MAX: u64 = 64 << 20;
 /// Where the binaries of allowed code are, and who hears of their compilation.
 #[derive(Clone)]
 pub struct BinariesConfig {
-    /// The directory that has a file `<64 hexadecimal digits>.wasm` for each code on the [`AllowList`](crate::AllowList) of each configured
-    /// protocol. Opening checks them all and has them compiled and pinned. Without lists nobody looks there; without a
-    /// directory, code is compiled when it is first needed.
+    /// The directory that has a file `<64 hexadecimal digits>.wasm` for each code on the [`AllowList`](crate::AllowList), and for each of the
+    /// [`Libraries`](crate::Libraries), of each configured protocol. Opening checks them all and has them compiled and pinned. Without lists nobody looks there; without a
+    /// directory, code is compiled when it is first needed, and there can be no libraries.
     pub directory: Option<PathBuf>,
     /// Hears of each code that is ready, from any thread.
     pub told: Option<Told>,
@@ -47,7 +49,7 @@ pub struct BinariesProgress {
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
     /// There is none.
-    #[error("{} is missing: the protocol's list of allowed code has its hash", path.display())]
+    #[error("{} is missing: the protocol lists its hash", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -77,6 +79,25 @@ pub enum BinaryError {
         /// The rule and the place.
         #[source]
         rejection: Rejection,
+    },
+    /// It is no library.
+    #[cfg(feature = "libraries")]
+    #[error("{} is no library: {error}", path.display())]
+    Library {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: LibraryError,
+    },
+    /// A protocol lists libraries, and there is no directory to find them in.
+    #[cfg(feature = "libraries")]
+    #[error(
+        "the library {library} has no directory to be found in: name one in the configuration's binaries"
+    )]
+    NoDirectory {
+        /// The library.
+        library: CodeHash,
     },
     /// It can not be compiled.
     #[error("{} can not be compiled", path.display())]
@@ -108,14 +129,22 @@ impl fmt::Debug for BinariesConfig {
 }
 
 /// A code that a runtime's protocol allows.
-type Wanted<'a> = (&'a Runtime, CodeHash);
+struct Wanted<'a> {
+    runtime: &'a Runtime,
+    code: CodeHash,
+    #[cfg_attr(
+        not(feature = "libraries"),
+        expect(dead_code, reason = "no protocol that lists libraries gets here")
+    )]
+    is_library: bool,
+}
 
 /// Has all allowed code ready, on as many threads as there are processors. Gives what is wrong, in the order of protocols and lists.
 pub fn precompile(runtimes: &[Arc<Runtime>], config: &BinariesConfig) -> Vec<BinaryError> {
     let Some(directory) = &config.directory else {
-        return Vec::new();
+        return without_directory(runtimes);
     };
-    let wanted: Vec<Wanted<'_>> = runtimes.iter().flat_map(|one| allowed(one)).collect();
+    let wanted: Vec<Wanted<'_>> = runtimes.iter().flat_map(wanted).collect();
     let work = Work {
         directory,
         wanted: &wanted,
@@ -138,10 +167,33 @@ pub fn precompile(runtimes: &[Arc<Runtime>], config: &BinariesConfig) -> Vec<Bin
     problems.into_iter().map(|(_, problem)| problem).collect()
 }
 
-fn allowed(runtime: &Arc<Runtime>) -> Vec<Wanted<'_>> {
-    let list = runtime.engine().protocol().allowed.as_ref();
+fn wanted(runtime: &Arc<Runtime>) -> Vec<Wanted<'_>> {
+    let protocol = runtime.engine().protocol();
+    let list = protocol.allowed.as_ref();
     let codes = list.map_or(&[][..], |list| list.codes());
-    codes.iter().map(|code| (&**runtime, *code)).collect()
+    let codes = codes.iter().map(|code| (*code, false));
+    let libraries = protocol.libraries.codes().map(|code| (*code, true));
+    let wanted = codes.chain(libraries).map(|(code, is_library)| Wanted {
+        runtime,
+        code,
+        is_library,
+    });
+    wanted.collect()
+}
+
+/// What is wrong if there is no directory: libraries can not be had otherwise.
+#[cfg(feature = "libraries")]
+fn without_directory(runtimes: &[Arc<Runtime>]) -> Vec<BinaryError> {
+    let wanted = runtimes.iter().flat_map(wanted);
+    let libraries = wanted.filter(|one| one.is_library);
+    let missing = libraries.map(|one| BinaryError::NoDirectory { library: one.code });
+    missing.collect()
+}
+
+/// Nothing: no protocol here lists libraries.
+#[cfg(not(feature = "libraries"))]
+fn without_directory(_: &[Arc<Runtime>]) -> Vec<BinaryError> {
+    Vec::new()
 }
 
 /// What the threads share.
@@ -158,11 +210,11 @@ impl Work<'_> {
     fn run(&self) {
         loop {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some((runtime, code)) = self.wanted.get(at) else {
+            let Some(wanted) = self.wanted.get(at) else {
                 return;
             };
-            match self.precompile(runtime, code) {
-                Ok(()) => self.tell(*code),
+            match self.precompile(wanted) {
+                Ok(()) => self.tell(wanted.code),
                 Err(problem) => {
                     let problems = self.problems.lock();
                     let mut problems = problems.unwrap_or_else(PoisonError::into_inner);
@@ -172,19 +224,24 @@ impl Work<'_> {
         }
     }
 
-    fn precompile(&self, runtime: &Runtime, code: &CodeHash) -> Result<(), BinaryError> {
+    fn precompile(&self, wanted: &Wanted<'_>) -> Result<(), BinaryError> {
+        let code = &wanted.code;
         let path = self.directory.join(format!("{code}.wasm"));
         let bytes = read(&path)?;
         let found = hash::code_hash(&bytes);
         if found != *code {
             return Err(BinaryError::Mismatch { path, found });
         }
-        runtime
-            .precompile(code, &bytes)
-            .map_err(|error| match error {
-                ModuleError::Code(rejection) => BinaryError::Rejected { path, rejection },
-                ModuleError::Compile(source) => BinaryError::Compile { path, source },
-            })
+        #[cfg(feature = "libraries")]
+        if wanted.is_library {
+            let loaded = wanted.runtime.engine().load_library(code, &bytes);
+            return loaded.map_err(|error| BinaryError::Library { path, error });
+        }
+        let compiled = wanted.runtime.precompile(code, &bytes);
+        compiled.map_err(|error| match error {
+            ModuleError::Code(rejection) => BinaryError::Rejected { path, rejection },
+            ModuleError::Compile(source) => BinaryError::Compile { path, source },
+        })
     }
 
     /// Under the lock, so that the numbers are told in their order.

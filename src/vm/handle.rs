@@ -601,12 +601,10 @@ fn ready_binaries(
     runtimes: &[Arc<Runtime>],
     config: &BinariesConfig,
 ) -> Result<(), OpenVmError> {
-    if config.directory.is_none() {
-        return Ok(());
-    }
     let protocols = runtimes.iter().map(|runtime| runtime.engine().protocol());
     let lists = protocols.filter_map(|protocol| protocol.allowed.as_ref());
-    for code in lists.flat_map(|list| list.codes()) {
+    let codes = lists.flat_map(|list| list.codes());
+    for code in codes.filter(|_| config.directory.is_some()) {
         shared.artifacts.pin(*code);
     }
     let problems = binaries::precompile(runtimes, config);

@@ -55,7 +55,8 @@ impl World {
 
 /// What blocks over this are opened with.
 pub fn settings(base: impl Into<Base>) -> BlockSettings {
-    BlockSettings::new(context(7), PLENTY).base(base)
+    let settings = BlockSettings::new(context(7), PLENTY).base(base);
+    settings.execution(crate::EXECUTION)
 }
 
 /// What the chain says about the block at this height.

@@ -101,11 +101,30 @@ pub fn id_bytes(agent: u32) -> [u8; 32] {
 
 /// The agent's code.
 pub fn code() -> Vec<u8> {
+    assembled(AGENT)
+}
+
+/// The same with argument buffer and script stack where no page begins or ends, left as they are when a call ends: the host clears them.
+pub fn askew() -> Vec<u8> {
+    let stack = r#"(@custom "crostata.stack" "\24\20\02\00\00\00\00\00\51\c3\00\00\00\00\00\00")"#;
+    let text = AGENT
+        .replace("65536", "66000")
+        .replace("65540", "66004")
+        .replace("(i32.const 131072)", "(i32.const 139300)")
+        .replace(
+            "(memory.fill (local.get $base) (i32.const 0) (local.get $len))",
+            "",
+        )
+        .replacen("(module", &format!("(module {stack}"), 1);
+    assembled(&text)
+}
+
+fn assembled(text: &str) -> Vec<u8> {
     let ids: String = (0..AGENTS)
         .flat_map(id_bytes)
         .map(|byte| format!("\\{byte:02x}"))
         .collect();
-    let text = AGENT
+    let text = text
         .replace("IDS", &ids)
         .replace("SIZE", &format!("{} {}", SIZE.0, SIZE.1));
     wat::parse_str(text).unwrap()

@@ -1,5 +1,11 @@
 //! P6, P7: hostile queries end in typed errors, take bounded memory, and leave the service as it was.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Wake, Waker};
+
 use crostata::Outcome;
 use crostata::serve::{QueryError, Service, ServiceSettings};
 
@@ -63,4 +69,56 @@ fn bounds_are_exact() {
         "{small:?}"
     );
     assert_eq!(run(pages, 4).unwrap(), run(u64::MAX, 1 << 20).unwrap());
+}
+
+/// Panics when it wakes somebody, and counts that it did.
+#[derive(Default)]
+struct Panicking(AtomicU32);
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic!("of the embedder's runtime");
+    }
+}
+
+/// P7: what wakes a future is the embedder's code: its panic costs the service no thread, neither a worker nor the one for blocks.
+#[test]
+fn panics_of_wakers_cost_no_thread() {
+    let scene = Scene::new();
+    let service = scene.service(1);
+    let woken = Arc::new(Panicking::default());
+    let waker = Waker::from(woken.clone());
+    let mut context = Context::from_waker(&waker);
+    let mut held = scene.held(&service, 1);
+    assert!(Pin::new(&mut held).poll(&mut context).is_pending());
+    let gate = scene.gate.clone();
+    let mut block = service.on_block_thread(move |_| {
+        gate.pass();
+        Ok(())
+    });
+    scene.gate.expect(2);
+    assert!(Pin::new(&mut block).poll(&mut context).is_pending());
+    scene.gate.open();
+    assert_eq!(
+        number(&service.query_blocking(ask("count")).unwrap()),
+        2,
+        "the worker goes on"
+    );
+    service.on_block_thread(|_| Ok(())).wait().unwrap();
+    assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+    assert!(held.wait().is_ok() && block.wait().is_ok());
+}
+
+/// P6: what a query holds while it waits is bounded, its function's name as well.
+#[test]
+fn names_that_no_function_has_are_refused_at_once() {
+    let scene = Scene::new();
+    let service = scene.service(1);
+    let refused = service.query_blocking(ask(&"x".repeat(1 << 20)));
+    assert!(
+        matches!(&refused, Err(QueryError::Rejected(_))) && format!("{refused:?}").len() < 1_000,
+        "{refused:?}"
+    );
+    assert_eq!(service.counters().queued, 0);
 }

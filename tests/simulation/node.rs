@@ -1,13 +1,14 @@
-//! The node: executes the chain's blocks, and much that does not become part of it.
+//! The node: executes the chain's blocks, serially or in parallel, and much that does not become part of it.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use crostata::{
-    Base, Block, BlockSettings, Commit, Config, LogConfig, ReceiptsRoot, Root, SealedBlock,
-    Transaction, Undo, VM,
+    Base, Block, BlockSettings, Commit, Config, Execution, LogConfig, ReceiptsRoot, Root,
+    SealedBlock, Transaction, Undo, VM,
 };
 use tempfile::TempDir;
 
@@ -190,9 +191,13 @@ impl Node {
         }
     }
 
-    fn open_block(&self, base: Base, height: u64, branch: u8, undo: Undo) -> Block {
+    fn open_block(&mut self, base: Base, height: u64, branch: u8, undo: Undo) -> Block {
         let settings = BlockSettings::new(context(height, branch), BLOCK_GAS);
-        let settings = settings.base(base).undo(undo);
+        let two = NonZeroUsize::MIN.saturating_add(1);
+        let execution = self
+            .random
+            .among(&[Execution::Serial, Execution::Parallel { threads: two }]);
+        let settings = settings.base(base).undo(undo).execution(execution);
         self.with_vm(|vm| vm.block(settings).unwrap())
     }
 

@@ -9,7 +9,7 @@ use crostata::{
     SessionDataBuilder, TraceStep, VM,
 };
 
-use super::workload::Numbers;
+use super::random::Random;
 use crate::fixtures::id;
 
 /// How often each kind of watching saw something.
@@ -27,7 +27,7 @@ struct Counts {
 
 /// Watches sessions.
 pub struct Watcher {
-    numbers: RefCell<Numbers>,
+    numbers: RefCell<Random>,
     counts: Arc<Counts>,
 }
 
@@ -47,7 +47,7 @@ impl Feeder for Listening {
 impl Watcher {
     pub fn new(seed: u64) -> Self {
         Self {
-            numbers: RefCell::new(Numbers::new(seed)),
+            numbers: RefCell::new(Random::new(seed)),
             counts: Arc::default(),
         }
     }

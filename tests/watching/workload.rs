@@ -7,6 +7,7 @@ use crostata::{
     Root, Session, SessionData, VM,
 };
 
+use super::random::Random;
 use super::watcher::Watcher;
 use crate::fixtures::actor::{
     Call, Grow, Keep, Panic, Recurse, See, Spin, Step, Trap, Try, TryWith, Write, actor, cell,
@@ -125,21 +126,7 @@ impl Seen {
     }
 }
 
-/// Numbers that depend on a seed alone.
-pub struct Numbers(u64);
-
-impl Numbers {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
+impl Random {
     fn address(&mut self) -> u32 {
         match self.below(8) {
             0 => (4 << 16) + self.below(200_000) as u32 * 4,
@@ -200,7 +187,7 @@ impl Numbers {
 
 /// The operations of a seed.
 pub fn generate(seed: u64) -> Vec<Operation> {
-    let mut numbers = Numbers::new(seed);
+    let mut numbers = Random::new(seed);
     (0..50).map(|_| numbers.operation()).collect()
 }
 

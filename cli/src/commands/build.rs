@@ -33,7 +33,7 @@ pub struct Build {
 impl Build {
     /// Exit code 1 if it does not compile.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let built = build(&self.folder)?;
+        let built = build(&self.folder, screen)?;
         if let Some(out) = &self.out {
             write(out, &built.wasm)?;
         }
@@ -56,14 +56,14 @@ impl Build {
     }
 }
 
-/// Builds a contract.
-pub fn build(folder: &std::path::Path) -> Result<Built, CliError> {
+/// Builds a contract; notes it if that takes long.
+pub fn build(folder: &std::path::Path, screen: &mut Screen) -> Result<Built, CliError> {
     let folder = folder.to_path_buf();
     let absolute = std::path::absolute(&folder).map_err(|source| CliError::Read {
         path: folder.clone(),
         source,
     })?;
-    build::build(&absolute).map_err(|error| match error {
+    build::build_and_tell(&absolute, |text| screen.note(text)).map_err(|error| match error {
         BuildError::NoContract { .. } => CliError::input(
             format!("{} is no folder with a Cargo.toml", folder.display()),
             "name a contract's folder, or run it in one; `crostata new NAME` makes one",

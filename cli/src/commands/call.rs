@@ -235,12 +235,12 @@ impl Target {
     ) -> Result<Opened, CliError> {
         let mut names = Names::new(&self.store)?;
         let contract = names.labels.contract(&self.contract)?;
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let base = store::commit(&vm, &self.commit.commit)?;
         names.learn(contract, &vm.contract_code(base, contract)?);
         let interface = &names.interfaces[&contract];
         let argument = interface.argument(&self.function, &self.given, &names.labels)?;
-        let mut data = store::session_data(Some(base), &self.session)?;
+        let mut data = store::session_data(Some(base), &self.session, &self.store.rules)?;
         if self.capsule.is_some() {
             data = data.recording();
         }
@@ -259,7 +259,7 @@ impl Target {
 
     /// The smallest limit that the call needs, or the greatest if it fails with that. Found in a session of its own, which leaves nothing.
     fn needed(&self, opened: &Opened) -> Result<u64, CliError> {
-        let data = store::session_data(Some(opened.base), &self.session)?;
+        let data = store::session_data(Some(opened.base), &self.session, &self.store.rules)?;
         let mut session = opened.vm.session(data)?;
         let (contract, argument) = (opened.contract, &opened.argument);
         match session.estimate(contract, &self.function, argument, LIMIT_GAS) {

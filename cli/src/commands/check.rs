@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use crostata::{Inspection, Protocol, Rejection};
+use crostata::{Inspection, Rejection};
 use serde_json::{Value, json};
 
 use super::{Done, read};
+use crate::arguments::RulesArguments;
 use crate::error::CliError;
 use crate::interface::Interface;
 use crate::receipt::number;
 use crate::screen::{Screen, Tone, plain};
 use crate::sections::{self, Section};
+use crate::store;
 
-/// Says whether a module can be deployed under the default protocol: the rule that it breaks, the byte offset, and what to do; or its
+/// Says whether a module can be deployed under this build's rules (or those of `--protocol`): the rule that it breaks, the byte offset, and what to do; or its
 /// sections, imports, exports and the price of deploying it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -24,6 +26,8 @@ pub struct Check {
     /// The module.
     #[arg(value_name = "FILE.wasm")]
     file: PathBuf,
+    #[command(flatten)]
+    rules: RulesArguments,
 }
 
 impl Check {
@@ -32,7 +36,8 @@ impl Check {
         let code = read(&self.file)?;
         expect_module(&self.file, &code)?;
         let sections = sections::of(&code);
-        match Protocol::default().inspect(&code) {
+        let protocol = store::protocol(&self.rules)?.unwrap_or_default();
+        match protocol.inspect(&code) {
             Ok(found) => accepted(screen, &code, &found, &sections).map(|()| Done::Well),
             Err(rejection) => rejected(screen, &code, &rejection, &sections).map(|()| Done::Failed),
         }

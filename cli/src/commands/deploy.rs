@@ -79,9 +79,10 @@ impl Deploy {
         names.learn_code(&unstripped);
         let interface = Interface::of(code);
         let data = self.data(&interface, &names)?;
-        let vm = store::open_or_make(&self.store.store)?;
+        let vm = store::open_or_make(&self.store)?;
         let base = store::find(&vm, &self.commit.commit)?;
-        let mut session = vm.session(store::session_data(base, &self.session)?)?;
+        let mut session =
+            vm.session(store::session_data(base, &self.session, &self.store.rules)?)?;
         session.watch();
         match session.deploy_with_receipt(code, data, self.gas_limit) {
             Ok(deployed) => {

@@ -31,7 +31,7 @@ impl Diff {
     /// Changes nothing.
     pub fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let labels = Labels::of(&self.store)?;
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let from = store::commit(&vm, &self.from)?;
         let to = store::commit(&vm, &self.to)?;
         let diff = vm.diff(from.id, to.id)?;

@@ -27,7 +27,7 @@ pub struct Finalise {
 impl Finalise {
     /// Exit code 1 if the disk fails.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let commit = store::commit(&vm, &self.commit)?;
         let before = vm.commits().len();
         vm.finalize_commit(commit)?;

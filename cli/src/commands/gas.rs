@@ -47,7 +47,7 @@ impl Gas {
             source,
         })?;
         let log = folder.path().join("gas.log");
-        let mut command = self.test.command()?;
+        let mut command = self.test.command(screen)?;
         command.env(LOG_VARIABLE, &log);
         if !tested(&mut command, false)?.passed {
             return Ok(Done::Failed);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Done;
 use super::diff::Diff;
 use super::verify::record_json;
-use crate::arguments::{CommitArguments, StoreArguments};
+use crate::arguments::{CommitArguments, RulesArguments, StoreArguments};
 use crate::error::CliError;
 use crate::labels::Labels;
 use crate::picture::{self, Range};
@@ -29,6 +29,7 @@ Examples:
   crostata inspect contracts --at final
   crostata inspect contract counter
   crostata inspect diff final
+  crostata inspect protocol > protocol.txt
   crostata inspect artifacts --store /var/lib/node/state"
 )]
 pub struct Inspect {
@@ -63,6 +64,11 @@ enum What {
     },
     /// Contracts and pages that differ between two commits.
     Diff(Diff),
+    /// The rules under which contracts run, a line each: to be changed, and given with `--protocol FILE`.
+    Protocol {
+        #[command(flatten)]
+        rules: RulesArguments,
+    },
     /// The compiled code that the store keeps.
     Artifacts {
         #[command(flatten)]
@@ -83,14 +89,30 @@ impl Inspect {
                 commit,
             }) => one(screen, contract, store, commit),
             Some(What::Diff(diff)) => diff.run(screen),
+            Some(What::Protocol { rules }) => protocol(screen, rules),
             Some(What::Artifacts { store }) => artifacts(screen, store),
         }
         .map(|()| Done::Well)
     }
 }
 
+fn protocol(screen: &mut Screen, rules: &RulesArguments) -> Result<(), CliError> {
+    let protocol = store::protocol(rules)?.unwrap_or_default();
+    let text = protocol.text();
+    if !screen.is_json() {
+        return screen.line(text.trim_end());
+    }
+    let rules: Value = text
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    let fingerprint = protocol.fingerprint().to_string();
+    screen.value(&json!({"fingerprint": fingerprint, "rules": rules}))
+}
+
 fn commits(screen: &mut Screen, arguments: &StoreArguments) -> Result<(), CliError> {
-    let vm = store::open(&arguments.store)?;
+    let vm = store::open(arguments)?;
     let (commits, finalised) = (vm.commits(), vm.finalized());
     let is_final = |commit: &Commit| finalised.is_some_and(|one| one.id == commit.id);
     if screen.is_json() {
@@ -155,7 +177,7 @@ fn contracts(
     commit: &CommitArguments,
 ) -> Result<(), CliError> {
     let labels = Labels::of(arguments)?;
-    let vm = store::open(&arguments.store)?;
+    let vm = store::open(arguments)?;
     let commit = store::commit(&vm, &commit.commit)?;
     let records = vm.contracts(commit)?;
     let records = records.collect::<Result<Vec<_>, _>>();
@@ -195,7 +217,7 @@ fn one(
 ) -> Result<(), CliError> {
     let labels = Labels::of(arguments)?;
     let contract = labels.contract(name)?;
-    let vm = store::open(&arguments.store)?;
+    let vm = store::open(arguments)?;
     let commit = store::commit(&vm, &commit.commit)?;
     let record = record(&vm, commit, contract)?;
     let pages = vm.contract_pages(commit, contract)?;
@@ -298,7 +320,7 @@ fn ranges(found: &Inspection) -> Vec<Range> {
 }
 
 fn artifacts(screen: &mut Screen, arguments: &StoreArguments) -> Result<(), CliError> {
-    store::open(&arguments.store)?;
+    store::open(arguments)?;
     let path = arguments.store.join(ArtifactDirectory::OWN_NAME);
     let mut files: Vec<(String, u64)> = Vec::new();
     // A store that never ran code has none.

@@ -65,7 +65,7 @@ pub fn run(command: Command, screen: &mut Screen) -> Result<Done, CliError> {
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// The bytes of a file.
-fn read(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
+pub fn read(path: &std::path::Path) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| {
         std::io::Read::read_to_end(&mut std::io::Read::take(file, FILE_BYTES_MAX), &mut bytes)

@@ -98,7 +98,7 @@ impl Prove {
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
         let labels = Labels::of(&self.store)?;
         let contract = labels.contract(&self.contract)?;
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let commit = store::commit(&vm, &self.commit.commit)?;
         let proof = self.proof(&vm, commit, contract, &labels)?;
         write(&self.out, &proof)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use crostata::inspect::{GasReport, HeatMap, flame_graph, folded_stacks};
-use crostata::{Capsule, Config, ContractId, Error, Step, StepReceipt, VerifiedCalls, Verifier};
+use crostata::{Capsule, ContractId, Error, Step, StepReceipt, VerifiedCalls, Verifier};
 use serde_json::{Value, json};
 
 use super::{Done, read, write};
@@ -14,6 +14,7 @@ use crate::error::CliError;
 use crate::hex;
 use crate::receipt::{number, short};
 use crate::screen::{Screen, Tone, plain};
+use crate::store;
 use crate::view::{self, Names};
 
 /// Does again what a capsule has, which `crostata call --capsule` wrote, and prints what came of it. Needs no store: the part of the state that
@@ -62,7 +63,8 @@ impl ReplayCommand {
         let codes = capsule.witness.codes();
         let codes: Vec<Vec<u8>> = codes.map(|(_, code)| code.to_vec()).collect();
         codes.iter().for_each(|code| names.learn_code(code));
-        let verifier = Verifier::new(Config::default()).map_err(|error| unplayed(error.into()))?;
+        let verifier = Verifier::new(store::config(&self.store.rules)?)
+            .map_err(|error| unplayed(error.into()))?;
         let mut verifier = verifier.limited_to(self.gas_max).watched();
         if self.out.is_some() {
             verifier = verifier.profiled();

@@ -48,7 +48,7 @@ pub struct Told {
 impl Test {
     /// Exit code 1 if a test fails.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let told = tested(&mut self.command()?, !screen.is_json())?;
+        let told = tested(&mut self.command(screen)?, !screen.is_json())?;
         if screen.is_json() {
             screen.value(&json!({
                 "passed": told.passed,
@@ -69,7 +69,7 @@ impl Test {
     }
 
     /// What runs the tests. Builds the contract: tests that run at once would wait for each other's build.
-    pub fn command(&self) -> Result<Command, CliError> {
+    pub fn command(&self, screen: &mut Screen) -> Result<Command, CliError> {
         let manifest = self.folder.join("Cargo.toml");
         if !manifest.is_file() {
             return Err(CliError::input(
@@ -77,7 +77,7 @@ impl Test {
                 "run it in a contract's folder, or name that with `--folder`; `crostata new NAME` makes one",
             ));
         }
-        build::build(&self.folder)?;
+        build::build(&self.folder, screen)?;
         let own = std::env::current_exe().map_err(|source| CliError::Program {
             program: "crostata".into(),
             source,

@@ -57,7 +57,7 @@ pub struct ImportCommand {
 impl ExportCommand {
     /// Exit code 1 if the state can not be read or the file not written.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let commit = store::commit(&vm, &self.commit.commit)?;
         let failed = |error| CliError::Export {
             path: self.file.clone(),
@@ -105,7 +105,7 @@ impl ImportCommand {
         };
         let file = File::open(&self.file).map_err(unread)?;
         let bytes_total = file.metadata().map_err(unread)?.len();
-        let vm = store::open_or_make(&self.store.store)?;
+        let vm = store::open_or_make(&self.store)?;
         let progress = Progress::of(screen, "importing", bytes_total);
         let input = Counted::new(BufReader::new(file), &progress);
         let imported = vm.import_from(wanted, input);

@@ -27,7 +27,7 @@ pub struct VerifyStore {
 impl VerifyStore {
     /// Exit code 1 if something is damaged.
     pub fn run(&self, screen: &mut Screen) -> Result<Done, CliError> {
-        let vm = store::open(&self.store.store)?;
+        let vm = store::open(&self.store)?;
         let progress = Progress::of(screen, "verifying", 0);
         let report = vm.verify(|told| {
             progress.has_total(told.bytes_total);

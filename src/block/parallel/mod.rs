@@ -12,6 +12,8 @@ mod plan;
 
 use std::num::NonZeroUsize;
 
+use crostata_abi::ContractId;
+
 use super::execute::{Block, Filled};
 use super::executed::{Executed, TransactionOutcome, TransactionReceipt};
 use super::serial::attempt;
@@ -37,6 +39,15 @@ struct Kept {
     is_full: bool,
 }
 
+/// The room that a block has for a wave.
+struct Room {
+    left_gas: u64,
+    /// What the transaction behind the wave needs.
+    behind_gas: u64,
+    /// How many of the transactions before the one for which there is not enough gas are to run alone.
+    spared: usize,
+}
+
 impl Parallel {
     /// So many lanes, for a block of so much gas; none if one would be alone.
     pub fn new(threads: NonZeroUsize, block_gas: u64) -> Option<Self> {
@@ -47,24 +58,25 @@ impl Parallel {
         })
     }
 
-    /// Runs a wave ahead, and keeps what stays, but for so many transactions before the one for which there is not enough gas.
+    /// Runs a wave ahead, and keeps what stays of it and has room.
     fn wave(
         &mut self,
         lanes: &mut Lanes,
         transactions: &[Transaction],
         order: &[usize],
-        left_gas: u64,
-        spared: usize,
+        room: &Room,
     ) -> Result<Kept, Fault> {
         let tasks: Option<Vec<Task<'_>>> = transactions.iter().map(task).collect();
         let tasks = tasks.ok_or_else(|| Fault::new("only calls run ahead"))?;
-        self.bring(lanes, transactions, order)?;
-        let judged = lanes.run(&tasks, order)?;
+        let affordable = self.bring(lanes, transactions, order)?;
+        let judged = lanes.run(&tasks[..affordable], &order[..affordable])?;
         let (spent, all_gas) = lanes.spent(&judged);
-        let fitting = fitting(transactions, &spent, left_gas);
-        let is_full = fitting < judged.good;
+        let (fitting, left_gas) = fitting(transactions, &spent, room.left_gas);
+        let behind = transactions.get(fitting);
+        let behind_gas = behind.map_or(room.behind_gas, |behind| behind.limit_gas);
+        let is_full = behind_gas > left_gas;
         let kept = match is_full {
-            true => fitting.saturating_sub(spared),
+            true => fitting.saturating_sub(room.spared),
             false => fitting,
         };
         let kept_gas = spent[..kept].iter().copied().fold(0, u64::saturating_add);
@@ -75,28 +87,54 @@ impl Parallel {
             all_gas.saturating_sub(kept_gas),
         );
         let ended = lanes.keep(judged, kept)?;
+        let gained_gas = kept_gas - longest(&spent[..kept], order, self.lanes);
+        self.planner.carried(lanes.take_carried(), gained_gas);
         Ok(Kept { ended, is_full })
     }
 
-    /// Brings what the transactions are known to enter to the lanes that run them.
+    /// Brings what the transactions call, and are known to enter, to the lanes that run them, as far as the block can afford it. Gives how many
+    /// transactions have what they need then.
     fn bring(
-        &self,
+        &mut self,
         lanes: &mut Lanes,
         transactions: &[Transaction],
         order: &[usize],
-    ) -> Result<(), Fault> {
-        for (transaction, lane) in transactions.iter().zip(order) {
-            if let Action::Call {
-                contract, function, ..
-            } = &transaction.action
-                && let Some(known) = self.planner.contracts.known(contract)
-            {
-                for other in known.others(function) {
-                    lanes.bring(other, *lane)?;
-                }
+    ) -> Result<usize, Fault> {
+        let mut allowed = self.planner.allowed_looks();
+        for (at, (transaction, lane)) in transactions.iter().zip(order).enumerate() {
+            if let Some(unaffordable) = self.bring_one(lanes, transaction, *lane, &mut allowed)? {
+                let holder = lanes.holders(&unaffordable).first();
+                self.planner.stays(&unaffordable, holder);
+                return Ok(at);
             }
         }
-        Ok(())
+        Ok(order.len())
+    }
+
+    /// Gives the contract that takes more to bring than is allowed, if there is one.
+    fn bring_one(
+        &self,
+        lanes: &mut Lanes,
+        transaction: &Transaction,
+        lane: usize,
+        allowed: &mut u64,
+    ) -> Result<Option<ContractId>, Fault> {
+        let Action::Call {
+            contract, function, ..
+        } = &transaction.action
+        else {
+            return Ok(None);
+        };
+        let known = self.planner.contracts.known(contract);
+        let others = known.map_or(&[][..], |known| known.others(function));
+        for needed in std::iter::once(contract).chain(others) {
+            match allowed.checked_sub(lanes.bring_looks(needed, lane)) {
+                Some(left) => *allowed = left,
+                None => return Ok(Some(*needed)),
+            }
+            lanes.bring(needed, lane)?;
+        }
+        Ok(None)
     }
 
     fn learn_end(
@@ -143,7 +181,7 @@ impl Parallel {
     fn learn_entered(
         &mut self,
         transaction: &Transaction,
-        entered: impl Iterator<Item = crostata_abi::ContractId>,
+        entered: impl Iterator<Item = ContractId>,
     ) {
         if let Action::Call {
             contract, function, ..
@@ -171,6 +209,8 @@ impl Block {
         let mut at = 0;
         let mut is_full = false;
         while at < transactions.len() {
+            // One that does not fit is not tried.
+            is_full |= transactions[at].limit_gas > self.gas_left();
             let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
                 true => parallel.planner.plan(&transactions[at..ahead_end]),
                 false => Plan::Alone(transactions.len() - at),
@@ -186,8 +226,10 @@ impl Block {
                     count
                 }
                 Plan::Ahead(order) => {
-                    let next = &transactions[at..at + order.len()];
-                    let kept = self.execute_wave(parallel, next, &order, sink, &mut filled)?;
+                    let (next, behind) = transactions[at..].split_at(order.len());
+                    let room = self.room(behind.first());
+                    let kept =
+                        self.execute_wave(parallel, next, &order, &room, sink, &mut filled)?;
                     is_full = kept.1;
                     kept.0
                 }
@@ -195,6 +237,19 @@ impl Block {
             at += done;
         }
         Ok(filled)
+    }
+
+    /// The room for a wave with this transaction behind it.
+    fn room(&self, behind: Option<&Transaction>) -> Room {
+        let needed = |behind: &Transaction| {
+            let code_gas = self.serial.code_gas(behind);
+            behind.limit_gas.saturating_add(code_gas)
+        };
+        Room {
+            left_gas: self.gas_left(),
+            behind_gas: behind.map_or(0, needed),
+            spared: self.serial.spared(),
+        }
     }
 
     /// Executes transactions one after another. `true` if one did not fit.
@@ -224,25 +279,29 @@ impl Block {
         parallel: &mut Parallel,
         transactions: &[Transaction],
         order: &[usize],
+        room: &Room,
         sink: &mut dyn Sink,
         filled: &mut Filled,
     ) -> Result<(usize, bool), Fatal> {
-        let (left_gas, spared) = (self.gas_left(), self.serial.spared());
         self.serial.forget()?;
         let mut lanes = self.serial.session().take_lanes(parallel.lanes)?;
-        let kept = parallel.wave(&mut lanes, transactions, order, left_gas, spared);
+        let kept = parallel.wave(&mut lanes, transactions, order, room);
         self.serial.session().put_lanes(lanes, kept.is_err());
         let kept = kept?;
         let count = kept.ended.len();
+        // A sink is the embedder's code and may panic: what was kept is in the block before anybody is told.
+        let mut done = Vec::with_capacity(count);
         for (transaction, ended) in transactions.iter().zip(kept.ended) {
+            self.serial.session().count_ended(&ended);
             let result = ended.result.map(TransactionReceipt::Call);
             let attempt = attempt(transaction, 0, result, ended.feeds)?;
             self.serial.note(&attempt);
             let executed = self.include(transaction, attempt);
             filled.count(&executed);
             parallel.learn(transaction, &executed);
-            sink.executed(&executed);
+            done.push(executed);
         }
+        done.iter().for_each(|executed| sink.executed(executed));
         if count == 0 && !kept.is_full {
             // The first one stopped: alone it does not.
             let first = &transactions[..1];
@@ -253,15 +312,24 @@ impl Block {
     }
 }
 
-/// How many of the first transactions, which spent this, the block has enough gas for.
-fn fitting(transactions: &[Transaction], spent: &[u64], mut left_gas: u64) -> usize {
+/// What the lane spent that spent most.
+fn longest(spent: &[u64], order: &[usize], lanes: usize) -> u64 {
+    let mut sums = vec![0_u64; lanes];
+    for (spent, lane) in spent.iter().zip(order) {
+        sums[*lane] += spent;
+    }
+    sums.into_iter().max().unwrap_or(0)
+}
+
+/// How many of the first transactions, which spent this, there is enough gas for, and what they leave of it.
+fn fitting(transactions: &[Transaction], spent: &[u64], mut left_gas: u64) -> (usize, u64) {
     for (at, (transaction, spent)) in transactions.iter().zip(spent).enumerate() {
         if transaction.limit_gas > left_gas {
-            return at;
+            return (at, left_gas);
         }
         left_gas = left_gas.saturating_sub(*spent);
     }
-    spent.len()
+    (spent.len(), left_gas)
 }
 
 /// A call as a task of a wave.

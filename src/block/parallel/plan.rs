@@ -5,14 +5,21 @@
 //! of the block's order, unless it is contended: what conflicts then is at the end of the wave.
 //!
 //! **Bounded loss.** What was thrown away is counted in gas, and a wave is planned only as far as what all waves may throw away, if
-//! everything but its first task does, stays within an allowance and a sixteenth of what was kept. Whoever builds blocks to be thrown away
-//! makes them that much slower, and no more.
+//! everything but its first task does, stays within an allowance and a sixteenth of what was kept. So does what lanes spend to bring each other up
+//! to date beyond what running at the same time gained, and what waves take that came to nothing. Whoever builds blocks to be thrown away,
+//! or to be carried around, makes them that much slower, and no more.
 
 use super::known::{Contracts, Number};
 use crate::block::transaction::{Action, Transaction};
 
 /// What may be thrown away in any block: a hundred transfers, or about a millisecond.
-const ALLOWANCE_GAS: u64 = 1 << 27;
+pub const ALLOWANCE_GAS: u64 = 1 << 27;
+
+/// What a look at a part of a page stands for that lanes do to bring each other up to date: a quarter of a microsecond.
+const LOOK_GAS: u64 = 30_000;
+
+/// What a wave takes beside its transactions: threads wake up, and what ran is judged.
+const WAVE_GAS: u64 = 2_000_000;
 
 /// The part of what was kept that may be thrown away.
 const PART_OF_KEPT: u64 = 16;
@@ -42,8 +49,10 @@ pub struct Planner {
     size: usize,
     /// The wave that is planned.
     wave: u64,
-    kept_gas: u64,
+    pub kept_gas: u64,
     lost_gas: u64,
+    /// What bringing lanes up to date took so far, whatever was gained by it.
+    pub carried_gas: u64,
     tasks: Vec<Task>,
     groups: Vec<Group>,
 }
@@ -82,6 +91,7 @@ impl Planner {
             wave: 0,
             kept_gas: 0,
             lost_gas: 0,
+            carried_gas: 0,
             tasks: Vec::new(),
             groups: Vec::new(),
         }
@@ -232,7 +242,9 @@ impl Planner {
             self.contracts.get_mut(task.contract).lane = Some(lane);
         }
         match order.first().copied() {
-            Some(first) if order.iter().any(|lane| *lane != first) => Plan::Ahead(order),
+            Some(first) if total > 2 * WAVE_GAS && order.iter().any(|lane| *lane != first) => {
+                Plan::Ahead(order)
+            }
             _ => {
                 self.stay();
                 Plan::Alone(order.len().max(1))
@@ -253,10 +265,31 @@ impl Planner {
         self.kept_gas = self.kept_gas.saturating_add(spent_gas);
     }
 
+    /// Looks at parts of pages that lanes may take to be brought up to date for the next wave.
+    pub fn allowed_looks(&self) -> u64 {
+        self.allowed_gas() / LOOK_GAS
+    }
+
+    /// Learns what lanes took to bring each other up to date, for a wave that gained so much by running at the same time.
+    pub fn carried(&mut self, looks: u64, gained_gas: u64) {
+        let carried_gas = looks.saturating_mul(LOOK_GAS);
+        self.carried_gas = self.carried_gas.saturating_add(carried_gas);
+        self.lost_gas = self
+            .lost_gas
+            .saturating_add(carried_gas.saturating_sub(gained_gas));
+    }
+
+    /// Learns that a contract is not worth bringing from where it is.
+    pub fn stays(&mut self, contract: &crostata_abi::ContractId, lane: Option<usize>) {
+        let number = self.contracts.number(contract);
+        self.contracts.get_mut(number).lane = lane;
+    }
+
     /// Learns how a wave ended: how many of its tasks were kept, and what gas was thrown away.
     pub fn ended(&mut self, kept: usize, lost_gas: u64) {
         self.lost_gas = self.lost_gas.saturating_add(lost_gas);
         if kept < self.tasks.len() {
+            self.lost_gas = self.lost_gas.saturating_add(WAVE_GAS);
             self.size = (self.size / 2).max(WAVE_MIN);
             return;
         }

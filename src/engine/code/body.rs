@@ -116,9 +116,13 @@ impl Usage {
 
     fn frame_cost(&self, locals: u32) -> u32 {
         let slots = locals.saturating_add(self.operands);
-        let slots = slots.saturating_add(self.computed);
-        FRAME_BYTES.saturating_add(SLOT_BYTES.saturating_mul(slots))
+        frame_bytes(slots.saturating_add(self.computed))
     }
+}
+
+/// What a frame with so many parameters, locals, operands and computed values takes from the stack-height counter.
+pub(in crate::engine) const fn frame_bytes(slots: u32) -> u32 {
+    FRAME_BYTES.saturating_add(SLOT_BYTES.saturating_mul(slots))
 }
 
 /// Whether the operator accesses memory, for which the rewriting may put a check before it.
@@ -133,7 +137,7 @@ fn touches(operator: &Operator<'_>) -> bool {
 /// How many values the operator makes that did not exist before. Constants are made again where they are needed, and
 /// reading a local makes nothing. An access to memory makes at least the index of the mark that its check looks at, a bulk
 /// operation one for each range, and two of its length.
-const fn computed(operator: &Operator<'_>) -> u32 {
+pub(in crate::engine) const fn computed(operator: &Operator<'_>) -> u32 {
     match operator {
         Operator::MemoryCopy { .. } | Operator::MemoryFill { .. } => 4,
         Operator::LocalGet { .. }

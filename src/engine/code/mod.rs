@@ -70,6 +70,8 @@ mod writes;
 pub use analysis::Checking;
 #[cfg(not(feature = "measure"))]
 use analysis::Checking;
+#[cfg(feature = "libraries")]
+pub(in crate::engine) use body::{computed, frame_bytes};
 pub use custom::KNOWN_SECTIONS;
 pub use effort::Effort;
 pub use facts::{ByteRange, CodeFacts, DataSegment, PreparedCode, Reentry, WordSize};

@@ -43,7 +43,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     };
     let vm = VM::with_files(Arc::new(MemoryFiles::new()), config)?;
     let mut session = vm.session(SessionData::default())?;
-    let contract = session.deploy(&contract(), ContractData::builder(), LIMIT_GAS)?;
+    let contract = session.deploy(contract(), ContractData::builder(), LIMIT_GAS)?;
     let mut session = vm.session(SessionData::builder().base(session.commit()?))?;
     session.call_raw(contract, "run", [], LIMIT_GAS)?;
     session.commit()?;

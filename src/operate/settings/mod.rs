@@ -69,7 +69,7 @@ table! {
         directory: PathBuf = PathBuf::from("data"), PathText;
         /// How contracts are executed: "native" is machine code; "portable" is bytecode, interpreted, 10 to 27 times slower, for processors
         /// that the compiler does not know. Results are the same, and the same directory serves both.
-        backend: Backend = Backend::Native, BackendName;
+        backend: Backend = Backend::default(), BackendName;
         /// Bytes of committed pages kept in memory for sessions to come. Sessions alive keep what they map, whatever this says. Too little shows
         /// as pages loaded again and again (crostata_pages_loaded_total).
         image_cache_bytes: u64 = Config::default().image_cache_bytes, Size(1 << 20, 1 << 44);
@@ -156,7 +156,7 @@ table! {
         metrics: bool = true, Flag;
         /// How often, in milliseconds.
         publish_every_ms: u64 = 1_000, Count(10, HOUR_MS);
-        /// Whether calls and queries have spans, beside blocks and commits: for looking for a cause, since each costs about a microsecond.
+        /// Whether calls and queries have spans, beside blocks and commits: for looking for a cause, since a subscriber has to do with each.
         call_spans: bool = false, Flag;
     }
 }

@@ -28,6 +28,9 @@ const PROTOCOL_KEYS: &[&str] = &["fingerprint", "file", "allow_list"];
 
 const FINGERPRINT_ALLOWED: &str = "the protocol's fingerprint, text of 64 hexadecimal digits";
 
+/// Of more problems, those behind are not said: the file is something else.
+const PROBLEMS_MAX: usize = 100;
+
 /// A longer file is none of settings.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -272,6 +275,7 @@ impl<'a> Reading<'a> {
     fn sorted(self) -> Vec<SettingsProblem> {
         let mut problems = self.problems;
         problems.sort_by_key(SettingsProblem::line);
+        problems.truncate(PROBLEMS_MAX);
         problems
     }
 }

@@ -7,7 +7,7 @@ use crostata_abi::ContractId;
 use super::super::context::Context;
 use super::super::contract::SessionContract;
 use super::super::record::Record;
-use super::{Homes, Resting};
+use super::{BRING_LOOKS, Homes, Resting};
 use crate::engine::{CallOutcome, Fault, Loaded, Runner};
 use crate::memory::ContractMemory;
 
@@ -127,13 +127,13 @@ impl Context {
 
     /// A contract that a resting lane has newer, brought here; `None` if there is no such lane.
     pub fn load_newer(&mut self, contract: &ContractId) -> Result<Option<Loaded<Self>>, Fault> {
-        let Some(resting) = self
+        let Some(mut resting) = self
             .resting
             .take_if(|resting| resting.is_elsewhere(contract))
         else {
             return Ok(None);
         };
-        let loaded = self.load_from(&resting, contract);
+        let loaded = self.load_from(&mut resting, contract);
         self.resting = Some(resting);
         let loaded = loaded?;
         self.hold(contract);
@@ -142,13 +142,14 @@ impl Context {
 
     fn load_from(
         &mut self,
-        resting: &Resting,
+        resting: &mut Resting,
         contract: &ContractId,
     ) -> Result<Loaded<Self>, Fault> {
         let newer = resting.newer(contract);
         let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
         let mut loaded = self.load_below(contract, newer)?;
-        loaded.memory.carry(newer, None).map_err(no_memory)?;
+        let carried = loaded.memory.carry(newer, None).map_err(no_memory)?;
+        resting.carried += BRING_LOOKS + carried;
         Ok(loaded)
     }
 
@@ -164,7 +165,10 @@ impl Context {
         let newer = self.resting.as_ref();
         let newer = newer.and_then(|resting| resting.newer(contract));
         let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
-        memory.carry(newer, None).map_err(no_memory)?;
+        let carried = memory.carry(newer, None).map_err(no_memory)?;
+        if let Some(resting) = &mut self.resting {
+            resting.carried += BRING_LOOKS + carried;
+        }
         self.hold(contract);
         Ok(())
     }

@@ -32,11 +32,6 @@ impl LaneSet {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
     }
 
-    /// All of both.
-    pub fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// Those that are not in the other.
     pub fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)

@@ -25,12 +25,17 @@ pub struct Ended {
     pub result: Result<CallReceipt<Vec<u8>>, Error>,
     /// What it fed.
     pub feeds: Vec<Vec<u8>>,
+    /// Pages that it touched, as the limit on them counts.
+    pub pages_touched: u64,
 }
 
 impl Ended {
     fn new(result: Result<CallReceipt<Vec<u8>>, Error>) -> Self {
-        let feeds = Vec::new();
-        Self { result, feeds }
+        Self {
+            result,
+            feeds: Vec::new(),
+            pages_touched: 0,
+        }
     }
 
     /// Gas that it spent; what is rejected spends none.
@@ -159,11 +164,12 @@ impl Lane {
                 Some(Ended::new(finished.map_err(Error::Reverted)))
             }
         };
-        let Some(ended) = ended else {
+        let Some(mut ended) = ended else {
             self.open -= 1;
             runner.abandon(self.open)?;
             return Ok(None);
         };
+        ended.pages_touched = runner.pages_touched();
         runner.note_accesses(&mut self.accesses, wave, ended.result.is_err());
         Ok(Some(ended))
     }

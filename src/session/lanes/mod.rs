@@ -5,7 +5,7 @@
 //! began. Then, with all lanes paused, the calls are judged in the order of the block ([`judge`]): those stay that saw nothing which an earlier call
 //! in another lane changed, up to the first that did. The others are undone.
 //!
-//! What holds between waves: of a contract that changed since the base, the lanes in [`Home::holders`] have what it is now, and no
+//! What holds between waves: of a contract that changed since the base, the lanes in [`Home::holders`](homes::Home::holders) have what it is now, and no
 //! other lane enters it before it was brought there: a call that wants to is [`Misplaced`](Stop::Misplaced), and undone. So every call
 //! runs over what a prefix of the block left, or is undone. Memory is copied between waves alone, so that no lane ever looks into the memory of one that runs.
 //!
@@ -22,7 +22,7 @@ mod rest;
 mod wave;
 
 pub use context::{Running, claim_entered};
-pub use homes::{Home, Homes, LANES_MAX, LaneSet};
+pub use homes::{Homes, LANES_MAX, LaneSet};
 pub use lane::{Ended, Lane, Stop, Task};
 pub use rest::Resting;
 pub use wave::{Judged, Why};
@@ -47,14 +47,14 @@ pub struct Lanes {
     wave: u64,
     /// The lane of each task of the latest wave.
     order: Vec<usize>,
+    /// Looks at parts of pages that bringing contracts to lanes took, since somebody asked.
+    carried: u64,
 }
 
-impl Lanes {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.lanes.len()
-    }
+/// What bringing a contract takes beside its pages, in looks: its place in the lane, its instance.
+const BRING_LOOKS: u64 = 32;
 
+impl Lanes {
     /// The homes, while no lane runs.
     fn homes_mut(&mut self) -> Result<&mut Homes, Fault> {
         Arc::get_mut(&mut self.homes).ok_or_else(|| Fault::new("lanes are still running"))
@@ -64,6 +64,26 @@ impl Lanes {
     pub fn holders(&self, contract: &ContractId) -> LaneSet {
         let home = self.homes.get(contract);
         home.map_or_else(LaneSet::default, |home| home.holders)
+    }
+
+    /// Looks at parts of pages that bringing contracts to lanes took since this was last asked.
+    pub fn take_carried(&mut self) -> u64 {
+        std::mem::take(&mut self.carried)
+    }
+
+    /// Looks that [`bring`](Self::bring) would take.
+    pub fn bring_looks(&self, contract: &ContractId, lane: usize) -> u64 {
+        if !self.homes.lacks(lane, contract) {
+            return 0;
+        }
+        let memory = |lane: usize| self.lanes.get(lane)?.runner.as_ref()?.memory(contract);
+        let newer = self.holders(contract).first().and_then(memory);
+        let looks = match (memory(lane), newer) {
+            (Some(older), Some(newer)) => older.carry_looks(newer),
+            (None, Some(newer)) => newer.carry_looks(newer) / 2,
+            _ => 0,
+        };
+        BRING_LOOKS + looks
     }
 
     /// Brings a contract to a lane, unless it has it or can load it.
@@ -85,7 +105,7 @@ impl Lanes {
         if let (Some(holder), Some(newer)) = (holder, newer.take()) {
             self.lanes[holder].runner = newer;
         }
-        brought?;
+        self.carried += brought?;
         self.homes_mut()?.entry(*contract).holders.insert(lane);
         Ok(())
     }
@@ -96,7 +116,7 @@ fn bring(
     from: &Runner<Context>,
     to: &mut Runner<Context>,
     contract: &ContractId,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let Some(newer) = from.memory(contract) else {
         return Err(Fault::new("a lane lost a contract that it has"));
     };
@@ -104,7 +124,7 @@ fn bring(
         let loaded = to.host_mut().load_below(contract, newer)?;
         to.insert(*contract, loaded.module, loaded.memory);
     }
-    to.carry(contract, newer, None)
+    Ok(BRING_LOOKS + to.carry(contract, newer, None)?)
 }
 
 impl Session {

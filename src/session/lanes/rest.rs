@@ -15,9 +15,15 @@ const OWN: usize = 0;
 /// The other lanes of a session.
 pub struct Resting {
     /// From the second lane on.
+    #[expect(
+        clippy::vec_box,
+        reason = "a lane has its runner boxed: each call moves it"
+    )]
     others: Vec<Box<Runner<Context>>>,
     homes: Homes,
     wave: u64,
+    /// Looks at parts of pages that bringing contracts took, since the lanes were last asked.
+    pub(super) carried: u64,
 }
 
 impl Resting {
@@ -27,7 +33,7 @@ impl Resting {
         let others = 1..count.clamp(1, LANES_MAX);
         let others = others.map(|lane| {
             let engine = context.runtime.engine().clone();
-            Box::new(Runner::new(engine, context.beside(lane)))
+            Box::new(Runner::new(engine, context.beside(lane)).among(count))
         });
         let mut homes = Homes::default();
         for contract in context.contracts.keys() {
@@ -37,6 +43,7 @@ impl Resting {
             others: others.collect(),
             homes,
             wave: 0,
+            carried: 0,
         }
     }
 
@@ -44,8 +51,11 @@ impl Resting {
     pub fn wake(self, own: Box<Runner<Context>>) -> Lanes {
         let mut others = self.others;
         for other in &mut others {
-            let data = &own.host().data;
-            other.host_mut().data.data.clone_from(&data.data);
+            let data = &own.host().data.data;
+            // Hardly ever another: what calls have for themselves is gone with them.
+            if other.host().data.data != *data {
+                other.host_mut().data.data.clone_from(data);
+            }
         }
         let runners = std::iter::once(own).chain(others);
         Lanes {
@@ -53,13 +63,18 @@ impl Resting {
             homes: Arc::new(self.homes),
             wave: self.wave,
             order: Vec::new(),
+            carried: self.carried,
         }
     }
 
     /// The session's own runner, which keeps the other lanes; `None` if one was lost.
     pub fn rest(lanes: Lanes) -> Option<Box<Runner<Context>>> {
         let Lanes {
-            lanes, homes, wave, ..
+            lanes,
+            homes,
+            wave,
+            carried,
+            ..
         } = lanes;
         let runners: Option<Vec<_>> = lanes.into_iter().map(|lane| lane.runner).collect();
         let mut runners = runners?.into_iter();
@@ -68,6 +83,7 @@ impl Resting {
             others: runners.collect(),
             homes: Arc::into_inner(homes)?,
             wave,
+            carried,
         }));
         Some(own)
     }

@@ -163,7 +163,8 @@ impl Lanes {
             None => Err(Fault::new("a lane lost a contract that it has")),
         };
         self.lanes[from].runner = newer;
-        carried
+        self.carried += carried?;
+        Ok(())
     }
 }
 
@@ -189,7 +190,6 @@ fn run_all(lanes: &mut [Lane], tasks: &[Task<'_>], wave: u64) -> Result<(), Faul
         }
         take();
     });
-    let ran = busy.into_iter().map(|lane| lane.into_inner());
-    ran.map(|lane| lane.unwrap_or_else(PoisonError::into_inner).map(drop))
-        .collect()
+    let mut ran = busy.into_iter().map(|lane| lane.into_inner());
+    ran.try_for_each(|lane| lane.unwrap_or_else(PoisonError::into_inner).map(drop))
 }

@@ -5,26 +5,12 @@
 
 use super::keeper::{Keeper, Step, Told, check_and_go_on, run};
 use super::*;
+use crate::random::Random;
 use crate::store::files::{Fault, Unsynced};
 
 const HISTORIES: u64 = 400;
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
     fn step(&mut self) -> Step {
         match self.below(12) {
             0..6 => {
@@ -54,7 +40,7 @@ impl Random {
 
 /// Up to four processes work on the same files; each but the last dies, or its disk fails.
 fn history(seed: u64) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut told = Told::new();
     let mut files = MemoryFiles::new();
     for _ in 0..1 + random.below(4) {
@@ -89,7 +75,7 @@ fn random_histories_lose_nothing_that_was_synced() {
 fn random_histories_are_not_all_short() {
     let (mut segments, mut recycled) = (0, 0);
     for seed in 0..20 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let files = MemoryFiles::new();
         let faulty = faulty(&files, FaultyFiles::new());
         let steps: Vec<Step> = (0..30).map(|_| random.step()).collect();

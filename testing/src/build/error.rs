@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crostata_schema::NotWasm;
+
 /// Why a contract was not built. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,14 +57,12 @@ pub enum BuildError {
         output: String,
     },
     /// What was built is no WebAssembly module.
-    #[error("{} is no WebAssembly module: at byte {offset}, {reason}", path.display())]
+    #[error("{}: {source}", path.display())]
     NotWasm {
         /// The file.
         path: PathBuf,
-        /// Where.
-        offset: usize,
-        /// What is wrong there.
-        reason: &'static str,
+        /// Where, and what is wrong there.
+        source: NotWasm,
     },
     /// A program could not be run.
     #[error("`{program}` can not be run: is it installed, and in PATH?")]

@@ -7,7 +7,6 @@ mod command;
 mod compile;
 mod error;
 mod sources;
-mod strip;
 mod toolchain;
 
 use std::collections::HashMap;
@@ -18,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crostata_proof::CodeHash;
 use crostata_proof::hash::code_hash;
+use crostata_schema::strip;
 
 pub use error::BuildError;
 
@@ -60,6 +60,14 @@ impl From<Built> for Code {
 /// # Errors
 /// [`BuildError`], whose text says what to do.
 pub fn build(folder: &Path) -> Result<Built, BuildError> {
+    build_and_tell(folder, |_| {})
+}
+
+/// The same; tells before it does what takes long.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn build_and_tell(folder: &Path, tell: impl FnOnce(&str)) -> Result<Built, BuildError> {
     if !folder.join("Cargo.toml").is_file() {
         let path = folder.to_path_buf();
         return Err(BuildError::NoContract { path });
@@ -83,17 +91,14 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
     if let Some(built) = found(&sources, &file) {
         return Ok(built);
     }
-    // Test programs hold back what tests print; this has to be seen while it takes long. Nobody to tell if it can not be.
-    let _ = writeln!(
-        io::stderr(),
+    tell(&format!(
         "building {} for WebAssembly; the first time takes minutes",
         sources.package
-    );
+    ));
     let debug_wasm = sources.compile(&toolchain, &place)?;
-    let wasm = strip::strip(&debug_wasm).map_err(|(offset, reason)| BuildError::NotWasm {
+    let wasm = strip(&debug_wasm).map_err(|source| BuildError::NotWasm {
         path: file.clone(),
-        offset,
-        reason,
+        source,
     })?;
     keep(&kept, &file, &wasm, &debug_wasm)?;
     Ok(Built {
@@ -110,7 +115,7 @@ pub fn build(folder: &Path) -> Result<Built, BuildError> {
 fn found(sources: &Sources, file: &Path) -> Option<Built> {
     let wasm = fs::read(file).ok()?;
     let debug_wasm = fs::read(unstripped(file)).ok()?;
-    if strip::strip(&debug_wasm).ok()? != wasm {
+    if strip(&debug_wasm).ok()? != wasm {
         return None;
     }
     Some(Built {
@@ -177,7 +182,9 @@ fn look_at(path: &Path) -> Result<Code, BuildError> {
     {
         return file(path);
     }
-    match build(path) {
+    // Test programs hold back what tests print, and this has to be seen meanwhile. Nobody to tell if it can not be.
+    let tell = |text: &str| drop(writeln!(io::stderr(), "{text}"));
+    match build_and_tell(path, tell) {
         Ok(built) => Ok(built.into()),
         Err(error @ (BuildError::NoTarget { .. } | BuildError::NoLinker)) => {
             let found = beside(path)
@@ -204,10 +211,9 @@ fn beside(folder: &Path) -> [PathBuf; 3] {
 /// The code in a file. Says on standard error if its sources are newer.
 fn file(path: &Path) -> Result<Code, BuildError> {
     let unstripped = fs::read(path).map_err(BuildError::file(path))?;
-    let wasm = strip::strip(&unstripped).map_err(|(offset, reason)| BuildError::NotWasm {
+    let wasm = strip(&unstripped).map_err(|source| BuildError::NotWasm {
         path: path.to_path_buf(),
-        offset,
-        reason,
+        source,
     })?;
     if let Some(warning) = outdated(path) {
         eprintln!("{warning}");

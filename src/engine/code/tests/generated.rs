@@ -7,6 +7,7 @@ use super::super::analysis::Checking;
 use super::super::{CodeLimits, WordSize, rewrite, scan};
 use super::assert_valid;
 use super::marked::{self, Seen};
+use crate::random::Random;
 use wasm_encoder::{
     BlockType, CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction as I,
     MemArg, MemorySection, MemoryType, Module as Encoded, TypeSection, ValType,
@@ -20,25 +21,6 @@ const SUM: u32 = 1 + POINTERS as u32;
 /// The local that counts rounds.
 const ROUNDS: u32 = SUM + 1;
 const ROUNDS_MAX: i32 = 60;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
-    }
-}
 
 struct Program {
     random: Random,
@@ -87,7 +69,7 @@ impl Program {
             3 => self.random.next() & 0xffff_ffff,
             _ => self.random.below(600),
         };
-        let sign = self.random.pick(&[1, -1]);
+        let sign = self.random.among(&[1, -1]);
         magnitude.cast_signed() * sign
     }
 
@@ -96,14 +78,14 @@ impl Program {
             0 => {
                 let near = match self.random.below(20) {
                     0 => (1 << 32) - 300,
-                    _ => self.random.pick(&[0, 4_096, 65_536, 1 << 31]),
+                    _ => self.random.among(&[0, 4_096, 65_536, 1 << 31]),
                 };
                 let value = near + self.random.below(300).cast_signed();
                 self.emit(&[self.constant(value)]);
             }
             1 => {
                 let (left, right) = (self.pointer(), self.pointer());
-                let operation = self.random.pick(&[
+                let operation = self.random.among(&[
                     self.either(I::I32Add, I::I64Add),
                     self.either(I::I32Sub, I::I64Sub),
                     self.either(I::I32Xor, I::I64Xor),
@@ -114,7 +96,7 @@ impl Program {
             2 => {
                 let pointer = self.pointer();
                 let by = self.random.below(5).cast_signed();
-                let operation = self.random.pick(&[
+                let operation = self.random.among(&[
                     self.either(I::I32Shl, I::I64Shl),
                     self.either(I::I32Mul, I::I64Mul),
                 ]);
@@ -124,7 +106,7 @@ impl Program {
             3..=6 => {
                 let (pointer, distance) = (self.pointer(), self.distance());
                 let subtract = self.either(I::I32Sub, I::I64Sub);
-                let operation = self.random.pick(&[self.add(), subtract]);
+                let operation = self.random.among(&[self.add(), subtract]);
                 self.emit(&[I::LocalGet(pointer), self.constant(distance), operation]);
                 if self.random.below(30) > 0 {
                     self.bound();
@@ -149,7 +131,7 @@ impl Program {
             0..40 => 4_000 + self.random.below(200),
             40 => self
                 .random
-                .pick(&[0xffff_fff0, 0xffff_ff00, 0x8000_0000, 1 << 20]),
+                .among(&[0xffff_fff0, 0xffff_ff00, 0x8000_0000, 1 << 20]),
             41..200 => self.random.below(320),
             _ => self.random.below(24),
         };
@@ -163,7 +145,7 @@ impl Program {
     fn load(&mut self) {
         self.address();
         let memory = self.memory();
-        let load = self.random.pick(&[0, 1, 2, 3]);
+        let load = self.random.among(&[0, 1, 2, 3]);
         match load {
             0 => self.emit(&[I::I32Load(memory)]),
             1 => self.emit(&[I::I32Load8U(memory)]),
@@ -215,7 +197,7 @@ impl Program {
 
     fn bulk(&mut self) {
         self.address();
-        let length = self.random.pick(&[0, 1, 8, 200, 264, 265, 5_000]);
+        let length = self.random.among(&[0, 1, 8, 200, 264, 265, 5_000]);
         if self.random.below(2) == 0 {
             self.address();
             self.emit(&[self.constant(length)]);
@@ -358,7 +340,7 @@ fn function(random: &mut Random, is_wide: bool, callees: u32) -> Function {
     let pointer = if is_wide { ValType::I64 } else { ValType::I32 };
     let locals = [(POINTERS as u32, pointer), (2, ValType::I32)];
     let mut program = Program {
-        random: Random(random.next()),
+        random: Random::new(random.next()),
         is_wide,
         function: Function::new(locals),
         labels: Vec::new(),
@@ -383,7 +365,7 @@ fn function(random: &mut Random, is_wide: bool, callees: u32) -> Function {
 
 fn generate(seed: u64) -> Vec<u8> {
     let is_wide = seed % 2 == 1;
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32], [ValType::I32]);
     let (mut functions, mut exports, mut code) = (

@@ -346,12 +346,12 @@ fn two_swapped_files_are_noticed() {
 #[test]
 fn two_swapped_blocks_are_never_wrong_data() {
     let scene = Scene::new();
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let names: Vec<&String> = scene.logs().map(|(name, _)| name).collect();
     for _ in 0..2000 / step() {
         let mut damaged = scene.bytes.clone();
         let mut place = || {
-            let name = random.one_of(&names).clone();
+            let name = random.among(&names).clone();
             let block = random.below(scene.bytes[&name].len() as u64 / 4096) as usize;
             (name, 4096 * block)
         };

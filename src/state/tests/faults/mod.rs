@@ -12,6 +12,7 @@ mod seeded;
 
 use std::sync::Arc;
 
+use crate::random::Random;
 use crate::state::config::LogConfig;
 use crate::store::files::{Fault, FaultyFiles, Files, LOCK_NAME, MemoryFiles, Unsynced};
 
@@ -41,28 +42,6 @@ const LARGE: LogConfig = LogConfig {
     slack_bytes: 0,
     node_cache_bytes: 1 << 20,
 };
-
-/// SplitMix64.
-#[derive(Debug, Clone)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn one_of<T: Clone>(&mut self, things: &[T]) -> T {
-        things[self.below(things.len() as u64) as usize].clone()
-    }
-}
 
 /// A disk, the operation at which it fails, and how who works on it keeps the log.
 #[derive(Clone)]

@@ -102,7 +102,7 @@ pub fn check_and_go_on(files: &MemoryFiles, told: &Told) {
 
 /// A few steps that touch what any history has left.
 fn afterwards() -> Vec<Step> {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     let mut changes = || vec![change(&mut random)];
     vec![
         Step::Commit(u64::MAX, changes(), 7),
@@ -116,13 +116,13 @@ fn afterwards() -> Vec<Step> {
 
 /// A random change of a contract. Few different ones, so that the same come again.
 pub fn change(random: &mut Random) -> Change {
-    let pages = (0..1 + random.below(4)).map(|_| (random.one_of(&PAGES), random.below(5) as u32));
+    let pages = (0..1 + random.below(4)).map(|_| (random.among(&PAGES), random.below(5) as u32));
     let pages = pages.collect();
     Change {
         contract: random.below(u64::from(CONTRACTS)) as u8,
         fresh: random.below(6) == 0,
         code: random.below(3) as u8,
-        wasm_pages: random.one_of(&[3, 80]),
+        wasm_pages: random.among(&[3, 80]),
         pages,
     }
 }

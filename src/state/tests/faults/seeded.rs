@@ -62,14 +62,14 @@ struct Counts {
 
 /// Up to four processes work on the same disk, which fails each of them but for some.
 fn history(seed: u64, counts: &mut Counts) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut told = Told::nothing();
     let mut files = MemoryFiles::new();
     for _ in 0..1 + random.below(4) {
         let steps: Vec<Step> = (0..3 + random.below(10))
             .map(|_| step(&mut random))
             .collect();
-        let fault = random.one_of(&[
+        let fault = random.among(&[
             Fault::Cut,
             Fault::Cut,
             Fault::Cut,
@@ -78,7 +78,7 @@ fn history(seed: u64, counts: &mut Counts) {
             Fault::Short,
         ]);
         let mut disk = Disk::failing(&files, random.below(80), fault);
-        disk.config = random.one_of(&[SMALL, SMALL, SMALLEST, LARGE]);
+        disk.config = random.among(&[SMALL, SMALL, SMALLEST, LARGE]);
         run(&disk, &steps, &mut told);
         counts.processes += 1;
         counts.faults += u64::from(disk.has_failed());
