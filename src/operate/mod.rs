@@ -3,7 +3,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `settings` | [`Settings`], read from TOML, and [`doctor`], which holds a machine against them |
-//! | `telemetry` | [`Telemetry`]: spans, and metrics |
+//! | `telemetry` | `Telemetry`: spans, and metrics |
 //!
 //! Nothing here takes part in a call. What a node's operator may set and what the chain decides is said in `docs/operating.md`.
 

@@ -73,7 +73,7 @@ table! {
         /// Bytes of committed pages kept in memory for sessions to come. Sessions alive keep what they map, whatever this says. Too little shows
         /// as pages loaded again and again (crostata_pages_loaded_total).
         image_cache_bytes: u64 = Config::default().image_cache_bytes, Size(1 << 20, 1 << 44);
-        /// The directory with the binaries of code that a protocol's list allows, one file <hash>.wasm each: all are compiled before the node
+        /// The directory with the binaries of code that a protocol's list allows, one file HASH.wasm each: all are compiled before the node
         /// starts. Without it, code is compiled when it is first needed.
         binaries: Option<PathBuf> = None, OptionalPath("\"config/wasm\"");
     }
