@@ -84,7 +84,10 @@ const FUNCTIONS: [(&str, &str); 6] = [
         r#"(local $n i32) (local.set $n (i32.const 63))
       (loop (drop (memory.grow (i32.const 1))) (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"#,
     ),
-    ("grow-table", "(drop (table.grow (ref.null func) (i32.const 60000)))"),
+    (
+        "grow-table",
+        "(drop (table.grow (ref.null func) (i32.const 60000)))",
+    ),
 ];
 
 /// A component. Its `realloc` gives the same place each time: nothing here is called with more than one list.
@@ -179,7 +182,9 @@ fn caller() -> Vec<u8> {
                 .replace("func $i \"realloc\"", "func $libc \"realloc\"")
         })
         .collect();
-    module(&format!("(component {HOST} {functions}))\n{INSTANCE} {lifts})"))
+    module(&format!(
+        "(component {HOST} {functions}))\n{INSTANCE} {lifts})"
+    ))
 }
 
 const HOST: &str = r#"
@@ -471,8 +476,18 @@ impl Shelf {
                 nothing,
                 7.0,
             ),
-            case("library.byte: of 1,000 in", least("nothing", 1_000), nothing, 1e3),
-            case("library.byte: of 60,000 in", least("nothing", 60_000), nothing, 6e4),
+            case(
+                "library.byte: of 1,000 in",
+                least("nothing", 1_000),
+                nothing,
+                1e3,
+            ),
+            case(
+                "library.byte: of 60,000 in",
+                least("nothing", 60_000),
+                nothing,
+                6e4,
+            ),
             case(
                 "library.byte: of 1,000 out",
                 least("answer", 1_000),
@@ -497,7 +512,12 @@ impl Shelf {
                 least("touch", 0),
                 63.0,
             ),
-            case("library.memory_page: grown at once", least("grow", 0), nothing, 63.0),
+            case(
+                "library.memory_page: grown at once",
+                least("grow", 0),
+                nothing,
+                63.0,
+            ),
             case(
                 "library.memory_page: grown one by one",
                 least("grow-each", 0),
@@ -531,7 +551,12 @@ impl Shelf {
             cases.push(case(rule, host(function, 101), host(function, 1), 100.0));
         }
         let bytes = [
-            ("library.host_byte: get-random-bytes", "bytes", "no-bytes", 4e3),
+            (
+                "library.host_byte: get-random-bytes",
+                "bytes",
+                "no-bytes",
+                4e3,
+            ),
             ("library.host_byte: write", "write", "write-none", 4e3),
             ("library.host_byte: item of poll", "poll", "each", 1e3),
         ];

@@ -66,6 +66,13 @@ pub fn define(linker: &mut Linker<State>, component: &Component) -> Result<(), L
     Ok(())
 }
 
+/// Whether a component imports anything random.
+pub fn draws(component: &Component) -> bool {
+    let ty = component.component_type();
+    let mut imports = ty.imports(component.engine());
+    imports.any(|(name, _)| name.starts_with("wasi:random/"))
+}
+
 /// The interface of wasi 0.2 with this name, without its version.
 fn interface(name: &str) -> Option<&str> {
     let (interface, version) = name.split_once('@')?;
@@ -222,15 +229,21 @@ fn random_bytes(guest: &mut Guest<'_>, arguments: &[Val]) -> Result<Option<Val>>
     };
     charge_bytes(guest, *len)?;
     let mut bytes = vec![0; *len as usize];
-    guest.data_mut().random.fill(&mut bytes);
+    draw(guest, &mut bytes)?;
     Ok(Some(Val::List(bytes.into_iter().map(Val::U8).collect())))
 }
 
 fn random(guest: &mut Guest<'_>) -> Result<u64> {
     let mut bytes = [0; 8];
     charge_bytes(guest, bytes.len() as u64)?;
-    guest.data_mut().random.fill(&mut bytes);
+    draw(guest, &mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+fn draw(guest: &mut Guest<'_>, bytes: &mut [u8]) -> Result<()> {
+    let chance = guest.data_mut().chance.as_mut();
+    chance.ok_or_else(misfit)?.fill(bytes);
+    Ok(())
 }
 
 fn charge_bytes(guest: &mut Guest<'_>, bytes: u64) -> Result<()> {
