@@ -6,6 +6,7 @@ mod common;
 mod components;
 mod keeping;
 mod replay;
+mod toolchain;
 
 use std::fs;
 use std::path::PathBuf;
