@@ -13,6 +13,7 @@ mod common;
 #[path = "calibrate/fair.rs"]
 mod fair;
 #[path = "calibrate/measure.rs"]
+#[allow(dead_code, reason = "made for `calibrate`, which uses all of it")]
 mod measure;
 
 use crostata::{
@@ -52,16 +53,19 @@ struct Shape {
     pages: u32,
     /// Elements of its table.
     elements: u32,
+    /// Functions, each in the table, and globals that it has besides.
+    functions: u32,
 }
 
 const LEAST: Shape = Shape {
     instances: 1,
     pages: 1,
     elements: 0,
+    functions: 0,
 };
 
 /// What functions of libraries do.
-const FUNCTIONS: [(&str, &str); 6] = [
+const FUNCTIONS: [(&str, &str); 7] = [
     ("nothing", ""),
     (
         // As many bytes as the argument has.
@@ -88,6 +92,15 @@ const FUNCTIONS: [(&str, &str); 6] = [
         "grow-table",
         "(drop (table.grow (ref.null func) (i32.const 60000)))",
     ),
+    (
+        // An element of each 4 KiB.
+        "touch-table",
+        r#"(local $at i32)
+      (block (br_if 0 (i32.lt_u (table.size) (i32.const 60000)))
+        (loop
+          (table.set (local.get $at) (table.get (local.get $at)))
+          (br_if 0 (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 512))) (i32.const 60000)))))"#,
+    ),
 ];
 
 /// A component. Its `realloc` gives the same place each time: nothing here is called with more than one list.
@@ -96,7 +109,10 @@ fn component(shape: Shape) -> Vec<u8> {
         instances,
         pages,
         elements,
+        functions: more,
     } = shape;
+    let elements = elements.max(more);
+    let fillers = fillers(more);
     let others: String = (1..instances)
         .map(|_| "(core instance (instantiate $other))".to_owned())
         .collect();
@@ -116,11 +132,21 @@ fn component(shape: Shape) -> Vec<u8> {
     (memory (export "memory") {pages})
     (table {elements} funcref)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-    {functions})
+    {functions}
+    {fillers})
   {others}
   (core instance $i (instantiate $m))
   {lifts})"#
     ))
+}
+
+/// Functions, each in the table and exported, and as many globals.
+fn fillers(count: u32) -> String {
+    let each = |number| format!("(func $f{number} (export \"f{number}\"))\n");
+    let functions: String = (0..count).map(each).collect();
+    let names: String = (0..count).map(|number| format!("$f{number} ")).collect();
+    let globals = "(global (mut i64) (i64.const 1))\n".repeat(count as usize);
+    format!("{functions} (elem (i32.const 0) {names}) {globals}")
 }
 
 fn lift(name: &str, instance: &str) -> String {
@@ -159,6 +185,7 @@ fn caller() -> Vec<u8> {
             (call $each (local.get 3)) (call $poll (i32.const 512) (i32.const 1000) (i32.const 64))"#,
         ),
         ("each", "(call $each (local.get 3))"),
+        ("plain", "(local.set 1 (i32.const 1))"),
     ];
     let functions: String = each
         .iter()
@@ -183,7 +210,7 @@ fn caller() -> Vec<u8> {
         })
         .collect();
     module(&format!(
-        "(component {HOST} {functions}))\n{INSTANCE} {lifts})"
+        "(component {HOST} {functions})\n{INSTANCE} {lifts})"
     ))
 }
 
@@ -231,7 +258,7 @@ const HOST: &str = r#"
     (export "get-stdout" (func (result $own)))))
   (core module $libc
     (memory (export "memory") 1)
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192)))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 12288)))
   (core instance $libc (instantiate $libc))
   (core func $now (canon lower (func $clock "now") (memory (core memory $libc "memory"))))
   (core func $ticks (canon lower (func $monotonic "now")))
@@ -403,6 +430,54 @@ fn main() {
             cost.ns / fair,
         );
     }
+    if wanted("ed25519") {
+        signatures();
+    }
+}
+
+/// What a signature of Ed25519 takes, verified by a library and by a contract.
+fn signatures() {
+    const VERIFIER: &[u8] = include_bytes!("../libraries/artifacts/verify_ed25519.wasm");
+    const NOTARY: &[u8] = include_bytes!("../libraries/artifacts/notary.wasm");
+    let mut scene = Scene::with(&[VERIFIER.to_vec()]);
+    let id = ContractId::from_bytes([2; 32]);
+    let data = ContractData::builder().contract_id(id);
+    let deployed = scene.session.deploy(NOTARY, data, common::LIMIT);
+    deployed.expect("the contract deploys");
+    let signed = signed();
+    let encode = |argument| crostata_abi::typed::encode(&argument).expect("it fits");
+    let library = code_hash(VERIFIER).to_string();
+    let by_library = encode((library, signed.clone()));
+    let alone = crostata_abi::typed::encode(&signed).expect("it fits");
+    for (rule, function, argument) in [
+        ("ed25519: by a library", "see", &by_library),
+        ("ed25519: by the contract", "see_alone", &alone),
+    ] {
+        let cost = measure::call(&mut scene.session, id, function, argument);
+        println!(
+            "{rule:44} {:10.0} {:10.0} {:8.3}",
+            cost.ns,
+            cost.gas,
+            cost.rate()
+        );
+    }
+}
+
+/// The third example of RFC 8032: a key, a signature, a message.
+fn signed() -> Vec<u8> {
+    let text = concat!(
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac",
+        "18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+        "af82"
+    );
+    let digits = text.as_bytes().chunks(2);
+    digits
+        .map(|pair| {
+            let pair = std::str::from_utf8(pair).expect("digits");
+            u8::from_str_radix(pair, 16).expect("digits")
+        })
+        .collect()
 }
 
 /// The libraries that are compared.
@@ -411,6 +486,7 @@ struct Shelf {
     instances: Vec<u8>,
     pages: Vec<u8>,
     elements: Vec<u8>,
+    large: Vec<u8>,
     caller: Vec<u8>,
 }
 
@@ -427,6 +503,10 @@ impl Shelf {
                 elements: 60_000,
                 ..LEAST
             }),
+            large: component(Shape {
+                functions: 2_000,
+                ..LEAST
+            }),
             caller: caller(),
         }
     }
@@ -437,6 +517,7 @@ impl Shelf {
             &self.instances,
             &self.pages,
             &self.elements,
+            &self.large,
             &self.caller,
         ];
         all.into_iter().cloned().collect()
@@ -489,6 +570,12 @@ impl Shelf {
                 6e4,
             ),
             case(
+                "library.byte: of 50,000 in, with chance",
+                host("plain", 50_000),
+                host("plain", 0),
+                5e4,
+            ),
+            case(
                 "library.byte: of 1,000 out",
                 least("answer", 1_000),
                 least("nothing", 1_000),
@@ -499,6 +586,12 @@ impl Shelf {
                 least("answer", 60_000),
                 least("nothing", 60_000),
                 6e4,
+            ),
+            case(
+                "library.instance: of 2,000 functions, 2,000 globals",
+                asked(&self.large, "nothing", 0),
+                least("nothing", 0),
+                1.0,
             ),
             case(
                 "library.memory_page: at first",
@@ -527,6 +620,12 @@ impl Shelf {
             case(
                 "library.table_element: at first",
                 asked(&self.elements, "nothing", 0),
+                nothing,
+                6e4,
+            ),
+            case(
+                "library.table_element: at first, touched",
+                asked(&self.elements, "touch-table", 0),
                 nothing,
                 6e4,
             ),

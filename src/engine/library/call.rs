@@ -16,8 +16,9 @@ use crate::engine::protocol::LibraryRules;
 use crate::engine::query::BlockContext;
 use crate::engine::supervise::IsOver;
 
-/// What a library may give to the host in one go, in bytes of the host: an answer, or what a function of the host is called with.
-const LIFTED_BYTES_MAX: usize = 4 << 20;
+/// What a library may give to the host in one go, in bytes of the host, before that is looked at: the longest answer, or the most bytes that a
+/// function of the host takes, each of which is a value of 40 bytes to the engine.
+const LIFTED_BYTES_MAX: usize = 192 << 10;
 
 /// What is before the answer of a function that gives a `result`.
 const RESULT_TAGS: [u8; 2] = [0, 1];
