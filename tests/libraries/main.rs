@@ -385,18 +385,22 @@ fn the_world_is_the_block() {
             tell(2, b"hi"),
             tell(1, b"ho"),
         ];
-        // Another transaction, if the chain says which.
-        there.set_meta_raw("transaction", vec![7]).unwrap();
-        let other = ask(&mut there, id(1), &asking(hash, "tell", b"hi"), LIMIT);
+        // Other transactions, if the chain says which.
+        let others = [7, 8].map(|transaction| {
+            there
+                .set_meta_raw("transaction", vec![transaction])
+                .unwrap();
+            ask(&mut there, id(1), &asking(hash, "tell", b"hi"), LIMIT)
+        });
         let nowhere = ask(
             &mut session(vm, None),
             id(1),
             &asking(hash, "tell", b"hi"),
             LIMIT,
         );
-        (calls, nowhere, other)
+        (calls, nowhere, others)
     });
-    let (calls, nowhere, other) = told;
+    let (calls, nowhere, others) = told;
     let first = &calls[0];
     assert_eq!(number(first, 0), 1_774_000_000);
     assert_eq!(number(first, 8) as u32, 123_000_000);
@@ -404,12 +408,13 @@ fn the_world_is_the_block() {
     // No arguments, and what was written is taken.
     assert_eq!(number(first, 24), 0);
     assert_eq!(calls[1], *first, "the same call in another call tree");
-    let numbers = [first, &calls[2], &calls[3], &nowhere, &other];
+    let [seventh, eighth] = &others;
+    let numbers = [first, &calls[2], &calls[3], &nowhere, seventh, eighth];
     let numbers = numbers.map(|came| [number(came, 16), number(came, 40)]);
     let mut drawn: Vec<u64> = numbers.concat();
     drawn.sort_unstable();
     drawn.dedup();
-    assert_eq!(drawn.len(), 10, "{numbers:?}");
+    assert_eq!(drawn.len(), 12, "{numbers:?}");
     assert_eq!(number(&nowhere, 0), 0);
 }
 
@@ -613,6 +618,27 @@ fn nothing_is_behind_the_rest_of_wasi() {
     assert_eq!(long(128), 1_000_000);
 }
 
+/// P6: each function of wasi is paid for, and so are bytes of chance and what is waited for.
+#[test]
+fn what_wasi_does_is_paid_for() {
+    let rest = rest();
+    let mut chain = Chain::with(&[&rest]);
+    let asked = asking(code_hash(&rest), "ask", &[]);
+    let spent = |chain: &Chain| {
+        everywhere(chain, |vm| {
+            ask(&mut session(vm, None), id(1), &asked, LIMIT).1
+        })
+    };
+    let usual = spent(&chain);
+    let rules = &mut chain.protocol.libraries.rules;
+    rules.host_call += 1_000;
+    let calls = spent(&chain) - usual;
+    assert_eq!(calls, 15 * 1_000);
+    chain.protocol.libraries.rules.host_byte += 1_000;
+    // A seed of sixteen bytes, and two pollables.
+    assert_eq!(spent(&chain) - usual - calls, (16 + 2 * 8) * 1_000);
+}
+
 /// P1 and P7: however large frames are, the counter ends recursion before the native stack does, which would be a fault of the host.
 #[test]
 fn the_counter_ends_before_the_native_stack() {
@@ -657,8 +683,8 @@ fn deadlines_end_libraries() {
                     thread::yield_now();
                 }
             });
-            // Minutes of work, so that a deadline that is not kept to is seen as out of gas.
-            let late = session.call_raw(id(1), "ask", asking(hash, "spin", &[]), 1 << 37);
+            // So much work that a deadline that is not kept to is seen as out of gas.
+            let late = session.call_raw(id(1), "ask", asking(hash, "spin", &[]), 1 << 35);
             ended.store(true, Ordering::Relaxed);
             assert!(matches!(late, Err(Error::Timeout)), "{late:?}");
         });
