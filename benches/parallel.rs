@@ -22,6 +22,10 @@ fn main() {
         "{:<44} {:>6} {:>10} {:>10} {:>6}",
         "workload", "calls", "serial us", "lanes us", "ratio"
     );
+    let names: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
     for workload in [
         compute,
         transfers,
@@ -32,7 +36,7 @@ fn main() {
         moved_memories,
         told_pages,
     ] {
-        workload().run();
+        workload().run(&names);
     }
 }
 
@@ -62,7 +66,11 @@ impl Workload {
         }
     }
 
-    fn run(&self) {
+    /// Times the workload, if its name holds one of those asked for.
+    fn run(&self, names: &[String]) {
+        if !names.is_empty() && !names.iter().any(|name| self.name.contains(name)) {
+            return;
+        }
         let asked = std::env::var("CROSTATA_THREADS").ok();
         let asked = asked.and_then(|threads| threads.parse().ok());
         let available = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

@@ -76,6 +76,24 @@ impl<H: Host> Runner<H> {
         accesses.calls.push(accesses.entered.len());
     }
 
+    /// The contracts of the latest call's tree that were not entered before in this time between waves.
+    pub fn entered_first(&mut self, rest: u64) -> Vec<ContractId> {
+        let state = self.store.data_mut();
+        let mut first = Vec::new();
+        for place in &state.entered {
+            let resident = &mut state.contracts[*place];
+            if std::mem::replace(&mut resident.rest, rest) != rest {
+                first.push(resident.contract);
+            }
+        }
+        first
+    }
+
+    /// Has memory for pre-images kept for the next wave.
+    pub fn keep_copies(&mut self) {
+        self.store.data_mut().copies.keep_for_waves();
+    }
+
     /// The contract at a place.
     pub fn contract_at(&self, place: Place) -> ContractId {
         self.store.data().contracts[place].contract

@@ -44,6 +44,8 @@ pub struct Known {
     /// The wave that is planned, and the group of its tasks that enter the contract.
     wave: u64,
     group: usize,
+    /// The wave and the lane that it was last brought to, if it calls nobody else.
+    brought: (u64, usize),
 }
 
 /// What is known of a function.
@@ -98,6 +100,7 @@ impl Known {
             functions: Vec::new(),
             wave: 0,
             group: 0,
+            brought: (0, 0),
         }
     }
 
@@ -145,6 +148,13 @@ impl Known {
             self.functions.len() - 1
         });
         &mut self.functions[at]
+    }
+
+    /// Notes that what its calls enter is brought to a lane for a wave; whether it was already.
+    pub fn bring(&mut self, wave: u64, lane: usize) -> bool {
+        let is_alone = self.functions.iter().all(|known| known.others.is_empty());
+        let before = std::mem::replace(&mut self.brought, (wave, lane));
+        is_alone && before == (wave, lane)
     }
 
     /// Whether calls that enter it must run in one lane.

@@ -102,6 +102,9 @@ impl Parallel {
     ) -> Result<usize, Fault> {
         let mut allowed = self.planner.allowed_looks();
         for (at, (transaction, lane)) in transactions.iter().zip(order).enumerate() {
+            if self.planner.is_there(at, *lane) {
+                continue;
+            }
             if let Some(unaffordable) = self.bring_one(lanes, transaction, *lane, &mut allowed)? {
                 let holder = lanes.holders(&unaffordable).first();
                 self.planner.stays(&unaffordable, holder);
@@ -155,8 +158,8 @@ impl Parallel {
         }
     }
 
-    /// Learns from a transaction that was executed.
-    fn learn(&mut self, transaction: &Transaction, executed: &Executed) {
+    /// Learns from a transaction that was executed, the `at`-th of the plan.
+    fn learn(&mut self, at: usize, transaction: &Transaction, executed: &Executed) {
         self.planner.kept(executed.gas_spent);
         let Action::Call {
             contract, function, ..
@@ -169,7 +172,8 @@ impl Parallel {
             TransactionOutcome::Reverted(reverted) => &reverted.receipt.call_tree,
             _ => return,
         };
-        let number = self.planner.contracts.number(contract);
+        let number = self.planner.number(at);
+        let number = number.unwrap_or_else(|| self.planner.contracts.number(contract));
         let known = self.planner.contracts.get_mut(number);
         known.learn_spent(function, executed.gas_spent);
         if tree.len() > 1 {
@@ -213,7 +217,10 @@ impl Block {
             is_full |= transactions[at].limit_gas > self.gas_left();
             let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
                 true => parallel.planner.plan(&transactions[at..ahead_end]),
-                false => Plan::Alone(transactions.len() - at),
+                false => {
+                    parallel.planner.pass();
+                    Plan::Alone(transactions.len() - at)
+                }
             };
             let done = match plan {
                 Plan::Alone(count) => {
@@ -260,13 +267,13 @@ impl Block {
         sink: &mut dyn Sink,
         filled: &mut Filled,
     ) -> Result<bool, Fatal> {
-        for transaction in transactions {
+        for (at, transaction) in transactions.iter().enumerate() {
             let executed = self.execute(transaction)?;
             if executed.is_full() {
                 return Ok(true);
             }
             filled.count(&executed);
-            parallel.learn(transaction, &executed);
+            parallel.learn(at, transaction, &executed);
             sink.executed(&executed);
         }
         Ok(false)
@@ -291,14 +298,14 @@ impl Block {
         let count = kept.ended.len();
         // A sink is the embedder's code and may panic: what was kept is in the block before anybody is told.
         let mut done = Vec::with_capacity(count);
-        for (transaction, ended) in transactions.iter().zip(kept.ended) {
+        for (at, (transaction, ended)) in transactions.iter().zip(kept.ended).enumerate() {
             self.serial.session().count_ended(&ended);
             let result = ended.result.map(TransactionReceipt::Call);
             let attempt = attempt(transaction, 0, result, ended.feeds)?;
             self.serial.note(&attempt);
             let executed = self.include(transaction, attempt);
             filled.count(&executed);
-            parallel.learn(transaction, &executed);
+            parallel.learn(at, transaction, &executed);
             done.push(executed);
         }
         done.iter().for_each(|executed| sink.executed(executed));

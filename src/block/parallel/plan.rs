@@ -9,6 +9,8 @@
 //! to date beyond what running at the same time gained, and what waves take that came to nothing. Whoever builds blocks to be thrown away,
 //! or to be carried around, makes them that much slower, and no more.
 
+use crostata_abi::ContractId;
+
 use super::known::{Contracts, Number};
 use crate::block::transaction::{Action, Transaction};
 
@@ -28,6 +30,12 @@ const PART_OF_KEPT: u64 = 16;
 const LIMIT_GAS_MIN: u64 = 1 << 30;
 
 const WAVE_MIN: usize = 16;
+pub fn tune(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(default)
+}
 const WAVE_MAX: usize = 1_024;
 
 /// What to do next.
@@ -123,14 +131,23 @@ impl Planner {
         self.groups.clear();
         let allowed = self.allowed_gas();
         let mut at_risk = 0_u64;
-        for transaction in transactions.iter().take(self.size) {
+        let mut before: Option<(&ContractId, &str)> = None;
+        for transaction in transactions
+            .iter()
+            .take(self.size.min(tune("TUNE_WAVE", 1024)))
+        {
             let Action::Call {
                 contract, function, ..
             } = &transaction.action
             else {
                 break;
             };
-            let number = self.contracts.number(contract);
+            // Often the same contract and function are called again and again.
+            let again = before.replace((contract, function)) == Some((contract, function));
+            let last = self.tasks.last().filter(|_| again);
+            let known = last.map(|last| (last.contract, last.group));
+            let number =
+                known.map_or_else(|| self.contracts.number(contract), |(number, _)| number);
             let gas = self
                 .contracts
                 .get(number)
@@ -141,7 +158,7 @@ impl Planner {
             if at_risk > allowed || transaction.limit_gas > self.limit_gas_max {
                 break;
             }
-            let group = self.group_of(number, function);
+            let group = known.map_or_else(|| self.group_of(number, function), |(_, group)| group);
             self.groups[group].gas += gas;
             self.tasks.push(Task {
                 contract: number,
@@ -149,6 +166,23 @@ impl Planner {
                 gas,
             });
         }
+    }
+
+    /// Nothing is planned: what follows was not looked at.
+    pub fn pass(&mut self) {
+        self.tasks.clear();
+    }
+
+    /// The contract that a transaction of the plan calls, if it was looked at.
+    pub fn number(&self, at: usize) -> Option<Number> {
+        Some(self.tasks.get(at)?.contract)
+    }
+
+    /// Whether what the transaction enters was brought to the lane for an earlier one of the wave.
+    pub fn is_there(&mut self, at: usize, lane: usize) -> bool {
+        let wave = self.wave;
+        let task = self.tasks.get(at);
+        task.is_some_and(|task| self.contracts.get_mut(task.contract).bring(wave, lane))
     }
 
     /// What may be thrown away by the next wave.
@@ -280,7 +314,7 @@ impl Planner {
     }
 
     /// Learns that a contract is not worth bringing from where it is.
-    pub fn stays(&mut self, contract: &crostata_abi::ContractId, lane: Option<usize>) {
+    pub fn stays(&mut self, contract: &ContractId, lane: Option<usize>) {
         let number = self.contracts.number(contract);
         self.contracts.get_mut(number).lane = lane;
     }
@@ -303,7 +337,7 @@ impl Planner {
     }
 
     /// Learns that a task of the wave ran in the way of an earlier one about this contract.
-    pub fn conflict(&mut self, contract: &crostata_abi::ContractId) {
+    pub fn conflict(&mut self, contract: &ContractId) {
         let (number, wave) = (self.contracts.number(contract), self.wave);
         self.contracts.get_mut(number).contend(wave);
     }

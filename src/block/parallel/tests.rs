@@ -118,6 +118,11 @@ fn run_in_waves(
         let tasks: Vec<Task<'_>> = rest[..count].iter().filter_map(task).collect();
         let order: Vec<usize> = tasks.iter().map(|_| random.index(lanes)).collect();
         let mut taken = serial.session().take_lanes(lanes).unwrap();
+        for (task, lane) in tasks.iter().zip(&order) {
+            if !random.once_in(8) {
+                taken.bring(&task.call.contract, *lane).unwrap();
+            }
+        }
         let judged = taken.run(&tasks, &order).unwrap();
         match judged.why {
             Some(Why::Conflict(_)) => seen.conflicts += 1,

@@ -188,7 +188,7 @@ pub fn claim_entered(runner: &mut Runner<Context>, outcome: &CallOutcome) {
     let Some(mut resting) = runner.host_mut().resting.take() else {
         return;
     };
-    for (contract, _) in runner.accesses() {
+    for contract in runner.entered_first(resting.number()) {
         resting.claim(contract);
     }
     runner.host_mut().resting = Some(resting);

@@ -50,7 +50,7 @@ impl Ended {
 
 /// Runs calls ahead, until they are judged.
 pub struct Lane {
-    /// Absent only while a call runs.
+    /// Absent only while a call runs, and, of the first lane, at rest.
     pub runner: Option<Box<Runner<Context>>>,
     /// The tasks of this wave, in the order of the block.
     pub tasks: Vec<usize>,
@@ -73,15 +73,23 @@ pub enum Stop {
 }
 
 impl Lane {
-    pub fn new(runner: Box<Runner<Context>>) -> Self {
+    pub fn new(runner: Option<Box<Runner<Context>>>) -> Self {
         Self {
-            runner: Some(runner),
+            runner,
             tasks: Vec::new(),
             ended: Vec::new(),
             stopped: None,
             accesses: Accesses::default(),
             open: 0,
         }
+    }
+
+    /// Forgets the wave before.
+    pub fn clear(&mut self) {
+        self.tasks.clear();
+        self.ended.clear();
+        self.accesses.clear();
+        self.stopped = None;
     }
 
     /// The runner, which is there between calls.
@@ -98,9 +106,6 @@ impl Lane {
     /// # Errors
     /// [`Fault`] when the lane can not go on at all.
     pub fn run(&mut self, tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
-        self.ended.clear();
-        self.accesses.clear();
-        self.stopped = None;
         for at in 0..self.tasks.len() {
             self.runner_mut()?.savepoint();
             self.open += 1;

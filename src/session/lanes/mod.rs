@@ -147,7 +147,13 @@ impl Session {
         let runner = self.runner.take();
         let mut runner = runner.ok_or_else(|| Fault::new("the session is unusable"))?;
         let resting = runner.host_mut().resting.take();
-        let resting = resting.unwrap_or_else(|| Box::new(Resting::beside(&runner, count)));
+        let resting = match resting {
+            Some(resting) => resting,
+            None => {
+                runner.keep_copies();
+                Box::new(Resting::beside(&runner, count))
+            }
+        };
         Ok(resting.wake(runner))
     }
 

@@ -32,7 +32,8 @@ pub enum Why {
 }
 
 impl Lanes {
-    /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. Nothing is kept until
+    /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. What they enter should be brought
+    /// to their lanes before. Nothing is kept until
     /// [`keep`](Self::keep) is called, which must be next.
     ///
     /// # Errors
@@ -41,9 +42,8 @@ impl Lanes {
         self.wave += 1;
         self.order.clear();
         self.order.extend_from_slice(order);
-        self.lanes.iter_mut().for_each(|lane| lane.tasks.clear());
+        self.lanes.iter_mut().for_each(Lane::clear);
         for (task, lane) in order.iter().enumerate() {
-            self.bring(&tasks[task].call.contract, *lane)?;
             self.lanes[*lane].tasks.push(task);
         }
         self.begin()?;
