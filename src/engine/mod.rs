@@ -77,5 +77,7 @@ pub(crate) use query::too_long;
 pub use query::{BlockContext, BlockContextError, Heights, HostQuery, QueryContext, QueryError};
 pub use runner::{Call, CallOutcome, Completed, Runner};
 pub use split::GasSplit;
-pub use supervise::{AnswerFuture, AsyncHostQuery, Supervisor};
+pub use supervise::Supervisor;
+#[cfg(feature = "serve")]
+pub use supervise::{AnswerFuture, AsyncHostQuery};
 pub use wave::Accesses;
