@@ -61,6 +61,8 @@ pub struct Lane {
     pub accesses: Accesses,
     /// Scopes that are open: one for each call that ran.
     pub open: usize,
+    /// Whether what happened in them is kept, and they are to be closed.
+    is_kept: bool,
 }
 
 /// Why a call did not end.
@@ -81,6 +83,7 @@ impl Lane {
             stopped: None,
             accesses: Accesses::default(),
             open: 0,
+            is_kept: false,
         }
     }
 
@@ -106,6 +109,7 @@ impl Lane {
     /// # Errors
     /// [`Fault`] when the lane can not go on at all.
     pub fn run(&mut self, tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
+        self.flush()?;
         for at in 0..self.tasks.len() {
             self.runner_mut()?.savepoint();
             self.open += 1;
@@ -192,10 +196,21 @@ impl Lane {
         Ok(())
     }
 
-    /// Keeps what ran.
-    pub fn keep(&mut self) -> Result<(), Fault> {
+    /// Keeps what ran: at once, or before the lane does anything else.
+    pub fn keep(&mut self, at_once: bool) -> Result<(), Fault> {
+        self.is_kept |= self.open > 0;
         self.open = 0;
-        self.runner_mut()?.keep_all();
+        match at_once {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Closes the scopes of what is kept.
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_kept) {
+            self.runner_mut()?.keep_all();
+        }
         Ok(())
     }
 }

@@ -94,6 +94,7 @@ impl Lanes {
         if !self.homes.lacks(lane, contract) {
             return Ok(());
         }
+        self.lanes[lane].flush()?;
         let holder = self.holders(contract).first();
         let mut newer = holder
             .and_then(|holder| self.lanes.get_mut(holder))

@@ -106,7 +106,10 @@ impl Lanes {
         for one in &mut shared {
             one.look_again(&self.lanes, undone)?;
         }
-        self.lanes.iter_mut().try_for_each(Lane::keep)?;
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            // The first one's runner is the session's. The others do it on their threads.
+            lane.keep(number == 0)?;
+        }
         for one in &shared {
             self.settle(one)?;
         }
@@ -155,6 +158,7 @@ impl Lanes {
         to: usize,
         what: &crate::memory::Changed,
     ) -> Result<(), Fault> {
+        self.lanes[to].flush()?;
         let newer = self.lanes[from].runner.take();
         let carried = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
             Some(newer) => self.lanes[to]
