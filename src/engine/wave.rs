@@ -145,8 +145,7 @@ impl<H: Host> Runner<H> {
         }
     }
 
-    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything. Gives what it took,
-    /// in looks at a part of a page.
+    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything.
     ///
     /// # Errors
     /// [`Fault`]: what the contract holds is then unknown.
@@ -155,17 +154,15 @@ impl<H: Host> Runner<H> {
         contract: &ContractId,
         newer: &ContractMemory,
         changed: Option<&Changed>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<(), Fault> {
         let state = self.store.data_mut();
         let Some(place) = state.contracts.place(contract) else {
-            return Ok(0);
+            return Ok(());
         };
         let resident = &mut state.contracts[place];
         let carried = resident.memory.carry(newer, changed);
-        let looks = carried
-            .map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
+        carried.map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
         resident.stale = false;
-        settle_size(&mut self.store, place)?;
-        Ok(looks)
+        settle_size(&mut self.store, place)
     }
 }

@@ -36,9 +36,6 @@ impl Part {
     }
 }
 
-/// What writing a part costs that was carried, beside looking at it, in looks: its page may have to be made private first.
-const WRITE_LOOKS: u64 = 3;
-
 /// What of a memory changed between any two moments at which scopes were opened that are open still, or since.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -103,11 +100,11 @@ impl ContractMemory {
     /// Brings the memory up to date with `newer`, which lies over the same commit and differs from this one in what `changed` there at most;
     /// or, without that, in what either has written since the commit.
     ///
-    /// Ends the top-level call. There must be no scope: none could undo it. Gives what it took, in looks at a part.
+    /// Ends the top-level call. There must be no scope: none could undo it.
     ///
     /// # Errors
     /// [`MemoryError`]: the content is then unknown.
-    pub fn carry(&mut self, newer: &Self, changed: Option<&Changed>) -> Result<u64, MemoryError> {
+    pub fn carry(&mut self, newer: &Self, changed: Option<&Changed>) -> Result<(), MemoryError> {
         self.end_call();
         if changed.is_none_or(|changed| changed.size) && self.size_bytes() != newer.size_bytes() {
             let resized = self.region()?.resize(newer.size_bytes());
@@ -116,22 +113,22 @@ impl ContractMemory {
         match changed {
             Some(changed) => {
                 let mut parts = changed.parts.iter();
-                parts.try_fold(0, |looks, part| Ok(looks + self.carry_part(newer, *part)?))
+                parts.try_for_each(|part| self.carry_part(newer, *part))
             }
             None => {
                 let pages: BTreeSet<u32> = self.dirty.iter().chain(&newer.dirty).copied().collect();
                 let mut parts = pages.into_iter().flat_map(own_parts);
-                parts.try_fold(0, |looks, part| Ok(looks + self.carry_part(newer, part)?))
+                parts.try_for_each(|part| self.carry_part(newer, part))
             }
         }
     }
 
-    /// Looks that bringing the memory up to date with `newer` takes, unless it is known what changed.
-    pub fn carry_looks(&self, newer: &Self) -> u64 {
-        2 * (self.dirty.len() + newer.dirty.len()) as u64
+    /// Pages that bringing the memory up to date with `newer` looks at, unless it is known what changed.
+    pub fn carry_pages(&self, newer: &Self) -> usize {
+        self.dirty.len() + newer.dirty.len()
     }
 
-    fn carry_part(&mut self, newer: &Self, part: Part) -> Result<u64, MemoryError> {
+    fn carry_part(&mut self, newer: &Self, part: Part) -> Result<(), MemoryError> {
         let range = part.range();
         let (mut ours, mut theirs): (Page, Page) = ([0; PAGE_BYTES], [0; PAGE_BYTES]);
         newer.load(part.page)?;
@@ -139,7 +136,7 @@ impl ContractMemory {
         let inside = newer.peek(part.page, &mut theirs[..range.end])
             && self.peek(part.page, &mut ours[..range.end]);
         if !inside || ours[range.clone()] == theirs[range.clone()] {
-            return Ok(1);
+            return Ok(());
         }
         let region = self.region()?;
         // Mapping may have brought in what the memory was parked with: nothing may be loaded over what is written now.
@@ -156,7 +153,7 @@ impl ContractMemory {
                 false => REST_WRITTEN | REST_DIRTY,
             },
         );
-        Ok(1 + WRITE_LOOKS)
+        Ok(())
     }
 
     /// Whether a part is not what a pre-image says it was.

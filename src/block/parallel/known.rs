@@ -57,6 +57,14 @@ struct Function {
     others: Vec<ContractId>,
 }
 
+/// What a call is expected to be like.
+#[derive(Debug)]
+pub struct Expected {
+    pub spent_gas: u64,
+    /// Whether it enters contracts besides its own.
+    pub enters_others: bool,
+}
+
 impl Contracts {
     /// The number of a contract, which is known from here on.
     pub fn number(&mut self, contract: &ContractId) -> Number {
@@ -104,10 +112,18 @@ impl Known {
         }
     }
 
-    /// What a call is taken to cost.
-    pub fn expected_gas(&self, function: &str, limit_gas: u64) -> u64 {
-        let known = self.function(function).map(|known| known.spent_gas);
-        known.unwrap_or(UNKNOWN_GAS).min(limit_gas)
+    /// What a call of a function is expected to be like.
+    pub fn expected(&self, function: &str) -> Expected {
+        match self.function(function) {
+            Some(known) => Expected {
+                spent_gas: known.spent_gas,
+                enters_others: !known.others.is_empty(),
+            },
+            None => Expected {
+                spent_gas: UNKNOWN_GAS,
+                enters_others: false,
+            },
+        }
     }
 
     /// What a function was seen to enter besides its own contract.

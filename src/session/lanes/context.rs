@@ -1,13 +1,14 @@
 //! What the lanes ask of their contexts: whether a contract may be entered here, and how it is brought over.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crostata_abi::ContractId;
 
 use super::super::context::Context;
 use super::super::contract::SessionContract;
 use super::super::record::Record;
-use super::{BRING_LOOKS, Homes, Resting};
+use super::{Homes, Resting};
 use crate::engine::{CallOutcome, Fault, Loaded, Runner};
 use crate::memory::ContractMemory;
 
@@ -147,9 +148,10 @@ impl Context {
     ) -> Result<Loaded<Self>, Fault> {
         let newer = resting.newer(contract);
         let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
+        let begin = Instant::now();
         let mut loaded = self.load_below(contract, newer)?;
-        let carried = loaded.memory.carry(newer, None).map_err(no_memory)?;
-        resting.carried += BRING_LOOKS + carried;
+        loaded.memory.carry(newer, None).map_err(no_memory)?;
+        resting.carried += begin.elapsed();
         Ok(loaded)
     }
 
@@ -162,12 +164,13 @@ impl Context {
         if self.running.is_some() {
             return Err(self.misplace(contract));
         }
+        let begin = Instant::now();
         let newer = self.resting.as_ref();
         let newer = newer.and_then(|resting| resting.newer(contract));
         let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
-        let carried = memory.carry(newer, None).map_err(no_memory)?;
+        memory.carry(newer, None).map_err(no_memory)?;
         if let Some(resting) = &mut self.resting {
-            resting.carried += BRING_LOOKS + carried;
+            resting.carried += begin.elapsed();
         }
         self.hold(contract);
         Ok(())

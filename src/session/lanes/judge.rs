@@ -76,12 +76,11 @@ impl Lanes {
             shared,
         };
         for lane in &self.lanes {
-            if let Some(stop) = lane.stopped {
-                let task = lane.tasks[lane.ended.len()];
-                if task < judged.good {
-                    judged.good = task;
-                    judged.why = Some(Why::Stopped(stop));
-                }
+            if let Some(task) = lane.tasks.get(lane.ended.len())
+                && *task < judged.good
+            {
+                judged.good = *task;
+                judged.why = Some(lane.stopped.map_or(Why::Late, Why::Stopped));
             }
         }
         if let Some((task, contract)) = self.first_conflict(&judged)? {

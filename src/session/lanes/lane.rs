@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use super::super::context::Context;
 use super::super::error::{Error, Rejected};
@@ -19,6 +20,16 @@ pub struct Task<'a> {
     pub may_feed: bool,
 }
 
+/// Tasks, some of which a lane runs.
+#[derive(Debug)]
+pub struct Wave<'a> {
+    /// All of them, in the order of the block.
+    pub tasks: &'a [Task<'a>],
+    pub number: u64,
+    /// A lane begins nothing after this, besides its first task.
+    pub end: Option<Instant>,
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -27,6 +38,8 @@ pub struct Ended {
     pub feeds: Vec<Vec<u8>>,
     /// Pages that it touched, as the limit on them counts.
     pub pages_touched: u64,
+    /// How long it ran.
+    pub took: Duration,
 }
 
 impl Ended {
@@ -35,6 +48,7 @@ impl Ended {
             result,
             feeds: Vec::new(),
             pages_touched: 0,
+            took: Duration::ZERO,
         }
     }
 
@@ -104,19 +118,25 @@ impl Lane {
         self.runner.as_deref_mut().ok_or_else(gone)
     }
 
-    /// Runs its tasks until one can not end.
+    /// Runs its tasks until one can not end, or there is no time left.
     ///
     /// # Errors
     /// [`Fault`] when the lane can not go on at all.
-    pub fn run(&mut self, tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
+    pub fn run(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
         self.flush()?;
+        let mut begin = Instant::now();
         for at in 0..self.tasks.len() {
+            if at > 0 && wave.end.is_some_and(|end| begin > end) {
+                break;
+            }
             self.runner_mut()?.savepoint();
             self.open += 1;
-            match self.run_task(&tasks[self.tasks[at]], wave)? {
-                Some(ended) => self.ended.push(ended),
-                None => break,
-            }
+            let Some(mut ended) = self.run_task(&wave.tasks[self.tasks[at]], wave.number)? else {
+                break;
+            };
+            let before = std::mem::replace(&mut begin, Instant::now());
+            ended.took = begin.saturating_duration_since(before);
+            self.ended.push(ended);
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ pub use rest::Resting;
 pub use wave::{Judged, Why};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crostata_abi::ContractId;
 
@@ -47,12 +48,10 @@ pub struct Lanes {
     wave: u64,
     /// The lane of each task of the latest wave.
     order: Vec<usize>,
-    /// Looks at parts of pages that bringing contracts to lanes took, since somebody asked.
-    carried: u64,
 }
 
-/// What bringing a contract takes beside its pages, in looks: its place in the lane, its instance.
-const BRING_LOOKS: u64 = 32;
+/// What bringing a contract takes beside its pages, in pages: its place in the lane, its instance.
+const BRING_PAGES: usize = 8;
 
 impl Lanes {
     /// The homes, while no lane runs.
@@ -66,24 +65,19 @@ impl Lanes {
         home.map_or_else(LaneSet::default, |home| home.holders)
     }
 
-    /// Looks at parts of pages that bringing contracts to lanes took since this was last asked.
-    pub fn take_carried(&mut self) -> u64 {
-        std::mem::take(&mut self.carried)
-    }
-
-    /// Looks that [`bring`](Self::bring) would take.
-    pub fn bring_looks(&self, contract: &ContractId, lane: usize) -> u64 {
+    /// Pages that [`bring`](Self::bring) would look at, at most, or what takes as long.
+    pub fn bring_pages(&self, contract: &ContractId, lane: usize) -> usize {
         if !self.homes.lacks(lane, contract) {
             return 0;
         }
         let memory = |lane: usize| self.lanes.get(lane)?.runner.as_ref()?.memory(contract);
         let newer = self.holders(contract).first().and_then(memory);
-        let looks = match (memory(lane), newer) {
-            (Some(older), Some(newer)) => older.carry_looks(newer),
-            (None, Some(newer)) => newer.carry_looks(newer) / 2,
+        let pages = match (memory(lane), newer) {
+            (Some(older), Some(newer)) => older.carry_pages(newer),
+            (None, Some(newer)) => newer.carry_pages(newer) / 2,
             _ => 0,
         };
-        BRING_LOOKS + looks
+        BRING_PAGES + pages
     }
 
     /// Brings a contract to a lane, unless it has it or can load it.
@@ -106,7 +100,7 @@ impl Lanes {
         if let (Some(holder), Some(newer)) = (holder, newer.take()) {
             self.lanes[holder].runner = newer;
         }
-        self.carried += brought?;
+        brought?;
         self.homes_mut()?.entry(*contract).holders.insert(lane);
         Ok(())
     }
@@ -117,7 +111,7 @@ fn bring(
     from: &Runner<Context>,
     to: &mut Runner<Context>,
     contract: &ContractId,
-) -> Result<u64, Fault> {
+) -> Result<(), Fault> {
     let Some(newer) = from.memory(contract) else {
         return Err(Fault::new("a lane lost a contract that it has"));
     };
@@ -125,7 +119,7 @@ fn bring(
         let loaded = to.host_mut().load_below(contract, newer)?;
         to.insert(*contract, loaded.module, loaded.memory);
     }
-    Ok(BRING_LOOKS + to.carry(contract, newer, None)?)
+    to.carry(contract, newer, None)
 }
 
 impl Session {
@@ -135,6 +129,15 @@ impl Session {
             return false;
         };
         runner.host().is_alone()
+    }
+
+    /// What calls of the session took to bring contracts over from resting lanes, since this was last asked.
+    pub(crate) fn take_carried(&mut self) -> Duration {
+        let runner = self.runner.as_mut();
+        let resting = runner.and_then(|runner| runner.host_mut().resting.as_mut());
+        resting.map_or(Duration::ZERO, |resting| {
+            std::mem::take(&mut resting.carried)
+        })
     }
 
     /// Takes the lanes out of the session, so many of them if it had none. Until they are put back nothing can be done with it.

@@ -1,6 +1,7 @@
 //! Lanes at rest: kept in the context of the session's own runner, whose calls bring over what they need.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crostata_abi::ContractId;
 
@@ -18,8 +19,8 @@ pub struct Resting {
     lanes: Vec<Lane>,
     homes: Homes,
     wave: u64,
-    /// Looks at parts of pages that bringing contracts took, since the lanes were last asked.
-    pub(super) carried: u64,
+    /// What the session's own runner took to bring contracts over, since the lanes were last asked.
+    pub(super) carried: Duration,
 }
 
 impl Resting {
@@ -41,7 +42,7 @@ impl Resting {
             lanes: std::iter::once(Lane::new(None)).chain(others).collect(),
             homes,
             wave: 0,
-            carried: 0,
+            carried: Duration::ZERO,
         }
     }
 
@@ -65,7 +66,6 @@ impl Resting {
             // Each time of rest has a number of its own, also when nothing ran between.
             wave: self.wave + 1,
             order: Vec::new(),
-            carried: self.carried,
         }
     }
 
@@ -75,7 +75,6 @@ impl Resting {
             mut lanes,
             homes,
             wave,
-            carried,
             ..
         } = lanes;
         if lanes.iter().any(|lane| lane.runner.is_none()) {
@@ -86,7 +85,7 @@ impl Resting {
             lanes,
             homes: Arc::into_inner(homes)?,
             wave,
-            carried,
+            carried: Duration::ZERO,
         }));
         Some(own)
     }

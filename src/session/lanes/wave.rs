@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crostata_abi::ContractId;
 
 use super::context::Running;
 use super::judge::Shared;
-use super::lane::{Ended, Lane, Stop, Task};
+use super::lane::{Ended, Lane, Stop, Task, Wave};
 use super::{LaneSet, Lanes};
 use crate::engine::Fault;
 
@@ -29,16 +30,23 @@ pub enum Why {
     Conflict(ContractId),
     /// It stopped.
     Stopped(Stop),
+    /// Its lane had no time for it.
+    Late,
 }
 
 impl Lanes {
     /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. What they enter should be brought
-    /// to their lanes before. Nothing is kept until
+    /// to their lanes before. No lane begins a task after `end`, besides its first. Nothing is kept until
     /// [`keep`](Self::keep) is called, which must be next.
     ///
     /// # Errors
     /// [`Fault`] when a lane can not go on.
-    pub fn run(&mut self, tasks: &[Task<'_>], order: &[usize]) -> Result<Judged, Fault> {
+    pub fn run(
+        &mut self,
+        tasks: &[Task<'_>],
+        order: &[usize],
+        end: Option<Instant>,
+    ) -> Result<Judged, Fault> {
         self.wave += 1;
         self.order.clear();
         self.order.extend_from_slice(order);
@@ -47,7 +55,12 @@ impl Lanes {
             self.lanes[*lane].tasks.push(task);
         }
         self.begin()?;
-        let ran = run_all(&mut self.lanes, tasks, self.wave);
+        let wave = Wave {
+            tasks,
+            number: self.wave,
+            end,
+        };
+        let ran = run_all(&mut self.lanes, &wave);
         let loaded = self.end()?;
         ran?;
         self.judge(&loaded)
@@ -75,17 +88,16 @@ impl Lanes {
         Ok(loaded)
     }
 
-    /// The gas that each good task of the wave spent, in order, and what all tasks that ran spent together.
-    pub fn spent(&self, judged: &Judged) -> (Vec<u64>, u64) {
+    /// The gas that each good task of the wave spent, in order.
+    pub fn spent(&self, judged: &Judged) -> Vec<u64> {
         let lanes = self
             .lanes
             .iter()
             .map(|lane| lane.ended.iter().map(Ended::spent_gas));
         let mut lanes: Vec<_> = lanes.collect();
-        let all = lanes.iter().cloned().flatten().fold(0, u64::saturating_add);
         let good = self.order[..judged.good].iter();
         let good = good.map(|lane| lanes[*lane].next().unwrap_or(0));
-        (good.collect(), all)
+        good.collect()
     }
 
     /// Keeps the first `kept` tasks of the wave, which must be good, and undoes the others. Gives how those ended that are kept.
@@ -160,20 +172,19 @@ impl Lanes {
     ) -> Result<(), Fault> {
         self.lanes[to].flush()?;
         let newer = self.lanes[from].runner.take();
-        let carried = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
+        let brought = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
             Some(newer) => self.lanes[to]
                 .runner_mut()?
                 .carry(contract, newer, Some(what)),
             None => Err(Fault::new("a lane lost a contract that it has")),
         };
         self.lanes[from].runner = newer;
-        self.carried += carried?;
-        Ok(())
+        brought
     }
 }
 
 /// Runs the lanes that have tasks: on the threads of the pool, the calling one first, which does everything if the others are busy.
-fn run_all(lanes: &mut [Lane], tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
+fn run_all(lanes: &mut [Lane], wave: &Wave<'_>) -> Result<(), Fault> {
     let busy = lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
     let busy: Vec<Mutex<Result<&mut Lane, Fault>>> =
         busy.map(|lane| Mutex::new(Ok(lane))).collect();
@@ -182,7 +193,7 @@ fn run_all(lanes: &mut [Lane], tasks: &[Task<'_>], wave: u64) -> Result<(), Faul
         while let Some(lane) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(running) = &mut *lane
-                && let Err(fault) = running.run(tasks, wave)
+                && let Err(fault) = running.run(wave)
             {
                 *lane = Err(fault);
             }
