@@ -40,6 +40,8 @@ pub struct Known {
     conflicts: u32,
     /// Tasks that calls of it alone may be spread over lanes with.
     pub trust: usize,
+    /// Whether there was a conflict among such.
+    is_doubted: bool,
     functions: Vec<Function>,
     /// The wave that is planned, and the group of its tasks that enter the contract.
     wave: u64,
@@ -105,6 +107,7 @@ impl Known {
             contended_until: 0,
             conflicts: 0,
             trust: TRUST_MIN,
+            is_doubted: false,
             functions: Vec::new(),
             wave: 0,
             group: 0,
@@ -176,6 +179,24 @@ impl Known {
     /// Whether calls that enter it must run in one lane.
     pub fn is_contended(&self, wave: u64) -> bool {
         wave < self.contended_until
+    }
+
+    /// Notes that so many tasks were spread over lanes, and all were kept.
+    pub fn trust(&mut self, tasks: usize) {
+        let more = match self.is_doubted {
+            true => tasks + tasks / 4,
+            false => 4 * tasks,
+        };
+        self.trust = self.trust.max(more);
+    }
+
+    /// Notes a conflict among so many tasks that were spread over lanes: fewer are tried next, if there can be fewer.
+    pub fn doubt(&mut self, tasks: usize, wave: u64) {
+        if tasks <= TRUST_MIN {
+            return self.contend(wave);
+        }
+        self.trust = (tasks / 2).max(TRUST_MIN);
+        self.is_doubted = true;
     }
 
     /// Notes a conflict about the contract.

@@ -319,8 +319,7 @@ impl Planner {
         self.grow();
         for task in &self.tasks {
             if self.groups[self.root(task.group)].is_spread {
-                let known = self.contracts.get_mut(task.contract);
-                known.trust = known.trust.max(WAVE_GROWTH * kept);
+                self.contracts.get_mut(task.contract).trust(kept);
             }
         }
     }
@@ -328,7 +327,13 @@ impl Planner {
     /// Learns that a task of the wave ran in the way of an earlier one about this contract.
     pub fn conflict(&mut self, contract: &ContractId) {
         let (number, wave) = (self.contracts.number(contract), self.wave);
-        self.contracts.get_mut(number).contend(wave);
+        let task = self.tasks.iter().find(|task| task.contract == number);
+        let is_spread = task.is_some_and(|task| self.groups[self.root(task.group)].is_spread);
+        let known = self.contracts.get_mut(number);
+        match is_spread {
+            true => known.doubt(self.tasks.len(), wave),
+            false => known.contend(wave),
+        }
     }
 }
 
