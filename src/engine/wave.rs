@@ -145,6 +145,30 @@ impl<H: Host> Runner<H> {
         }
     }
 
+    /// Exchanges the memory of a contract for that of another runner's, or one that is out of date, between calls. This runner has what the other had then, and asks
+    /// the host before it is entered.
+    pub fn exchange(&mut self, contract: &ContractId, memory: &mut ContractMemory) {
+        let contracts = &mut self.store.data_mut().contracts;
+        if let Some(place) = contracts.place(contract) {
+            let resident = &mut contracts[place];
+            resident.memory.exchange(memory);
+            // The instance runs over what is gone.
+            resident.live = None;
+            resident.stale = true;
+        }
+    }
+
+    /// Has a contract, which this runner has out of date, as another runner does, which has it out of date then.
+    pub fn trade(&mut self, contract: &ContractId, newer: &mut Self) {
+        let contracts = &mut self.store.data_mut().contracts;
+        if let Some(place) = contracts.place(contract) {
+            let resident = &mut contracts[place];
+            newer.exchange(contract, &mut resident.memory);
+            resident.live = None;
+            resident.stale = false;
+        }
+    }
+
     /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything.
     ///
     /// # Errors

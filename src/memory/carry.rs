@@ -123,6 +123,14 @@ impl ContractMemory {
         }
     }
 
+    /// Ends the top-level calls of both memories, and has each be the other. They must lie over the same commit, and have no scope.
+    pub fn exchange(&mut self, other: &mut Self) {
+        debug_assert!(self.scopes.is_empty() && other.scopes.is_empty());
+        self.end_call();
+        other.end_call();
+        std::mem::swap(self, other);
+    }
+
     /// Pages that bringing the memory up to date with `newer` looks at, unless it is known what changed.
     pub fn carry_pages(&self, newer: &Self) -> usize {
         self.dirty.len() + newer.dirty.len()

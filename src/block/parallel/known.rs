@@ -18,7 +18,7 @@ const UNKNOWN_GAS: u64 = 2_000_000;
 const CONTENDED_WAVES: u64 = 16;
 
 /// Tasks that calls of one contract are spread over lanes with at first.
-const TRUST_MIN: usize = 16;
+const TRUST_MIN: usize = 64;
 
 /// A number of a contract in [`Contracts`].
 pub type Number = usize;

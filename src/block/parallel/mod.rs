@@ -24,7 +24,7 @@ use super::sink::Sink;
 use super::transaction::{Action, Transaction};
 use crate::engine::{Call, Fault};
 use crate::session::Fatal;
-use crate::session::lanes::{Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
+use crate::session::lanes::{Bring, Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
 
 use account::Account;
 use plan::{Plan, Planner};
@@ -114,7 +114,13 @@ impl Parallel {
             if self.planner.is_there(at, *lane) {
                 continue;
             }
-            if let Some(unaffordable) = self.bring_one(lanes, transaction, *lane, &mut allowed)? {
+            let how = match self.planner.is_spread(at) {
+                true => Bring::Share,
+                false => Bring::Move,
+            };
+            if let Some(unaffordable) =
+                self.bring_one(lanes, transaction, (*lane, how), &mut allowed)?
+            {
                 let holder = lanes.holders(&unaffordable).first();
                 self.planner.stays(&unaffordable, holder);
                 return Ok(at);
@@ -128,7 +134,7 @@ impl Parallel {
         &self,
         lanes: &mut Lanes,
         transaction: &Transaction,
-        lane: usize,
+        (lane, how): (usize, Bring),
         allowed: &mut usize,
     ) -> Result<Option<ContractId>, Fault> {
         let Action::Call {
@@ -139,12 +145,14 @@ impl Parallel {
         };
         let known = self.planner.contracts.known(contract);
         let others = known.map_or(&[][..], |known| known.others(function));
-        for needed in std::iter::once(contract).chain(others) {
-            match allowed.checked_sub(lanes.bring_pages(needed, lane)) {
+        // Others may enter what is not called itself.
+        let others = others.iter().map(|other| (other, Bring::Share));
+        for (needed, how) in std::iter::once((contract, how)).chain(others) {
+            match allowed.checked_sub(lanes.bring_pages(needed, lane, how)) {
                 Some(left) => *allowed = left,
                 None => return Ok(Some(*needed)),
             }
-            lanes.bring(needed, lane)?;
+            lanes.bring(needed, lane, how)?;
         }
         Ok(None)
     }

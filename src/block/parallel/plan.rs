@@ -15,8 +15,14 @@ use super::account::Account;
 use super::known::{Contracts, Number};
 use crate::block::transaction::{Action, Transaction};
 
-/// Less is not worth a wave, nor planning one: threads wake up, and what ran is judged.
-const WAVE_TIME: Duration = Duration::from_micros(30);
+/// What a wave takes beside its transactions: threads wake up, and what ran is judged. What is expected to take less than some times as long is not
+/// worth one.
+const WAVE_TIME: Duration = Duration::from_micros(40);
+const WORTHWHILE: u32 = 4;
+
+/// When less may be lost, transactions run unseen until there is this much again: small waves would lose it again.
+const REST_UNTIL: Duration = Duration::from_micros(240);
+const REST_BELOW: Duration = Duration::from_micros(120);
 
 /// What a page takes that is looked at to bring a lane up to date, and perhaps copied.
 const PAGE_TIME: Duration = Duration::from_micros(1);
@@ -25,7 +31,7 @@ const PAGE_TIME: Duration = Duration::from_micros(1);
 const LIMIT_GAS_MIN: u64 = 1 << 30;
 const LIMIT_PART: u64 = 32;
 
-const WAVE_MIN: usize = 16;
+const WAVE_MIN: usize = 64;
 const WAVE_MAX: usize = 1_024;
 /// How many times as large the next wave may be after one that was kept whole.
 const WAVE_GROWTH: usize = 4;
@@ -55,6 +61,8 @@ pub struct Planner {
     /// The wave that is planned.
     wave: u64,
     pub account: Account,
+    /// Whether nothing is tried at the moment.
+    rests: bool,
     tasks: Vec<Task>,
     groups: Vec<Group>,
 }
@@ -92,6 +100,7 @@ impl Planner {
             size: WAVE_MIN,
             wave: 0,
             account,
+            rests: false,
             tasks: Vec::new(),
             groups: Vec::new(),
         }
@@ -100,7 +109,7 @@ impl Planner {
     /// What to do with the first of these transactions, of which there is one at least.
     pub fn plan(&mut self, transactions: &[Transaction]) -> Plan {
         let allowed = self.account.allowed();
-        if allowed.is_some_and(|allowed| allowed < WAVE_TIME) {
+        if allowed.is_some_and(|allowed| self.is_resting(allowed)) {
             self.tasks.clear();
             return Plan::Unseen(UNSEEN.min(transactions.len()));
         }
@@ -120,6 +129,16 @@ impl Planner {
             self.limit_spread();
         }
         self.assign()
+    }
+
+    /// Whether too little may be lost to try anything.
+    fn is_resting(&mut self, allowed: Duration) -> bool {
+        let least = match self.rests {
+            true => REST_UNTIL,
+            false => REST_BELOW,
+        };
+        self.rests = allowed < least;
+        self.rests
     }
 
     /// Collects the tasks of the wave, and joins those that must not be told apart into groups.
@@ -170,6 +189,12 @@ impl Planner {
     /// The contract that a transaction of the plan calls, if it was looked at.
     pub fn number(&self, at: usize) -> Option<Number> {
         Some(self.tasks.get(at)?.contract)
+    }
+
+    /// Whether the transaction is one of several of its contract that are spread over lanes.
+    pub fn is_spread(&self, at: usize) -> bool {
+        let task = self.tasks.get(at);
+        task.is_some_and(|task| self.groups[self.root(task.group)].is_spread)
     }
 
     /// Whether what the transaction enters was brought to the lane for an earlier one of the wave.
@@ -281,7 +306,7 @@ impl Planner {
 
     /// Whether tasks that are expected to spend so much gas are worth a wave.
     fn is_worthwhile(&self, gas: u64) -> bool {
-        self.account.allowed().is_none() || self.account.expected(gas) > 2 * WAVE_TIME
+        self.account.allowed().is_none() || self.account.expected(gas) > WORTHWHILE * WAVE_TIME
     }
 
     /// Everything of the wave runs in the first lane.
@@ -327,8 +352,8 @@ impl Planner {
     /// Learns that a task of the wave ran in the way of an earlier one about this contract.
     pub fn conflict(&mut self, contract: &ContractId) {
         let (number, wave) = (self.contracts.number(contract), self.wave);
-        let task = self.tasks.iter().find(|task| task.contract == number);
-        let is_spread = task.is_some_and(|task| self.groups[self.root(task.group)].is_spread);
+        let task = self.tasks.iter().position(|task| task.contract == number);
+        let is_spread = task.is_some_and(|task| self.is_spread(task));
         let known = self.contracts.get_mut(number);
         match is_spread {
             true => known.doubt(self.tasks.len(), wave),
@@ -389,12 +414,12 @@ mod tests {
     /// What may spend a good part of the block's gas is never thrown away.
     #[test]
     fn what_may_spend_much_runs_alone() {
-        let mut calls = calls(20);
-        calls[7].limit_gas = (1 << 40) / LIMIT_PART + 1;
+        let mut calls = calls(40);
+        calls[27].limit_gas = (1 << 40) / LIMIT_PART + 1;
         for is_bounded in [true, false] {
             let mut planner = Planner::new(2, 1 << 40, Account::new(is_bounded));
-            assert!(matches!(planner.plan(&calls), Plan::Ahead(order) if order.len() == 7));
-            assert_eq!(planner.plan(&calls[7..]), Plan::Alone(1));
+            assert!(matches!(planner.plan(&calls), Plan::Ahead(order) if order.len() == 27));
+            assert_eq!(planner.plan(&calls[27..]), Plan::Alone(1));
         }
     }
 }

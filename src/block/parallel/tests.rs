@@ -10,6 +10,7 @@ use crostata_abi::ContractId;
 use super::super::serial::{Attempt, Serial, Undo};
 use super::*;
 use crate::random::{self, Random};
+use crate::session::lanes::LaneSet;
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
@@ -94,6 +95,7 @@ struct Seen {
     conflicts: usize,
     misplaced: usize,
     late: usize,
+    moved: usize,
 }
 
 /// Runs the transactions in waves of random lanes, of which a random number is kept.
@@ -120,7 +122,11 @@ fn run_in_waves(
         let mut taken = serial.session().take_lanes(lanes).unwrap();
         for (task, lane) in tasks.iter().zip(&order) {
             if !random.once_in(8) {
-                taken.bring(&task.call.contract, *lane).unwrap();
+                let how = random.among(&[Bring::Move, Bring::Share]);
+                let before = taken.holders(&task.call.contract);
+                taken.bring(&task.call.contract, *lane, how).unwrap();
+                let after = taken.holders(&task.call.contract);
+                seen.moved += usize::from(before.without(after) != LaneSet::default());
             }
         }
         let judged = taken.run(&tasks, &order, end).unwrap();
@@ -204,7 +210,11 @@ fn waves_are_as_one_after_another() {
     }
     eprintln!("{seen:?}");
     assert!(
-        seen.kept > 300 && seen.conflicts > 20 && seen.misplaced > 20 && seen.late > 20,
+        seen.kept > 300
+            && seen.conflicts > 20
+            && seen.misplaced > 20
+            && seen.late > 20
+            && seen.moved > 5,
         "{seen:?}"
     );
 }

@@ -53,6 +53,10 @@ pub struct Lanes {
 /// What bringing a contract takes beside its pages, in pages: its place in the lane, its instance.
 const BRING_PAGES: usize = 8;
 
+/// A contract of which more pages may have changed is not brought page by page if it need not stay where it is: its memory changes lanes, which
+/// costs an instance.
+const CARRIED_PAGES_MAX: usize = 16;
+
 impl Lanes {
     /// The homes, while no lane runs.
     fn homes_mut(&mut self) -> Result<&mut Homes, Fault> {
@@ -66,7 +70,7 @@ impl Lanes {
     }
 
     /// Pages that [`bring`](Self::bring) would look at, at most, or what takes as long.
-    pub fn bring_pages(&self, contract: &ContractId, lane: usize) -> usize {
+    pub fn bring_pages(&self, contract: &ContractId, lane: usize, how: Bring) -> usize {
         if !self.homes.lacks(lane, contract) {
             return 0;
         }
@@ -77,49 +81,83 @@ impl Lanes {
             (None, Some(newer)) => newer.carry_pages(newer) / 2,
             _ => 0,
         };
-        BRING_PAGES + pages
+        BRING_PAGES
+            + match how {
+                Bring::Move => pages.min(CARRIED_PAGES_MAX),
+                Bring::Share => pages,
+            }
     }
 
     /// Brings a contract to a lane, unless it has it or can load it.
     ///
     /// # Errors
     /// [`Fault`] when memory can not be had.
-    pub fn bring(&mut self, contract: &ContractId, lane: usize) -> Result<(), Fault> {
+    pub fn bring(&mut self, contract: &ContractId, lane: usize, how: Bring) -> Result<(), Fault> {
         if !self.homes.lacks(lane, contract) {
             return Ok(());
         }
+        let holder = self.holders(contract).first().ok_or_else(lost)?;
         self.lanes[lane].flush()?;
-        let holder = self.holders(contract).first();
-        let mut newer = holder
-            .and_then(|holder| self.lanes.get_mut(holder))
-            .map(|holder| holder.runner.take());
-        let brought = match &newer {
-            Some(Some(newer)) => bring(newer, self.lanes[lane].runner_mut()?, contract),
-            _ => Err(Fault::new("no lane has a contract that changed")),
-        };
-        if let (Some(holder), Some(newer)) = (holder, newer.take()) {
-            self.lanes[holder].runner = newer;
+        self.lanes[holder].flush()?;
+        let mut newer = self.lanes[holder].runner.take().ok_or_else(lost)?;
+        let brought = bring(&mut newer, self.lanes[lane].runner_mut()?, contract, how);
+        self.lanes[holder].runner = Some(newer);
+        let is_moved = brought?;
+        let home = self.homes_mut()?.entry(*contract);
+        home.holders.insert(lane);
+        if is_moved {
+            home.holders.remove(holder);
         }
-        brought?;
-        self.homes_mut()?.entry(*contract).holders.insert(lane);
         Ok(())
     }
 }
 
-/// Brings a contract from one runner to another, neither of which runs.
+/// How a contract is brought to a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bring {
+    /// It need not stay where it is.
+    Move,
+    /// Both lanes have it then.
+    Share,
+}
+
+/// Brings a contract from one runner to another, neither of which runs. `true` if it is not in the first any more.
 fn bring(
-    from: &Runner<Context>,
+    from: &mut Runner<Context>,
     to: &mut Runner<Context>,
     contract: &ContractId,
-) -> Result<(), Fault> {
-    let Some(newer) = from.memory(contract) else {
-        return Err(Fault::new("a lane lost a contract that it has"));
-    };
+    how: Bring,
+) -> Result<bool, Fault> {
+    let newer = from.memory(contract).ok_or_else(lost)?;
+    let pages = place(to, contract, newer)?;
+    if how == Bring::Move && pages > CARRIED_PAGES_MAX {
+        to.trade(contract, from);
+        return Ok(true);
+    }
+    to.carry(contract, newer, None).map(|()| false)
+}
+
+/// Makes a place for a contract, as it is below this block, if there is none. Gives the pages to look at to bring it up to date.
+fn place(
+    to: &mut Runner<Context>,
+    contract: &ContractId,
+    newer: &ContractMemory,
+) -> Result<usize, Fault> {
     if to.memory(contract).is_none() {
         let loaded = to.host_mut().load_below(contract, newer)?;
         to.insert(*contract, loaded.module, loaded.memory);
     }
-    to.carry(contract, newer, None)
+    let older = to.memory(contract).ok_or_else(lost)?;
+    Ok(older.carry_pages(newer))
+}
+
+fn lost() -> Fault {
+    Fault::new("a lane lost a contract that it has")
+}
+
+fn no_memory(error: crate::memory::MemoryError) -> Fault {
+    let fault = Fault::from("a contract can not be brought from another lane", error);
+    fault.of_kind(crate::engine::ErrorKind::Memory)
 }
 
 impl Session {
@@ -176,7 +214,9 @@ impl Session {
             return Ok(());
         };
         for (contract, other) in resting.elsewhere() {
-            bring(other, runner, contract)?;
+            let newer = other.memory(contract).ok_or_else(lost)?;
+            place(runner, contract, newer)?;
+            runner.carry(contract, newer, None)?;
         }
         Ok(())
     }

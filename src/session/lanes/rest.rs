@@ -6,8 +6,8 @@ use std::time::Duration;
 use crostata_abi::ContractId;
 
 use super::super::context::Context;
-use super::{Homes, LANES_MAX, Lane, LaneSet, Lanes};
-use crate::engine::Runner;
+use super::{CARRIED_PAGES_MAX, Homes, LANES_MAX, Lane, LaneSet, Lanes, lost, no_memory};
+use crate::engine::{Fault, Runner};
 use crate::memory::ContractMemory;
 
 /// The lane of the session's own runner.
@@ -105,8 +105,35 @@ impl Resting {
     }
 
     /// What such a lane has of it.
-    pub fn newer(&self, contract: &ContractId) -> Option<&ContractMemory> {
-        self.holder(contract)?.memory(contract)
+    ///
+    /// # Errors
+    /// [`Fault`] when there is none.
+    pub fn newer(&self, contract: &ContractId) -> Result<&ContractMemory, Fault> {
+        let newer = self.holder(contract);
+        let newer = newer.and_then(|newer| newer.memory(contract));
+        newer.ok_or_else(lost)
+    }
+
+    /// Brings a memory up to date with that of such a lane: its pages if they are few, and otherwise the memory itself. `true` if it is another then.
+    ///
+    /// # Errors
+    /// [`Fault`] when there is no such lane, or its memory can not be read.
+    pub fn bring(
+        &mut self,
+        contract: &ContractId,
+        memory: &mut ContractMemory,
+    ) -> Result<bool, Fault> {
+        let newer = self.newer(contract)?;
+        if memory.carry_pages(newer) <= CARRIED_PAGES_MAX {
+            return memory.carry(newer, None).map_err(no_memory).map(|()| false);
+        }
+        let home = self.homes.entry(*contract);
+        let lane = home.holders.first().ok_or_else(lost)?;
+        home.holders.remove(lane);
+        let lane = self.lanes.get_mut(lane).ok_or_else(lost)?;
+        lane.flush()?;
+        lane.runner_mut()?.exchange(contract, memory);
+        Ok(true)
     }
 
     /// Whether there is such a lane.
