@@ -137,6 +137,12 @@ impl<H: Host> Runner<H> {
         changed.map_err(|error| memory_fault("what changed can not be told", error))
     }
 
+    /// What of a contract was written since the outermost scope was opened, whether or not it is what it was then; nothing if it is not here.
+    pub fn written(&self, contract: &ContractId) -> Changed {
+        let resident = self.store.data().contracts.get(contract);
+        resident.map_or_else(Changed::default, |resident| resident.memory.written())
+    }
+
     /// Says that another runner ran a contract that this one has: before it is entered here, the host is asked to bring it up to date.
     pub fn set_stale(&mut self, contract: &ContractId) {
         let contracts = &mut self.store.data_mut().contracts;

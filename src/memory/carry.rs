@@ -66,18 +66,28 @@ fn own_parts(page: u32) -> [Part; 2] {
 }
 
 impl ContractMemory {
+    /// What was written since the outermost scope was opened, and maybe is what it was. Costs a step per pre-image.
+    pub fn written(&self) -> Changed {
+        Changed {
+            parts: self.log.iter().map(Kept::part).collect(),
+            size: self.is_resized(),
+        }
+    }
+
+    fn is_resized(&self) -> bool {
+        let size_bytes = self.size_bytes();
+        let mut scopes = self.scopes.iter();
+        scopes.any(|scope| scope.size_bytes != size_bytes)
+    }
+
     /// What changed since the outermost scope was opened, also if it was changed back later. Costs a look at each pre-image.
     ///
     /// # Errors
     /// [`MemoryError`] when the memory can not be read.
     pub fn changed(&self, copies: &Copies) -> Result<Changed, MemoryError> {
-        let size_bytes = self.size_bytes();
         let mut changed = Changed {
             parts: BTreeSet::new(),
-            size: self
-                .scopes
-                .iter()
-                .any(|scope| scope.size_bytes != size_bytes),
+            size: self.is_resized(),
         };
         for at in 0..self.log.len() {
             let part = self.log[at].part();

@@ -86,7 +86,9 @@ impl Parallel {
         let affordable = self.bring(lanes, transactions, order)?;
         // What runs much longer than was expected is not thrown away at any length.
         let end = allowed.map(|allowed| Instant::now() + 2 * allowed);
-        let judged = lanes.run(&tasks[..affordable], &order[..affordable], end)?;
+        let tasks = &tasks[..affordable];
+        let scopes = self.planner.scopes();
+        let judged = lanes.run(tasks, &order[..affordable], end, scopes)?;
         let spent = lanes.spent(&judged);
         let (fitting, left_gas) = fitting(transactions, &spent, room.left_gas);
         let behind = transactions.get(fitting);
@@ -97,7 +99,7 @@ impl Parallel {
             false => fitting,
         };
         self.learn_end(transactions, &judged, kept);
-        let ended = lanes.keep(judged, kept)?;
+        let ended = lanes.keep(tasks, judged, kept)?;
         Ok(Kept { ended, is_full })
     }
 

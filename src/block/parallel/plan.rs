@@ -14,6 +14,7 @@ use crostata_abi::ContractId;
 use super::account::Account;
 use super::known::{Contracts, Number};
 use crate::block::transaction::{Action, Transaction};
+use crate::session::lanes::Scopes;
 
 /// What a wave takes beside its transactions: threads wake up, and what ran is judged. What is expected to take less than some times as long is not
 /// worth one.
@@ -64,6 +65,8 @@ pub struct Planner {
     /// Whether nothing is tried at the moment.
     rests: bool,
     tasks: Vec<Task>,
+    /// Whether some of them are known to enter contracts besides those that they call.
+    enter_others: bool,
     groups: Vec<Group>,
 }
 
@@ -102,6 +105,7 @@ impl Planner {
             account,
             rests: false,
             tasks: Vec::new(),
+            enter_others: false,
             groups: Vec::new(),
         }
     }
@@ -144,6 +148,7 @@ impl Planner {
     /// Collects the tasks of the wave, and joins those that must not be told apart into groups.
     fn gather(&mut self, transactions: &[Transaction], allowed: Option<Duration>) {
         self.tasks.clear();
+        self.enter_others = false;
         self.groups.clear();
         // All lanes lose at the same time.
         let risk_gas = allowed.map_or(u64::MAX, |allowed| {
@@ -178,6 +183,7 @@ impl Planner {
                 None => self.group_of(number),
             };
             self.groups[group].gas += gas;
+            self.enter_others |= expected.enters_others;
             self.tasks.push(Task {
                 contract: number,
                 group,
@@ -189,6 +195,15 @@ impl Planner {
     /// The contract that a transaction of the plan calls, if it was looked at.
     pub fn number(&self, at: usize) -> Option<Number> {
         Some(self.tasks.get(at)?.contract)
+    }
+
+    /// How what the wave does is kept to be undone: whole, if no two lanes are expected to enter one contract.
+    pub fn scopes(&self) -> Scopes {
+        let is_spread = self.groups.iter().any(|group| group.is_spread);
+        match is_spread || self.enter_others {
+            true => Scopes::Each,
+            false => Scopes::Whole,
+        }
     }
 
     /// Whether the transaction is one of several of its contract that are spread over lanes.

@@ -10,7 +10,7 @@ use crostata_abi::ContractId;
 use super::super::serial::{Attempt, Serial, Undo};
 use super::*;
 use crate::random::{self, Random};
-use crate::session::lanes::LaneSet;
+use crate::session::lanes::{LaneSet, Scopes};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
@@ -129,7 +129,8 @@ fn run_in_waves(
                 seen.moved += usize::from(before.without(after) != LaneSet::default());
             }
         }
-        let judged = taken.run(&tasks, &order, end).unwrap();
+        let scopes = random.among(&[Scopes::Each, Scopes::Whole]);
+        let judged = taken.run(&tasks, &order, end, scopes).unwrap();
         match judged.why {
             Some(Why::Conflict(_)) => seen.conflicts += 1,
             Some(Why::Stopped(stop)) => {
@@ -143,7 +144,7 @@ fn run_in_waves(
             true => random.index(judged.good + 1),
             false => judged.good,
         };
-        let ended = taken.keep(judged, kept).unwrap();
+        let ended = taken.keep(&tasks, judged, kept).unwrap();
         serial.session().put_lanes(taken, false);
         assert_eq!(ended.len(), kept);
         seen.kept += kept;

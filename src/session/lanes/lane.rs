@@ -28,6 +28,17 @@ pub struct Wave<'a> {
     pub number: u64,
     /// A lane begins nothing after this, besides its first task.
     pub end: Option<Instant>,
+    pub scopes: Scopes,
+}
+
+/// How what tasks do is kept to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scopes {
+    /// Task by task, which costs a copy of each page that a task writes. What changed is told by content.
+    Each,
+    /// All tasks of a lane together: those of them that stay after all run again. Whatever was written counts as changed. For tasks that enter
+    /// nothing that others in other lanes enter.
+    Whole,
 }
 
 /// How a call ended.
@@ -73,10 +84,13 @@ pub struct Lane {
     /// Why the last of the tasks that began did not end.
     pub stopped: Option<Stop>,
     pub accesses: Accesses,
-    /// Scopes that are open: one for each call that ran.
-    pub open: usize,
+    /// Scopes that are open: one for each call that ran, or one.
+    open: usize,
+    scopes: Scopes,
     /// Whether what happened in them is kept, and they are to be closed.
     is_kept: bool,
+    /// Whether tasks that stay were undone with others.
+    is_behind: bool,
 }
 
 /// Why a call did not end.
@@ -97,7 +111,9 @@ impl Lane {
             stopped: None,
             accesses: Accesses::default(),
             open: 0,
+            scopes: Scopes::Each,
             is_kept: false,
+            is_behind: false,
         }
     }
 
@@ -124,19 +140,28 @@ impl Lane {
     /// [`Fault`] when the lane can not go on at all.
     pub fn run(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
         self.flush()?;
+        self.scopes = wave.scopes;
         let mut begin = Instant::now();
         for at in 0..self.tasks.len() {
             if at > 0 && wave.end.is_some_and(|end| begin > end) {
                 break;
             }
-            self.runner_mut()?.savepoint();
-            self.open += 1;
+            self.open()?;
             let Some(mut ended) = self.run_task(&wave.tasks[self.tasks[at]], wave.number)? else {
                 break;
             };
             let before = std::mem::replace(&mut begin, Instant::now());
             ended.took = begin.saturating_duration_since(before);
             self.ended.push(ended);
+        }
+        Ok(())
+    }
+
+    /// Opens a scope for the next task, unless it has one.
+    fn open(&mut self) -> Result<(), Fault> {
+        if self.scopes == Scopes::Each || self.open == 0 {
+            self.runner_mut()?.savepoint();
+            self.open += 1;
         }
         Ok(())
     }
@@ -194,7 +219,9 @@ impl Lane {
             }
         };
         let Some(mut ended) = ended else {
-            self.open -= 1;
+            if self.scopes == Scopes::Each {
+                self.open -= 1;
+            }
             runner.abandon(self.open)?;
             return Ok(None);
         };
@@ -203,16 +230,47 @@ impl Lane {
         Ok(Some(ended))
     }
 
-    /// Undoes the tasks from the `kept`-th on.
+    /// Undoes the tasks from the `kept`-th on; `true` if there were any.
     ///
     /// # Errors
     /// [`Fault`]: what the contracts hold is then unknown.
-    pub fn undo_from(&mut self, kept: usize) -> Result<(), Fault> {
-        while self.open > kept {
+    pub fn undo_from(&mut self, kept: usize) -> Result<bool, Fault> {
+        if self.ended.len() <= kept {
+            return Ok(false);
+        }
+        self.ended.truncate(kept);
+        let open = match self.scopes {
+            Scopes::Each => kept,
+            Scopes::Whole => 0,
+        };
+        while self.open > open {
             self.open -= 1;
             self.runner_mut()?.rollback()?;
         }
-        self.ended.truncate(kept);
+        self.is_behind = self.scopes == Scopes::Whole && kept > 0;
+        Ok(true)
+    }
+
+    /// Whether tasks that stay were undone with others, and are to run again.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Runs the tasks again that were undone with others.
+    ///
+    /// # Errors
+    /// [`Fault`] when they come to something else.
+    pub fn catch_up(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+        self.is_behind = false;
+        for at in 0..self.ended.len() {
+            self.open()?;
+            let ended = self.run_task(&wave.tasks[self.tasks[at]], wave.number)?;
+            if ended.map(|ended| ended.spent_gas()) != Some(self.ended[at].spent_gas()) {
+                return Err(Fault::new(
+                    "a call came to something else when it ran again",
+                ));
+            }
+        }
         Ok(())
     }
 

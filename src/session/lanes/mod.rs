@@ -23,7 +23,7 @@ mod wave;
 
 pub use context::{Running, claim_entered};
 pub use homes::{Homes, LANES_MAX, LaneSet};
-pub use lane::{Ended, Lane, Stop, Task};
+pub use lane::{Ended, Lane, Scopes, Stop, Task};
 pub use rest::Resting;
 pub use wave::{Judged, Why};
 

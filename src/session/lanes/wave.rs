@@ -8,7 +8,7 @@ use crostata_abi::ContractId;
 
 use super::context::Running;
 use super::judge::Shared;
-use super::lane::{Ended, Lane, Stop, Task, Wave};
+use super::lane::{Ended, Lane, Scopes, Stop, Task, Wave};
 use super::{LaneSet, Lanes};
 use crate::engine::Fault;
 
@@ -46,6 +46,7 @@ impl Lanes {
         tasks: &[Task<'_>],
         order: &[usize],
         end: Option<Instant>,
+        scopes: Scopes,
     ) -> Result<Judged, Fault> {
         self.wave += 1;
         self.order.clear();
@@ -59,11 +60,13 @@ impl Lanes {
             tasks,
             number: self.wave,
             end,
+            scopes,
         };
-        let ran = run_all(&mut self.lanes, &wave);
+        let busy = self.lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
+        let ran = run_all(busy, |lane| lane.run(&wave));
         let loaded = self.end()?;
         ran?;
-        self.judge(&loaded)
+        self.judge(&loaded, scopes)
     }
 
     fn begin(&mut self) -> Result<(), Fault> {
@@ -100,20 +103,25 @@ impl Lanes {
         good.collect()
     }
 
-    /// Keeps the first `kept` tasks of the wave, which must be good, and undoes the others. Gives how those ended that are kept.
+    /// Keeps the first `kept` of the wave's tasks, which must be good, and undoes the others. Gives how those ended that are kept.
     ///
     /// # Errors
     /// [`Fault`]: what the contracts hold is then unknown.
-    pub fn keep(&mut self, judged: Judged, kept: usize) -> Result<Vec<Ended>, Fault> {
+    pub fn keep(
+        &mut self,
+        tasks: &[Task<'_>],
+        judged: Judged,
+        kept: usize,
+    ) -> Result<Vec<Ended>, Fault> {
         debug_assert!(kept <= judged.good, "what is kept is good");
         let mut undone = LaneSet::default();
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             let stays = lane.tasks.partition_point(|task| *task < kept);
-            if lane.open > stays {
-                lane.undo_from(stays)?;
+            if lane.undo_from(stays)? {
                 undone.insert(number);
             }
         }
+        self.catch_up(tasks)?;
         let mut shared = judged.shared;
         for one in &mut shared {
             one.look_again(&self.lanes, undone)?;
@@ -134,6 +142,24 @@ impl Lanes {
         let in_order = order.map(|lane| ended[*lane].next());
         let in_order: Option<Vec<Ended>> = in_order.collect();
         in_order.ok_or_else(|| Fault::new("a lane lost the end of a call"))
+    }
+
+    /// Runs again what stays and was undone with what does not.
+    fn catch_up(&mut self, tasks: &[Task<'_>]) -> Result<(), Fault> {
+        if !self.lanes.iter().any(Lane::is_behind) {
+            return Ok(());
+        }
+        self.begin()?;
+        let wave = Wave {
+            tasks,
+            number: self.wave,
+            end: None,
+            scopes: Scopes::Whole,
+        };
+        let behind = self.lanes.iter_mut().filter(|lane| lane.is_behind());
+        let ran = run_all(behind, |lane| lane.catch_up(&wave));
+        self.end()?;
+        ran
     }
 
     /// Gives the lanes that entered a contract in this wave what others among them changed; those that did not have it no more.
@@ -183,28 +209,30 @@ impl Lanes {
     }
 }
 
-/// Runs the lanes that have tasks: on the threads of the pool, the calling one first, which does everything if the others are busy.
-fn run_all(lanes: &mut [Lane], wave: &Wave<'_>) -> Result<(), Fault> {
-    let busy = lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
-    let busy: Vec<Mutex<Result<&mut Lane, Fault>>> =
-        busy.map(|lane| Mutex::new(Ok(lane))).collect();
+/// Has lanes do something: on the threads of the pool, the calling one first, which does everything if the others are busy.
+fn run_all<'a>(
+    lanes: impl Iterator<Item = &'a mut Lane>,
+    run: impl Fn(&mut Lane) -> Result<(), Fault> + Sync,
+) -> Result<(), Fault> {
+    let lanes: Vec<Mutex<Result<&mut Lane, Fault>>> =
+        lanes.map(|lane| Mutex::new(Ok(lane))).collect();
     let next = AtomicUsize::new(0);
     let take = || {
-        while let Some(lane) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(lane) = lanes.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(running) = &mut *lane
-                && let Err(fault) = running.run(wave)
+                && let Err(fault) = run(running)
             {
                 *lane = Err(fault);
             }
         }
     };
     rayon::in_place_scope(|scope| {
-        for _ in 1..busy.len() {
+        for _ in 1..lanes.len() {
             scope.spawn(|_| take());
         }
         take();
     });
-    let mut ran = busy.into_iter().map(|lane| lane.into_inner());
+    let mut ran = lanes.into_iter().map(|lane| lane.into_inner());
     ran.try_for_each(|lane| lane.unwrap_or_else(PoisonError::into_inner).map(drop))
 }
