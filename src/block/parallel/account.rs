@@ -2,19 +2,19 @@
 //!
 //! **Bounded loss.** Each step is booked with how long it took, and what it was *worth*: how long its transactions ran that stay, which is what they
 //! would have taken one after another. Planning, waking threads, judging, bringing lanes up to date and everything that was thrown away took time and
-//! was worth nothing. A step may risk what the account has: an allowance, a sixteenth of everything so far, and half of what lanes gained beyond what they
+//! was worth nothing. A step may risk what the account has: an allowance, a part of everything so far, and half of what lanes gained beyond what they
 //! lost. Whoever makes blocks to be thrown away or carried around, and a machine whose processors are busy with something else, has them executed that
 //! much slower than one after another, and no more.
 //!
 //! Gas would not do: prices are upper bounds of times, and what is cheap to compute for its price would be thrown away cheaply.
 
-use std::time::Duration;
+use crate::session::lanes::clock::Duration;
 
 /// What may be lost in any block.
-pub const ALLOWANCE: Duration = Duration::from_micros(300);
+pub const ALLOWANCE: Duration = Duration::from_micros(250);
 
 /// The part of what was executed that may be lost.
-pub const PART: u32 = 16;
+pub const PART: u32 = 24;
 
 /// The part of what was gained that may be risked.
 const PART_OF_GAIN: i64 = 2;

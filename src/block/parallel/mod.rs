@@ -11,9 +11,9 @@ mod account;
 mod known;
 mod plan;
 
+use crate::session::lanes::clock::{Duration, Moment};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crostata_abi::ContractId;
 
@@ -85,7 +85,7 @@ impl Parallel {
         let allowed = self.planner.account.allowed();
         let affordable = self.bring(lanes, transactions, order)?;
         // What runs much longer than was expected is not thrown away at any length.
-        let end = allowed.map(|allowed| Instant::now() + 2 * allowed);
+        let end = allowed.map(|allowed| Moment::after(2 * allowed));
         let tasks = &tasks[..affordable];
         let scopes = self.planner.scopes();
         let judged = lanes.run(tasks, &order[..affordable], end, scopes)?;
@@ -237,7 +237,7 @@ impl Block {
         while at < transactions.len() {
             // One that does not fit is not tried.
             is_full |= transactions[at].limit_gas > self.gas_left();
-            let begin = Instant::now();
+            let begin = Moment::now();
             let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
                 true => parallel.planner.plan(&transactions[at..ahead_end]),
                 false => Plan::Unseen(transactions.len() - at),
@@ -291,7 +291,7 @@ impl Block {
         sink: &mut dyn Sink,
         filled: &mut Filled,
     ) -> Result<Step, Fatal> {
-        let begin = Instant::now();
+        let begin = Moment::now();
         let mut done = Vec::with_capacity(transactions.len());
         let mut is_full = false;
         for transaction in transactions {
@@ -337,7 +337,7 @@ impl Block {
             return self.execute_alone(Some(parallel), &transactions[..1], sink, filled);
         }
         let ran = ended.iter().map(|ended| ended.took).sum();
-        let begin = Instant::now();
+        let begin = Moment::now();
         let done = self.include_ahead(transactions, ended, sink, filled)?;
         let worth = begin.elapsed().saturating_add(ran);
         parallel.learn(transactions, &done, ran);

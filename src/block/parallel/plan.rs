@@ -7,7 +7,7 @@
 //! A wave is planned only as far as what the [`Account`] allows to be lost, if everything but its first task is thrown away. When nothing is
 //! allowed, transactions run one after another without being looked at.
 
-use std::time::Duration;
+use crate::session::lanes::clock::Duration;
 
 use crostata_abi::ContractId;
 
@@ -410,7 +410,7 @@ mod tests {
         let Plan::Ahead(order) = planner.plan(&calls) else {
             panic!("independent calls run ahead");
         };
-        let (allowed, risk) = (300 * 120_000 * 2, 2_000_000);
+        let (allowed, risk) = (250 * 120_000 * 2, 2_000_000);
         assert_eq!(order.len(), WAVE_MIN.min(allowed / risk + 1));
 
         planner.size = WAVE_MAX;

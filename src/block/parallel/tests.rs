@@ -10,6 +10,7 @@ use crostata_abi::ContractId;
 use super::super::serial::{Attempt, Serial, Undo};
 use super::*;
 use crate::random::{self, Random};
+use crate::session::lanes::clock::Moment;
 use crate::session::lanes::{LaneSet, Scopes};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
@@ -118,7 +119,7 @@ fn run_in_waves(
         let tasks: Vec<Task<'_>> = rest[..count].iter().filter_map(task).collect();
         let order: Vec<usize> = tasks.iter().map(|_| random.index(lanes)).collect();
         // Now and then lanes have no time.
-        let end = random.once_in(6).then(Instant::now);
+        let end = random.once_in(6).then(Moment::now);
         let mut taken = serial.session().take_lanes(lanes).unwrap();
         for (task, lane) in tasks.iter().zip(&order) {
             if !random.once_in(8) {

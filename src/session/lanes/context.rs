@@ -1,13 +1,13 @@
 //! What the lanes ask of their contexts: whether a contract may be entered here, and how it is brought over.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crostata_abi::ContractId;
 
 use super::super::context::Context;
 use super::super::contract::SessionContract;
 use super::super::record::Record;
+use super::clock::Moment;
 use super::{Homes, Resting, no_memory};
 use crate::engine::{CallOutcome, Fault, Loaded, Runner};
 use crate::memory::ContractMemory;
@@ -146,7 +146,7 @@ impl Context {
         resting: &mut Resting,
         contract: &ContractId,
     ) -> Result<Loaded<Self>, Fault> {
-        let begin = Instant::now();
+        let begin = Moment::now();
         let mut loaded = self.load_below(contract, resting.newer(contract)?)?;
         resting.bring(contract, &mut loaded.memory)?;
         resting.carried += begin.elapsed();
@@ -164,7 +164,7 @@ impl Context {
         }
         let resting = self.resting.as_mut();
         let resting = resting.ok_or_else(|| Fault::new("there is no lane that has a contract"))?;
-        let begin = Instant::now();
+        let begin = Moment::now();
         let is_another = resting.bring(contract, memory)?;
         resting.carried += begin.elapsed();
         self.hold(contract);

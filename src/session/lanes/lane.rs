@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
 
 use super::super::context::Context;
 use super::super::error::{Error, Rejected};
 use super::super::receipt::CallReceipt;
+use super::clock::{Duration, Moment};
 use crate::engine::{Accesses, Call, Fault, Runner};
 
 /// A call of a wave, with the session data that it alone sees.
@@ -27,7 +27,7 @@ pub struct Wave<'a> {
     pub tasks: &'a [Task<'a>],
     pub number: u64,
     /// A lane begins nothing after this, besides its first task.
-    pub end: Option<Instant>,
+    pub end: Option<Moment>,
     pub scopes: Scopes,
 }
 
@@ -141,7 +141,7 @@ impl Lane {
     pub fn run(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
         self.flush()?;
         self.scopes = wave.scopes;
-        let mut begin = Instant::now();
+        let mut begin = Moment::now();
         for at in 0..self.tasks.len() {
             if at > 0 && wave.end.is_some_and(|end| begin > end) {
                 break;
@@ -150,8 +150,8 @@ impl Lane {
             let Some(mut ended) = self.run_task(&wave.tasks[self.tasks[at]], wave.number)? else {
                 break;
             };
-            let before = std::mem::replace(&mut begin, Instant::now());
-            ended.took = begin.saturating_duration_since(before);
+            let before = std::mem::replace(&mut begin, Moment::now());
+            ended.took = begin.since(before);
             self.ended.push(ended);
         }
         Ok(())

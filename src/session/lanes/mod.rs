@@ -14,6 +14,7 @@
 //!
 //! What this module never does: decide what runs where, or how many calls run ahead.
 
+pub mod clock;
 mod context;
 mod homes;
 mod judge;
@@ -28,10 +29,10 @@ pub use rest::Resting;
 pub use wave::{Judged, Why};
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crostata_abi::ContractId;
 
+use self::clock::Duration;
 use super::context::Context;
 use super::contract::SessionContract;
 use super::error::Error;

@@ -1,11 +1,11 @@
 //! Lanes at rest: kept in the context of the session's own runner, whose calls bring over what they need.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crostata_abi::ContractId;
 
 use super::super::context::Context;
+use super::clock::Duration;
 use super::{CARRIED_PAGES_MAX, Homes, LANES_MAX, Lane, LaneSet, Lanes, lost, no_memory};
 use crate::engine::{Fault, Runner};
 use crate::memory::ContractMemory;

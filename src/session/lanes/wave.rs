@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use crostata_abi::ContractId;
 
+use super::clock::Moment;
 use super::context::Running;
 use super::judge::Shared;
 use super::lane::{Ended, Lane, Scopes, Stop, Task, Wave};
@@ -45,7 +45,7 @@ impl Lanes {
         &mut self,
         tasks: &[Task<'_>],
         order: &[usize],
-        end: Option<Instant>,
+        end: Option<Moment>,
         scopes: Scopes,
     ) -> Result<Judged, Fault> {
         self.wave += 1;
