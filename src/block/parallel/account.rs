@@ -19,10 +19,14 @@ pub const PART: u32 = 24;
 /// The part of what was gained that may be risked.
 const PART_OF_GAIN: i64 = 2;
 
+/// The most that is ever missing: a machine that does something else for a while takes longer whatever runs, and blocks go on.
+const MISSING_MAX: Duration = Duration::from_millis(4);
+
 /// What a transaction takes for its gas before anything was measured: a microsecond for 120,000.
 const FIRST_RATE: Rate = Rate {
     took_ns: 10_000,
     gas: 1_200_000,
+    count: 1,
 };
 
 /// What a rate is made of at most; older measurements count half each time that it is reached.
@@ -33,6 +37,7 @@ const RATE_NS_MAX: u64 = 4_000_000;
 struct Rate {
     took_ns: u64,
     gas: u64,
+    count: u64,
 }
 
 /// The account of a block.
@@ -59,9 +64,21 @@ impl Account {
 
     /// What the next step may lose; `None` if whatever it is.
     pub fn allowed(&self) -> Option<Duration> {
-        let allowed = nanoseconds(ALLOWANCE + self.worth / PART).saturating_add(self.balance_ns);
-        let allowed = Duration::from_nanos(allowed.max(0).cast_unsigned());
+        let allowed = Duration::from_nanos(self.there_ns().max(0).cast_unsigned());
         self.is_bounded.then_some(allowed)
+    }
+
+    /// What may be lost, less than nothing if more was.
+    fn there_ns(&self) -> i64 {
+        nanoseconds(ALLOWANCE + self.worth / PART).saturating_add(self.balance_ns)
+    }
+
+    /// How many transactions are expected to be executed until so much may be lost.
+    pub fn wait(&self, until: Duration) -> u64 {
+        let missing = nanoseconds(until).saturating_sub(self.there_ns());
+        let time_ns = missing.max(0).cast_unsigned().saturating_mul(PART.into());
+        let each_ns = self.rate.took_ns / self.rate.count.max(1);
+        time_ns / each_ns.max(1)
     }
 
     /// Books a step: how long it took, and what it was worth.
@@ -70,18 +87,24 @@ impl Account {
         let gain = if gain > 0 { gain / PART_OF_GAIN } else { gain };
         self.balance_ns = self.balance_ns.saturating_add(gain);
         self.worth = self.worth.saturating_add(worth);
+        let missing = nanoseconds(MISSING_MAX)
+            .saturating_add(self.there_ns())
+            .min(0);
+        self.balance_ns = self.balance_ns.saturating_sub(missing);
     }
 
-    /// Learns how long transactions ran that spent so much gas.
-    pub fn learn(&mut self, took: Duration, gas: u64) {
+    /// Learns how long some transactions ran, and what they spent.
+    pub fn learn(&mut self, took: Duration, gas: u64, count: usize) {
         let rate = &mut self.rate;
         rate.took_ns = rate
             .took_ns
             .saturating_add(nanoseconds(took).cast_unsigned());
         rate.gas = rate.gas.saturating_add(gas);
+        rate.count = rate.count.saturating_add(count as u64);
         while rate.took_ns > RATE_NS_MAX {
             rate.took_ns /= 2;
             rate.gas /= 2;
+            rate.count /= 2;
         }
     }
 
@@ -153,10 +176,25 @@ mod tests {
         let gas = account.gas_of(Duration::from_micros(1));
         assert_eq!(gas, 120_000);
         for _ in 0..100 {
-            account.learn(Duration::from_millis(1), 1_000_000);
+            account.learn(Duration::from_millis(1), 1_000_000, 10);
         }
         let expected = account.expected(10_000);
         let off = expected.abs_diff(Duration::from_micros(10));
         assert!(off < Duration::from_micros(1), "{expected:?}");
+        let wait = account.wait(ALLOWANCE + Duration::from_micros(100));
+        let off = wait.abs_diff(u64::from(PART));
+        assert!(off <= 2, "{wait} of a tenth of a millisecond");
+        assert_eq!(account.wait(ALLOWANCE), 0);
+    }
+
+    /// A machine that stands still for a second does not have blocks executed one after another for half a minute.
+    #[test]
+    fn what_is_missing_ends() {
+        let mut account = Account::new(true);
+        account.book(Duration::from_secs(1), Duration::ZERO);
+        account.book(MISSING_MAX * PART, MISSING_MAX * PART);
+        assert_eq!(account.allowed(), Some(Duration::ZERO));
+        account.book(ALLOWANCE * PART, ALLOWANCE * PART);
+        assert_eq!(account.allowed(), Some(ALLOWANCE));
     }
 }

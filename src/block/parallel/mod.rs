@@ -175,7 +175,7 @@ impl Parallel {
     fn learn(&mut self, transactions: &[Transaction], done: &[Arc<Executed>], took: Duration) {
         let spent = done.iter().map(|executed| executed.gas_spent);
         let spent = spent.fold(0, u64::saturating_add);
-        self.planner.account.learn(took, spent);
+        self.planner.account.learn(took, spent, done.len());
         for (at, (transaction, executed)) in transactions.iter().zip(done).enumerate() {
             self.learn_one(at, transaction, executed);
         }

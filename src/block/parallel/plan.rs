@@ -37,8 +37,8 @@ const WAVE_MAX: usize = 1_024;
 /// How many times as large the next wave may be after one that was kept whole.
 const WAVE_GROWTH: usize = 4;
 
-/// Transactions that run unseen when nothing may be lost, before the account is asked again.
-const UNSEEN: usize = 64;
+/// The most transactions that run unseen before the account is asked again.
+const UNSEEN_MAX: u64 = 256;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ impl Planner {
         let allowed = self.account.allowed();
         if allowed.is_some_and(|allowed| self.is_resting(allowed)) {
             self.tasks.clear();
-            return Plan::Unseen(UNSEEN.min(transactions.len()));
+            let wait = self.account.wait(REST_UNTIL).clamp(1, UNSEEN_MAX);
+            return Plan::Unseen(transactions.len().min(wait as usize));
         }
         self.wave += 1;
         self.gather(transactions, allowed);
@@ -420,7 +421,7 @@ mod tests {
         assert_eq!(order.len(), allowed / risk + 1);
 
         planner.account.book(Duration::from_secs(1), Duration::ZERO);
-        assert_eq!(planner.plan(&calls), Plan::Unseen(UNSEEN));
+        assert_eq!(planner.plan(&calls), Plan::Unseen(calls.len()));
         assert_eq!(planner.plan(&calls[..3]), Plan::Unseen(3));
         planner.account.book(Duration::ZERO, Duration::from_secs(3));
         assert!(matches!(planner.plan(&calls), Plan::Ahead(_)));
