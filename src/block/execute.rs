@@ -34,7 +34,7 @@ pub enum Execution {
     /// Host queries are asked from several threads, and more often than one after another: they must be pure, as they
     /// must be anyway.
     ///
-    /// A block that is made to be executed slower like this than one after another is slower by a twenty-fourth, a quarter of a millisecond, and what one transaction takes that
+    /// A block that is made to be executed slower like this than one after another is slower by a thirty-second, a quarter of a millisecond, and what one transaction takes that
     /// spends a thirty-second of the block's gas, at most, as far as time was measured on processors that had nothing else to do.
     Parallel {
         /// How many: as many as there are processors, usually. One is as [`Serial`](Self::Serial).

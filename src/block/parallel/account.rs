@@ -14,7 +14,7 @@ use crate::session::lanes::clock::Duration;
 pub const ALLOWANCE: Duration = Duration::from_micros(250);
 
 /// The part of what was executed that may be lost.
-pub const PART: u32 = 24;
+pub const PART: u32 = 32;
 
 /// The part of what was gained that may be risked.
 const PART_OF_GAIN: i64 = 2;
