@@ -13,6 +13,7 @@ mod cancelling;
 mod deadlines;
 mod fairness;
 mod hostile;
+mod room;
 mod runtimes;
 mod scene;
 mod shutdown;
