@@ -1,36 +1,18 @@
 //! P6, P7: where the process has no address space for another memory, a query is one too many: told so, and no harm to anybody.
 
-use std::process::Command;
-
 use crostata::serve::{Overload, QueryError};
 use crostata::{Error, Session, SessionData};
 
 use crate::fixtures::LIMIT;
+use crate::limited::under_ulimit;
 use crate::scene::{Scene, ask, faces, number};
 
-/// Set for the process that runs with little address space.
-const LITTLE_SPACE: &str = "CROSTATA_TEST_LITTLE_SPACE";
-
-/// The worker goes on, the node is as healthy as before, and when there is room again the next query runs.
-///
-/// The test runs itself again in a process that may have 100 GB of address space: a dozen memories.
+/// The worker goes on, the node is as healthy as before, and when there is room again the next query runs. The process may have 100 GB of
+/// addresses: a dozen memories.
 #[test]
-#[cfg(target_os = "linux")]
 fn no_room_for_a_memory_is_overload() {
-    if std::env::var_os(LITTLE_SPACE).is_some() {
-        return ask_without_room();
-    }
-    let limit = "ulimit -v 100000000 && exec timeout 120 \"$0\" \"$@\"";
-    let limited = Command::new("sh")
-        .args(["-c", limit])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "room::no_room_for_a_memory_is_overload"])
-        .env(LITTLE_SPACE, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&limited.stdout);
-    assert!(limited.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "{text}");
+    let test = "room::no_room_for_a_memory_is_overload";
+    under_ulimit("-v 100000000", test, ask_without_room);
 }
 
 fn ask_without_room() {
