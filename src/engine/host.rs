@@ -114,6 +114,10 @@ pub trait Host: Sized + Send + 'static {
     /// The session datum of this name.
     fn datum(&self, name: &str) -> Option<&[u8]>;
 
+    /// The session's data, in the order of their names.
+    #[cfg(feature = "libraries")]
+    fn data(&self) -> impl Iterator<Item = (&str, &[u8])>;
+
     /// The owner of a contract, if it exists.
     ///
     /// # Errors

@@ -275,13 +275,15 @@ fn library_call<H: Host>(
     let number = guest.data().tally.library_calls;
     guest.data_mut().tally.library_calls += 1;
     let limit_gas = share(gas_left(&mut guest)?, 0);
+    let data: Vec<_> = guest.data().host.data().collect();
     let end = shelf.call(&library::Call {
         name: function,
         argument: argument.bytes(&guest)?,
         contract: running_contract(&guest)?,
-        block: library::block_data(|name| guest.data().host.datum(name)),
+        data: &data,
         number,
         limit_gas,
+        is_over: guest.data().is_over.as_ref(),
     });
     let end = end.map_err(Abort::from)?;
     charge(&mut guest, end.spent_gas)?;

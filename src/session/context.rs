@@ -202,6 +202,12 @@ impl Host for Context {
         self.data.data.get(name).map(Vec::as_slice)
     }
 
+    #[cfg(feature = "libraries")]
+    fn data(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let data = self.data.data.iter();
+        data.map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+    }
+
     fn owner(&self, contract: &ContractId) -> Result<Option<Vec<u8>>, Fault> {
         let owner = self.owner_of(contract)?;
         Ok(owner.map(|owner| owner.as_bytes().to_vec()))
