@@ -120,7 +120,11 @@ impl Host for Context {
         }
     }
 
-    fn refresh(&mut self, contract: &ContractId, memory: &mut ContractMemory) -> Result<(), Fault> {
+    fn refresh(
+        &mut self,
+        contract: &ContractId,
+        memory: &mut ContractMemory,
+    ) -> Result<bool, Fault> {
         self.bring_newer(contract, memory)
     }
 
