@@ -5,6 +5,8 @@
 
 #[path = "parallel/agent.rs"]
 mod agent;
+#[path = "parallel/block.rs"]
+mod block;
 #[path = "common/random.rs"]
 mod random;
 
@@ -13,14 +15,13 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use agent::{AGENTS, CELLS, Scripts, Step, id_bytes, script};
+use agent::{AGENTS, CELLS, Scripts, Step, script};
+use block::{LIMIT, commit_agents, id};
 use crostata::{
     Backend, Base, Block, BlockContext, BlockSettings, Commit, Config, ContractData, ContractId,
     Executed, Execution, Fatal, PricedQuery, QueryError, SessionData, Transaction, Undo, VM,
 };
 use random::Random;
-
-const LIMIT: u64 = 40_000_000;
 
 /// A VM, and a commit with agents.
 struct Scene {
@@ -62,11 +63,7 @@ impl Scene {
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         vm.register_host_query("ask", PricedQuery::new(1_000, answer));
         let code: Arc<[u8]> = code.into();
-        let mut session = vm.session(SessionData::builder()).unwrap();
-        for number in 0..agents {
-            session.deploy(&code, data(number), LIMIT).unwrap();
-        }
-        let base = session.commit().unwrap();
+        let base = commit_agents(&vm, &code, agents);
         Self { vm, base, code }
     }
 
@@ -79,30 +76,7 @@ impl Scene {
     }
 
     fn transaction(&self, scripts: &mut Scripts) -> Transaction {
-        let agent = scripts.agent();
-        if scripts.random.once_in(60) {
-            return Transaction::deploy(self.code.clone(), data(agent), LIMIT);
-        }
-        let script = script(&scripts.script(2));
-        let random = &mut scripts.random;
-        let limit = match random.once_in(12) {
-            true => 400_000 + random.below(1_500_000),
-            false => LIMIT,
-        };
-        let function = if random.once_in(40) { "walk" } else { "run" };
-        let mut call = Transaction::call_raw(id(agent), function, script, limit);
-        if random.once_in(3) {
-            let name = if random.once_in(20) {
-                "block_height"
-            } else {
-                "who"
-            };
-            call = call.with_datum(name, &(random.below(9) as u32)).unwrap();
-        }
-        match random.once_in(3) {
-            true => call.feeding(),
-            false => call,
-        }
+        block::transaction(&self.code, scripts)
     }
 }
 
@@ -112,16 +86,6 @@ fn execution(lanes: usize) -> Execution {
         Some(threads) if lanes > 1 => Execution::Eager { threads },
         _ => Execution::Serial,
     }
-}
-
-fn id(agent: u32) -> ContractId {
-    ContractId::from_bytes(id_bytes(agent))
-}
-
-fn data(agent: u32) -> ContractData {
-    let owner = vec![7; agent as usize];
-    let data = ContractData::builder().contract_id(id(agent)).owner(owner);
-    data.build()
 }
 
 fn run(agent: u32, steps: &[Step]) -> Transaction {

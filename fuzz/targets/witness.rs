@@ -43,7 +43,7 @@ impl Scene {
     fn new() -> Self {
         let cells = Cells::new();
         let recorded = SESSIONS.map(|calls| {
-            let (mut session, _) = cells.record(calls, GAS);
+            let (session, _) = cells.record(calls, GAS);
             let witness = session.witness().unwrap();
             Recorded {
                 bytes: witness.encode(),

@@ -2,6 +2,8 @@
 
 #[path = "../../../tests/parallel/agent.rs"]
 mod agent;
+#[path = "../../../tests/parallel/block.rs"]
+mod block;
 
 use std::sync::Arc;
 
@@ -15,9 +17,8 @@ use crate::session::lanes::{LaneSet, Scopes};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
-use agent::{AGENTS, Scripts, id_bytes, script};
-
-const LIMIT: u64 = 40_000_000;
+use agent::{AGENTS, Scripts};
+use block::{commit_agents, id};
 
 /// A VM, and a commit with agents.
 struct Scene {
@@ -32,11 +33,7 @@ impl Scene {
         let ask = |argument: &[u8]| Ok(argument.iter().rev().copied().collect());
         vm.register_host_query("ask", PricedQuery::new(1_000, ask));
         let code: Arc<[u8]> = code.into();
-        let mut session = vm.session(SessionData::builder()).unwrap();
-        for number in 0..agents {
-            session.deploy(&code, data(number), LIMIT).unwrap();
-        }
-        let base = session.commit().unwrap();
+        let base = commit_agents(&vm, &code, agents);
         Self { vm, base, code }
     }
 
@@ -46,36 +43,8 @@ impl Scene {
     }
 
     fn transaction(&self, scripts: &mut Scripts) -> Transaction {
-        let agent = scripts.agent();
-        if scripts.random.once_in(40) {
-            return Transaction::deploy(self.code.clone(), data(agent), LIMIT);
-        }
-        let script = script(&scripts.script(2));
-        let random = &mut scripts.random;
-        let limit = match random.once_in(12) {
-            true => 400_000 + random.below(1_500_000),
-            false => LIMIT,
-        };
-        let function = if random.once_in(40) { "walk" } else { "run" };
-        let mut call = Transaction::call_raw(id(agent), function, script, limit);
-        if random.once_in(3) {
-            call = call.with_datum("who", &(random.below(9) as u32)).unwrap();
-        }
-        match random.once_in(3) {
-            true => call.feeding(),
-            false => call,
-        }
+        block::transaction(&self.code, scripts)
     }
-}
-
-fn id(agent: u32) -> ContractId {
-    ContractId::from_bytes(id_bytes(agent))
-}
-
-fn data(agent: u32) -> ContractData {
-    let owner = vec![7; agent as usize];
-    let data = ContractData::builder().contract_id(id(agent)).owner(owner);
-    data.build()
 }
 
 /// Everything that a transaction came to.
