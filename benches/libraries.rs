@@ -30,8 +30,24 @@ const CONTRACT: ContractId = ContractId::from_bytes([1; 32]);
 /// A contract that asks so many times what its argument says: a count, the bytes of the question, a byte with the length of the name, the name.
 const ASKER: &str = r#"(module
   (import "env" "hq" (func $hq (param i32 i32 i32) (result i32)))
+  (import "env" "c" (func $c (param i32 i32 i32 i32 i64) (result i32)))
   (memory (export "memory") 3)
   (global (export "A") i32 (i32.const 65536))
+  (data (i32.const 3072) "ask")
+  ;; Calls itself so many times, with so much gas, as the front of its argument says, to ask the rest once each.
+  (func (export "fail") (param $len i32) (result i32)
+    (local $times i32) (local $gas i32)
+    (local.set $times (i32.load (i32.const 65536)))
+    (local.set $gas (i32.load (i32.const 65540)))
+    (memory.copy (i32.const 4096) (i32.const 65544) (i32.sub (local.get $len) (i32.const 8)))
+    (memory.fill (i32.const 2048) (i32.const 1) (i32.const 32))
+    (block (br_if 0 (i32.eqz (local.get $times)))
+      (loop
+        (memory.copy (i32.const 65536) (i32.const 4096) (i32.sub (local.get $len) (i32.const 8)))
+        (drop (call $c (i32.const 2048) (i32.const 3072) (i32.const 3)
+          (i32.sub (local.get $len) (i32.const 8)) (i64.extend_i32_u (local.get $gas))))
+        (br_if 0 (local.tee $times (i32.sub (local.get $times) (i32.const 1))))))
+    (i32.const 0))
   (func (export "ask") (param i32) (result i32)
     (local $times i32) (local $len i32) (local $name i32)
     (local.set $times (i32.load (i32.const 65536)))
@@ -65,8 +81,9 @@ const LEAST: Shape = Shape {
 };
 
 /// What functions of libraries do.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 8] = [
     ("nothing", ""),
+    ("trap", "(unreachable)"),
     (
         // As many bytes as the argument has.
         "answer",
@@ -370,12 +387,28 @@ impl Scene {
     }
 
     fn ask(&mut self, asked: &Asked, times: u32) -> Cost {
-        let argument = asked.argument(times);
+        self.call("ask", asked.argument(times))
+    }
+
+    /// What a contract's call takes that ends since a library fails it, with so much gas.
+    fn fail(&mut self, asked: &Asked, gas: u32) -> Cost {
+        const TIMES: u32 = 100;
+        let mut cost = |times| {
+            let mut argument = common::numbers(&[times, gas]);
+            argument.extend(asked.argument(1));
+            let rounds = (0..ROUNDS).map(|_| self.call("fail", argument.clone()));
+            let least = rounds.min_by(|one, other| one.ns.total_cmp(&other.ns));
+            least.expect("some rounds")
+        };
+        cost(TIMES).beyond(cost(0), f64::from(TIMES))
+    }
+
+    fn call(&mut self, function: &str, argument: Vec<u8>) -> Cost {
         let begin = thread_ns();
         let receipt = self
             .session
-            .call_raw(CONTRACT, "ask", argument, common::LIMIT)
-            .expect("the library answers");
+            .call_raw(CONTRACT, function, argument, common::LIMIT)
+            .expect("the contract does not fail");
         Cost {
             ns: thread_ns() - begin,
             gas: receipt.gas_spent as f64,
@@ -422,22 +455,35 @@ fn main() {
     );
     let libraries = Shelf::new();
     let mut scene = Scene::with(&libraries.binaries());
-    for case in libraries.cases().iter().filter(|case| wanted(case.rule)) {
-        let cost = scene.measure(case);
+    let show = |rule: &str, cost: Cost| {
         println!(
             "{:44} {:10.2} {:10.2} {:8.3} {:7.2} {:10.1}",
-            case.rule,
+            rule,
             cost.ns,
             cost.gas,
             cost.rate(),
             cost.rate() / cheapest,
             cost.ns / fair,
         );
+    };
+    for case in libraries.cases().iter().filter(|case| wanted(case.rule)) {
+        show(case.rule, scene.measure(case));
+    }
+    for (rule, function, gas) in FAILURES.iter().filter(|(rule, ..)| wanted(rule)) {
+        let asked = libraries.asked(&libraries.least, function, 0);
+        show(rule, scene.fail(&asked, *gas));
     }
     if wanted("ed25519") {
         signatures();
     }
 }
+
+/// Calls of contracts that a library fails, and how much gas they have: all of it is spent.
+const FAILURES: [(&str, &str, u32); 3] = [
+    ("failed: by a trap", "trap", 800_000),
+    ("failed: no gas for a page", "nothing", 450_000),
+    ("failed: no gas for a page more", "grow", 1_000_000),
+];
 
 /// What a signature of Ed25519 takes, verified by a library and by a contract.
 fn signatures() {
@@ -527,12 +573,16 @@ impl Shelf {
         all.into_iter().cloned().collect()
     }
 
-    fn cases(&self) -> Vec<Case> {
-        let asked = |library: &[u8], function, bytes| Asked {
+    fn asked(&self, library: &[u8], function: &'static str, bytes: u32) -> Asked {
+        Asked {
             library: code_hash(library),
             function,
             bytes,
-        };
+        }
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        let asked = |library: &[u8], function, bytes| self.asked(library, function, bytes);
         let least = |function, bytes| asked(&self.least, function, bytes);
         let host = |function, times| asked(&self.caller, function, times);
         let case = |rule, with, without, count| Case {
