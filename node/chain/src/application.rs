@@ -1,0 +1,219 @@
+//! What simplex asks of the chain: propose a block, verify one.
+//!
+//! A verdict is final. So "no" is said only of what no node can ever accept; whatever may change, and whatever this node does not know or can not
+//! do, is no answer, and the view goes by without this node's vote.
+
+use std::future::pending as never;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_consensus::simplex::types::Context as Consensus;
+use commonware_cryptography::ed25519::PublicKey;
+use commonware_cryptography::Digested;
+use commonware_macros::select;
+use commonware_runtime::{Clock, Metrics, Spawner};
+use crostata_machine::{Account, Block, Context, ExecuteError, Machine};
+use futures::StreamExt;
+
+use crate::alarm::Alarms;
+use crate::ancestry;
+use crate::block::{ChainBlock, Digest, engine_digest};
+use crate::offload::offload;
+use crate::own::OwnBlocks;
+use crate::pace::Pace;
+use crate::shared::SharedPool;
+use crate::validator::Scheme;
+
+/// The most transactions that are tried for a block.
+const OFFERED_MAX: usize = 8_192;
+
+/// Proposes and verifies blocks. Cheap to clone.
+pub struct Application<M> {
+    pub(crate) machine: Arc<M>,
+    pub(crate) pool: SharedPool,
+    pub(crate) alarms: Alarms,
+    pub(crate) own: OwnBlocks,
+    pub(crate) pace: Pace,
+}
+
+impl<M> Clone for Application<M> {
+    fn clone(&self) -> Self {
+        Self {
+            machine: self.machine.clone(),
+            pool: self.pool.clone(),
+            alarms: self.alarms.clone(),
+            own: self.own.clone(),
+            pace: self.pace,
+        }
+    }
+}
+
+/// The account of whoever has a validator's key.
+pub fn account_of(key: &PublicKey) -> Account {
+    let mut bytes = [0; 32];
+    let key: &[u8] = key.as_ref();
+    bytes
+        .iter_mut()
+        .zip(key)
+        .for_each(|(byte, from)| *byte = *from);
+    Account::of_key(&bytes)
+}
+
+fn now_ms(clock: &impl Clock) -> u64 {
+    let since = clock.current().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn at_ms(time_ms: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(time_ms)
+}
+
+impl<M: Machine> Application<M> {
+    /// Brings everything below a block, and says which of it is not final.
+    async fn ready<E: Spawner + Clock>(
+        &self,
+        context: &E,
+        ancestry: impl Ancestry<ChainBlock>,
+    ) -> Option<Vec<Block>> {
+        let pending = ancestry::pending(&*self.machine, ancestry).await?;
+        ancestry::execute(context, &self.machine, &self.alarms, &pending).await?;
+        Some(pending)
+    }
+
+    /// Waits until it is time for a block on this parent.
+    async fn pace<E: Clock>(&self, context: &E, parent: &Block, pending: &[Block]) {
+        let parent_ms = parent.header().time_ms;
+        let earliest = at_ms(parent_ms) + self.pace.block_min;
+        let latest = at_ms(parent_ms) + self.pace.idle_max;
+        loop {
+            let arrival = self.pool.arrival();
+            let has_work = self.pool.has_work(pending);
+            let now = context.current();
+            if now >= latest || (has_work && now >= earliest) {
+                return;
+            }
+            let until = if has_work { earliest } else { latest };
+            select! {
+                _ = context.sleep_until(until) => {},
+                _ = arrival => {},
+            }
+        }
+    }
+
+    async fn build<E: Spawner + Clock>(
+        &self,
+        context: &E,
+        proposer: Account,
+        parent: &Block,
+        pending: &[Block],
+    ) -> Option<Block> {
+        let block = Context {
+            height: parent.height().checked_add(1)?,
+            time_ms: now_ms(context).max(parent.header().time_ms.checked_add(1)?),
+            proposer,
+        };
+        let offered = self.pool.offer(OFFERED_MAX, pending);
+        let (machine, parent) = (self.machine.clone(), parent.digest());
+        let built = offload(context, move || machine.build(&parent, &block, &offered)).await;
+        match built.ok()? {
+            Ok(built) => Some(built.block),
+            Err(ExecuteError::Fatal(fatal)) => {
+                self.alarms.raise(fatal);
+                None
+            }
+            Err(ExecuteError::UnknownParent { .. }) => None,
+            Err(ExecuteError::Invalid(invalid)) => {
+                tracing::error!(%invalid, "a block can not be built");
+                None
+            }
+        }
+    }
+
+    /// A verdict, or none.
+    async fn judge<E: Spawner + Clock>(
+        &self,
+        context: &E,
+        leader: &PublicKey,
+        mut ancestry: impl Ancestry<ChainBlock>,
+    ) -> Option<bool> {
+        let block = ancestry.next().await?.inner().block().clone();
+        if self.alarms.has_stopped() {
+            return None;
+        }
+        if self.machine.has(&block.digest()) {
+            return Some(true);
+        }
+        let parent = ancestry.clone().next().await?.inner().block().clone();
+        let header = block.header();
+        let follows = block.height().checked_sub(1) == Some(parent.height());
+        if header.proposer != account_of(leader)
+            || header.time_ms <= parent.header().time_ms
+            || !follows
+        {
+            return Some(false);
+        }
+        ancestry::within_reach(context, &*self.machine, block.height()).await;
+        self.ready(context, ancestry).await?;
+        let (machine, checked) = (self.machine.clone(), block.clone());
+        let verdict = match offload(context, move || machine.check(&checked)).await.ok()? {
+            Ok(()) => true,
+            Err(ExecuteError::Invalid(invalid)) => {
+                tracing::warn!(block = %block.digest(), %invalid, "an invalid block was proposed");
+                false
+            }
+            Err(ExecuteError::UnknownParent { .. }) => return None,
+            Err(ExecuteError::Fatal(fatal)) => {
+                self.alarms.raise(fatal);
+                return None;
+            }
+        };
+        // A block of the future is not invalid, only early.
+        if verdict {
+            let due = at_ms(header.time_ms).checked_sub(self.pace.ahead_max);
+            context.sleep_until(due.unwrap_or(UNIX_EPOCH)).await;
+        }
+        Some(verdict)
+    }
+}
+
+impl<E, M> commonware_consensus::Application<E> for Application<M>
+where
+    E: Spawner + Clock + Metrics,
+    M: Machine,
+{
+    type SigningScheme = Scheme;
+    type Context = Consensus<Digest, PublicKey>;
+    type Block = ChainBlock;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (context, consensus): (E, Self::Context),
+        ancestry: impl Ancestry<ChainBlock>,
+        (): (),
+    ) -> Option<Digested<ChainBlock>> {
+        if self.alarms.has_stopped() {
+            return None;
+        }
+        let parent = ancestry.peek()?.inner().block().clone();
+        let pending = self.ready(&context, ancestry).await?;
+        self.pace(&context, &parent, &pending).await;
+        let proposer = account_of(&consensus.leader);
+        let block = self.build(&context, proposer, &parent, &pending).await?;
+        self.own.proposed(consensus.round.view().get());
+        let digest = engine_digest(block.digest());
+        Some(Digested::precomputed(ChainBlock::from(block), digest))
+    }
+
+    async fn verify(
+        &mut self,
+        (context, consensus): (E, Self::Context),
+        ancestry: impl Ancestry<ChainBlock>,
+    ) -> bool {
+        match self.judge(&context, &consensus.leader, ancestry).await {
+            Some(verdict) => verdict,
+            None => never().await,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Makes decided blocks final: in order, one at a time, and acknowledged when they are durable.
+//!
+//! Blocks come at least once: what is final already is acknowledged again. A block that does not become final stops the node; it is not acknowledged, so
+//! that it comes again when the node is started anew.
+
+use std::future::pending as never;
+use std::sync::Arc;
+
+use commonware_actor::Feedback;
+use commonware_consensus::Reporter;
+use commonware_consensus::marshal::Update;
+use commonware_cryptography::Digested;
+use commonware_runtime::{Handle, Spawner};
+use commonware_utils::Acknowledgement as _;
+use commonware_utils::acknowledgement::Exact;
+use commonware_utils::channel::mpsc;
+use crostata_machine::{Block, FinalizeError, Machine, Receipt};
+
+use crate::alarm::Alarms;
+use crate::block::ChainBlock;
+use crate::offload::offload;
+use crate::shared::SharedPool;
+use crate::sync::Snapshots;
+use crate::validator::Marshal;
+
+/// A block that is final and durable.
+#[derive(Debug, Clone)]
+pub struct FinalBlock {
+    /// The block.
+    pub block: Block,
+    /// What became of its transactions. Empty when it was final already, or was executed before a restart.
+    pub receipts: Vec<Receipt>,
+}
+
+/// Who is told of final blocks.
+pub type Listener = Arc<dyn Fn(FinalBlock) + Send + Sync>;
+
+/// Where marshal reports decided blocks.
+#[derive(Clone)]
+pub struct Finaliser {
+    blocks: mpsc::UnboundedSender<(Digested<ChainBlock>, Exact)>,
+}
+
+impl Finaliser {
+    /// Starts making blocks final.
+    pub fn start<E: Spawner, M: Machine>(
+        context: E,
+        work: Finalising<M>,
+    ) -> (Self, Handle<()>) {
+        // Marshal sends no more than it was configured with before they are acknowledged.
+        let (blocks, received) = mpsc::unbounded_channel();
+        let handle = context.spawn(move |context| work.run(context, received));
+        (Self { blocks }, handle)
+    }
+}
+
+impl Reporter for Finaliser {
+    type Activity = Update<ChainBlock>;
+
+    fn report(&mut self, update: Self::Activity) -> Feedback {
+        let sent = match update {
+            Update::Tip(..) => Ok(()),
+            Update::Block(block, acknowledgement) => self.blocks.send((block, acknowledgement)),
+        };
+        match sent {
+            Ok(()) => Feedback::Ok,
+            Err(_) => Feedback::Closed,
+        }
+    }
+}
+
+/// What making blocks final needs.
+pub struct Finalising<M> {
+    /// What executes them.
+    pub machine: Arc<M>,
+    /// The transactions that wait.
+    pub pool: SharedPool,
+    /// Where alarms are raised.
+    pub alarms: Alarms,
+    /// Who is told.
+    pub listener: Listener,
+    /// Where certificates are asked for.
+    pub marshal: Marshal,
+    /// The states that are served.
+    pub snapshots: Snapshots,
+    /// After how many blocks another one is.
+    pub snapshot_every: u64,
+}
+
+impl<M: Machine> Finalising<M> {
+    async fn run<E: Spawner>(
+        self,
+        context: E,
+        mut blocks: mpsc::UnboundedReceiver<(Digested<ChainBlock>, Exact)>,
+    ) {
+        while let Some((block, acknowledgement)) = blocks.recv().await {
+            let block = block.inner().block().clone();
+            match self.finalize(&context, &block).await {
+                Some(Ok(receipts)) => {
+                    let (machine, marshal) = (&self.machine, &self.marshal);
+                    let taken = self.snapshots.take(&context, machine, marshal, &block, self.snapshot_every);
+                    taken.await;
+                    self.pool.lock().finalized(block.transactions());
+                    (self.listener)(FinalBlock { block, receipts });
+                    acknowledgement.acknowledge();
+                }
+                stopped => {
+                    if let Some(Err(error)) = stopped {
+                        self.alarms.raise(error);
+                    }
+                    // Held, so that nobody takes it for done, nor for given up.
+                    let _held = acknowledgement;
+                    never::<()>().await;
+                }
+            }
+        }
+    }
+
+    /// None if the runtime ends.
+    async fn finalize<E: Spawner>(
+        &self,
+        context: &E,
+        block: &Block,
+    ) -> Option<Result<Vec<Receipt>, FinalizeError>> {
+        let (machine, decided) = (self.machine.clone(), block.clone());
+        let work = move || machine.finalize(decided.height(), &decided);
+        offload(context, work).await.ok()
+    }
+}

@@ -1,0 +1,74 @@
+//! The pool of transactions, shared between who brings them, who proposes and who makes blocks final.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use commonware_utils::sync::Notify;
+use crostata_machine::{Block, Fatal, Machine, Pool, Refusal, Transaction, TransactionDigest};
+
+/// Why a transaction was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SubmitError {
+    /// Because of itself, or of what waits already.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The node can not read its state.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// A pool that several hold. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SharedPool {
+    pool: Arc<Mutex<Pool>>,
+    arrived: Arc<Notify>,
+}
+
+impl SharedPool {
+    /// Shares a pool.
+    pub fn new(pool: Pool) -> Self {
+        Self {
+            pool: Arc::new(Mutex::new(pool)),
+            arrived: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Takes a transaction, and wakes the proposer. It reads the state and looks at the signature: not for threads that poll others.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub fn add<M: Machine>(
+        &self,
+        machine: &M,
+        transaction: &Transaction,
+    ) -> Result<TransactionDigest, SubmitError> {
+        let account = machine.account(&transaction.sender())?;
+        self.lock().check(transaction, account)?;
+        let verified = machine.verify(transaction).map_err(Refusal::from)?;
+        let added = self.lock().add(verified, account)?;
+        self.arrived.notify_waiters();
+        Ok(added)
+    }
+
+    /// The pool itself, for as long as nobody else needs it.
+    pub fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to offer for a block behind these, which are not final.
+    pub fn offer(&self, max: usize, pending: &[Block]) -> Vec<Transaction> {
+        let transactions = pending.iter().flat_map(|block| block.transactions());
+        let pending: BTreeSet<_> = transactions.map(Transaction::digest).collect();
+        self.lock().offer(max, &pending)
+    }
+
+    /// Whether there is anything to offer behind these blocks.
+    pub fn has_work(&self, pending: &[Block]) -> bool {
+        !self.offer(1, pending).is_empty()
+    }
+
+    /// Waits for a transaction to come.
+    pub async fn arrival(&self) {
+        self.arrived.notified().await;
+    }
+}

@@ -1,0 +1,186 @@
+//! Serving states: snapshots that are taken as blocks become final, and answers to those who want them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use commonware_consensus::types::Height;
+use commonware_resolver::p2p::Producer;
+use commonware_resolver::{Consumer, Delivery};
+use commonware_runtime::Spawner;
+use commonware_utils::channel::{mpsc, oneshot};
+use crostata_machine::{Block, BlockDigest, CURSOR_BYTES, Machine, Snapshot};
+
+use super::key::SyncKey;
+use super::offer::Offer;
+use crate::offload::offload;
+use crate::validator::Marshal;
+
+/// How many snapshots are held: one to begin with, and one to end with.
+const HELD: usize = 2;
+
+/// A state that is served.
+#[derive(Clone)]
+struct Held {
+    digest: BlockDigest,
+    height: u64,
+    offer: Bytes,
+    snapshot: Arc<dyn Snapshot>,
+}
+
+/// The states that this node serves. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Snapshots(Arc<Mutex<VecDeque<Held>>>);
+
+impl Snapshots {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the state of this height is to be served, too.
+    fn is_due(&self, height: u64, every: u64) -> bool {
+        let latest = self.lock().back().map(|held| held.height);
+        latest.is_none_or(|latest| height >= latest.saturating_add(every))
+    }
+
+    /// Takes a snapshot of a block that has just become final, if one is due and the block has a certificate of its own. Nobody may make another
+    /// block final meanwhile.
+    pub async fn take<E: Spawner, M: Machine>(
+        &self,
+        context: &E,
+        machine: &Arc<M>,
+        marshal: &Marshal,
+        block: &Block,
+        every: u64,
+    ) {
+        if !self.is_due(block.height(), every) {
+            return;
+        }
+        let height = Height::new(block.height());
+        let Some(finalization) = marshal.get_finalization(height).await else {
+            return;
+        };
+        let snapshotting = machine.clone();
+        let taken = offload(context, move || snapshotting.snapshot()).await;
+        let snapshot = match taken {
+            Ok(Ok(snapshot)) => snapshot,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no snapshot is taken");
+                return;
+            }
+            Err(_) => return,
+        };
+        let offer = Offer {
+            finalization,
+            header: *block.header(),
+            beginning: snapshot.beginning(),
+        };
+        let held = Held {
+            digest: block.digest(),
+            height: block.height(),
+            offer: offer.encode(),
+            snapshot,
+        };
+        let mut all = self.lock();
+        all.push_back(held);
+        while all.len() > HELD {
+            all.pop_front();
+        }
+    }
+
+    fn offer(&self) -> Option<Bytes> {
+        self.lock().back().map(|held| held.offer.clone())
+    }
+
+    fn chunk(&self, block: &BlockDigest, cursor: &[u8; CURSOR_BYTES]) -> Option<Bytes> {
+        let snapshot = {
+            let held = self.lock();
+            let held = held.iter().find(|held| held.digest == *block)?;
+            held.snapshot.clone()
+        };
+        match snapshot.chunk(cursor) {
+            Ok(chunk) => chunk.map(Bytes::from),
+            Err(error) => {
+                tracing::error!(%error, "a chunk is not served");
+                None
+            }
+        }
+    }
+}
+
+/// What arrived from a peer, and where to say whether it is right.
+pub struct Delivered {
+    pub key: SyncKey,
+    pub bytes: Bytes,
+    pub verdict: oneshot::Sender<bool>,
+}
+
+/// Answers peers, and hands on what peers answer.
+pub struct Service<E> {
+    context: Arc<E>,
+    snapshots: Snapshots,
+    delivered: mpsc::UnboundedSender<Delivered>,
+}
+
+impl<E> Clone for Service<E> {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            snapshots: self.snapshots.clone(),
+            delivered: self.delivered.clone(),
+        }
+    }
+}
+
+impl<E> Service<E> {
+    /// A service, and where deliveries come.
+    pub fn new(context: E, snapshots: Snapshots) -> (Self, mpsc::UnboundedReceiver<Delivered>) {
+        // Only what was asked for is delivered, one chunk at a time.
+        let (delivered, deliveries) = mpsc::unbounded_channel();
+        let service = Self {
+            context: Arc::new(context),
+            snapshots,
+            delivered,
+        };
+        (service, deliveries)
+    }
+}
+
+impl<E: Spawner> Producer for Service<E> {
+    type Key = SyncKey;
+
+    fn produce(&mut self, key: SyncKey) -> oneshot::Receiver<Bytes> {
+        let (answer, answered) = oneshot::channel();
+        let snapshots = self.snapshots.clone();
+        let context = self.context.child("serve").shared(true);
+        context.spawn(move |_| async move {
+            let bytes = match &key {
+                SyncKey::Offer(_) => snapshots.offer(),
+                SyncKey::Chunk { block, cursor } => snapshots.chunk(block, cursor),
+            };
+            // Without an answer the peer is told that there is none.
+            if let Some(bytes) = bytes {
+                let _ = answer.send(bytes);
+            }
+        });
+        answered
+    }
+}
+
+impl<E: Spawner> Consumer for Service<E> {
+    type Key = SyncKey;
+    type Value = Bytes;
+    type Subscriber = ();
+    type Outcome = bool;
+
+    fn deliver(&mut self, delivery: Delivery<SyncKey, ()>, bytes: Bytes) -> oneshot::Receiver<bool> {
+        let (verdict, judged) = oneshot::channel();
+        let key = delivery.key;
+        let _ = self.delivered.send(Delivered {
+            key,
+            bytes,
+            verdict,
+        });
+        judged
+    }
+}
