@@ -9,7 +9,9 @@ use crostata_machine::{BlockDigest, Fatal, FinalizeError, Invalid};
 pub enum Alarm {
     /// Blocks that this node proposed were nullified, several in a row: nobody else comes to what it comes to, or nobody hears it. Proposers do
     /// not verify what they propose, so that this is how a broken one learns of it.
-    #[error("{in_a_row} blocks that this node proposed were refused in a row, the last one in view {view}")]
+    #[error(
+        "{in_a_row} blocks that this node proposed were refused in a row, the last one in view {view}"
+    )]
     OwnBlocksNullified {
         /// How many.
         in_a_row: u32,

@@ -39,7 +39,9 @@ pub async fn pending<M: Machine>(
         pending.push(block);
         // It may have moved on meanwhile, and be anywhere among these.
         let finalized = machine.finalized();
-        let met = pending.iter().position(|block| block.digest() == finalized.digest);
+        let met = pending
+            .iter()
+            .position(|block| block.digest() == finalized.digest);
         if let Some(met) = met {
             pending.truncate(met);
             pending.reverse();

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_consensus::simplex::types::Context as Consensus;
-use commonware_cryptography::ed25519::PublicKey;
 use commonware_cryptography::Digested;
+use commonware_cryptography::ed25519::PublicKey;
 use commonware_macros::select;
 use commonware_runtime::{Clock, Metrics, Spawner};
 use crostata_machine::{Account, Block, Context, ExecuteError, Machine};
@@ -62,7 +62,9 @@ pub fn account_of(key: &PublicKey) -> Account {
 
 fn now_ms(clock: &impl Clock) -> u64 {
     let since = clock.current().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 fn at_ms(time_ms: u64) -> SystemTime {
@@ -156,7 +158,10 @@ impl<M: Machine> Application<M> {
         ancestry::within_reach(context, &*self.machine, block.height()).await;
         self.ready(context, ancestry).await?;
         let (machine, checked) = (self.machine.clone(), block.clone());
-        let verdict = match offload(context, move || machine.check(&checked)).await.ok()? {
+        let verdict = match offload(context, move || machine.check(&checked))
+            .await
+            .ok()?
+        {
             Ok(()) => true,
             Err(ExecuteError::Invalid(invalid)) => {
                 tracing::warn!(block = %block.digest(), %invalid, "an invalid block was proposed");

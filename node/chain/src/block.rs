@@ -37,11 +37,6 @@ pub fn engine_digest(digest: BlockDigest) -> Digest {
     blake3::Digest(digest.to_bytes())
 }
 
-/// The machine's name of a block.
-pub fn machine_digest(digest: Digest) -> BlockDigest {
-    BlockDigest::from_bytes(digest.0)
-}
-
 impl Write for ChainBlock {
     fn write(&self, out: &mut impl BufMut) {
         out.put_slice(&self.0.encode());
@@ -58,9 +53,10 @@ impl Read for ChainBlock {
     type Cfg = Arc<Rules>;
 
     fn read_cfg(input: &mut impl Buf, rules: &Arc<Rules>) -> Result<Self, Error> {
-        Ok(Self(Block::decode(&of_block(input, rules)?, rules).map_err(
-            |error| Error::Wrapped("a block of the chain", Box::new(error)),
-        )?))
+        Ok(Self(
+            Block::decode(&of_block(input, rules)?, rules)
+                .map_err(|error| Error::Wrapped("a block of the chain", Box::new(error)))?,
+        ))
     }
 }
 
@@ -68,7 +64,9 @@ impl Read for ChainBlock {
 fn of_block(input: &mut impl Buf, rules: &Rules) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     take(input, Block::EMPTY_BYTES, &mut bytes)?;
-    let number = bytes.last_chunk().map_or(0, |number| u32::from_le_bytes(*number));
+    let number = bytes
+        .last_chunk()
+        .map_or(0, |number| u32::from_le_bytes(*number));
     for _ in 0..number {
         take(input, 4, &mut bytes)?;
         let len = bytes.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));

@@ -43,10 +43,7 @@ pub struct Finaliser {
 
 impl Finaliser {
     /// Starts making blocks final.
-    pub fn start<E: Spawner, M: Machine>(
-        context: E,
-        work: Finalising<M>,
-    ) -> (Self, Handle<()>) {
+    pub fn start<E: Spawner, M: Machine>(context: E, work: Finalising<M>) -> (Self, Handle<()>) {
         // Marshal sends no more than it was configured with before they are acknowledged.
         let (blocks, received) = mpsc::unbounded_channel();
         let handle = context.spawn(move |context| work.run(context, received));
@@ -98,7 +95,13 @@ impl<M: Machine> Finalising<M> {
             match self.finalize(&context, &block).await {
                 Some(Ok(receipts)) => {
                     let (machine, marshal) = (&self.machine, &self.marshal);
-                    let taken = self.snapshots.take(&context, machine, marshal, &block, self.snapshot_every);
+                    let taken = self.snapshots.take(
+                        &context,
+                        machine,
+                        marshal,
+                        &block,
+                        self.snapshot_every,
+                    );
                     taken.await;
                     self.pool.lock().finalized(block.transactions());
                     (self.listener)(FinalBlock { block, receipts });

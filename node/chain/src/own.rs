@@ -38,7 +38,9 @@ impl OwnBlocks {
     }
 
     fn lock(&self) -> MutexGuard<'_, Proposals> {
-        self.proposals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proposals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that this node proposed.
@@ -56,7 +58,8 @@ impl OwnBlocks {
         let in_a_row = proposals.refused_in_a_row;
         drop(proposals);
         if in_a_row.is_multiple_of(IN_A_ROW) {
-            self.alarms.raise(Alarm::OwnBlocksNullified { in_a_row, view });
+            self.alarms
+                .raise(Alarm::OwnBlocksNullified { in_a_row, view });
         }
     }
 

@@ -318,7 +318,14 @@ impl<M: Machine> Validator<M> {
         Ok(Self {
             marshal,
             inbox,
-            parts: vec![broadcast, sending, receiving, finalising, marshalling, deciding],
+            parts: vec![
+                broadcast,
+                sending,
+                receiving,
+                finalising,
+                marshalling,
+                deciding,
+            ],
         })
     }
 }

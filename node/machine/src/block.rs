@@ -239,7 +239,10 @@ fn read_transactions(
     reader: &mut Reader<'_>,
     rules: &Rules,
 ) -> Result<Vec<Transaction>, BlockError> {
-    let (transactions, max) = (reader.u32()? as usize, rules.block_transactions_max as usize);
+    let (transactions, max) = (
+        reader.u32()? as usize,
+        rules.block_transactions_max as usize,
+    );
     if transactions > max {
         return Err(BlockError::TooMany { transactions, max });
     }

@@ -110,7 +110,9 @@ pub enum OpenError {
     #[error(transparent)]
     Vm(#[from] crostata::OpenVmError),
     /// The state in the directory is of another chain.
-    #[error("the directory has the state of chain {found}, and the configuration is of chain {wanted}")]
+    #[error(
+        "the directory has the state of chain {found}, and the configuration is of chain {wanted}"
+    )]
     OtherChain {
         /// Of which.
         found: ChainId,

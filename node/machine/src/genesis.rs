@@ -79,7 +79,14 @@ impl Deployment {
         out.extend(self.contract.as_bytes());
         put_long(out, &self.code);
         put_long(out, &self.owner);
-        put_text(out, if self.argument.is_some() { "argument" } else { "" });
+        put_text(
+            out,
+            if self.argument.is_some() {
+                "argument"
+            } else {
+                ""
+            },
+        );
         put_long(out, self.argument.as_deref().unwrap_or_default());
     }
 }

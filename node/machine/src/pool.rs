@@ -69,7 +69,9 @@ pub enum Refusal {
         next: u64,
     },
     /// The nonce is too far ahead of what the sender's account is at.
-    #[error("nonce {given} is too far ahead of {next}: at most {ahead_max} transactions of a sender wait")]
+    #[error(
+        "nonce {given} is too far ahead of {next}: at most {ahead_max} transactions of a sender wait"
+    )]
     NonceAhead {
         /// Its nonce.
         given: u64,
@@ -366,7 +368,8 @@ impl Pool {
         if let Some(taken) = waitings.remove(&nonce) {
             self.len_bytes -= taken.transaction.bytes().len();
             self.known.remove(&taken.transaction.digest());
-            self.by_price.remove(&key(&taken.transaction, taken.arrival));
+            self.by_price
+                .remove(&key(&taken.transaction, taken.arrival));
         }
         if waitings.is_empty() {
             self.senders.remove(sender);

@@ -18,7 +18,8 @@ use crate::rules::Rules;
 use crate::transaction::{Action, SignatureError, Transaction};
 
 /// The contract that keeps accounts, nonces and fees.
-pub const BANK: ContractId = ContractId::from_bytes(*b"crostata bank\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+pub const BANK: ContractId =
+    ContractId::from_bytes(*b"crostata bank\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 
 /// The code of the bank, built from `contracts/bank`.
 pub const BANK_CODE: &[u8] = include_bytes!("../../../contracts/artifacts/bank.wasm");
@@ -38,7 +39,9 @@ pub enum Unfit {
         least: u64,
     },
     /// Its limit is less than it spends before it does anything.
-    #[error("its limit of {limit_gas} gas is below the {needs_gas} that it spends before it does anything")]
+    #[error(
+        "its limit of {limit_gas} gas is below the {needs_gas} that it spends before it does anything"
+    )]
     TooLittleGas {
         /// The limit.
         limit_gas: u64,
@@ -218,7 +221,11 @@ impl<'a> Run<'a> {
     }
 
     fn charge(&mut self, transaction: &Transaction, held: u64) -> Result<(), NotRun> {
-        let argument = (transaction.sender().to_bytes(), transaction.draft().nonce, held);
+        let argument = (
+            transaction.sender().to_bytes(),
+            transaction.draft().nonce,
+            held,
+        );
         let executed = self.block.execute(&self.call("charge", &argument)?)?;
         let reason = match &executed.outcome {
             TransactionOutcome::Success(_) => return Ok(()),
@@ -272,9 +279,7 @@ fn unlimited(action: &Action, sender: &[u8; 32], nonce: u64) -> crostata::Transa
             contract,
             function,
             argument,
-        } => {
-            crostata::Transaction::call_raw(*contract, function.clone(), argument.clone(), 0)
-        }
+        } => crostata::Transaction::call_raw(*contract, function.clone(), argument.clone(), 0),
         Action::Deploy { code, argument } => {
             let data = ContractData::builder().owner(*sender).nonce(nonce);
             let data = match argument {

@@ -6,9 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crostata::{
-    Cursor, Export, ExportError, HeaderError, Import, ImportError, TransferHeader, VM,
-};
+use crostata::{Cursor, Export, ExportError, HeaderError, Import, ImportError, TransferHeader, VM};
 
 use crate::block::Header;
 use crate::digest::BlockDigest;
@@ -126,9 +124,9 @@ impl Arrival {
 /// Whose fault it is.
 fn of_import(error: ImportError) -> ArriveError {
     match error {
-        ImportError::Chunk(_)
-        | ImportError::Header(_)
-        | ImportError::UnknownProtocol { .. } => ArriveError::Peer(error.to_string()),
+        ImportError::Chunk(_) | ImportError::Header(_) | ImportError::UnknownProtocol { .. } => {
+            ArriveError::Peer(error.to_string())
+        }
         error => Fatal::new("an arriving state is not kept", error).into(),
     }
 }

@@ -327,7 +327,11 @@ mod tests {
 
     fn signed() -> Transaction {
         let key = SecretKey::from_bytes(&[3; 32]);
-        let call = Draft::call(ContractId::from_bytes([1; 32]), "transfer", &([2u8; 32], 5u64));
+        let call = Draft::call(
+            ContractId::from_bytes([1; 32]),
+            "transfer",
+            &([2u8; 32], 5u64),
+        );
         call.unwrap().with(7, 1_000_000, 2).sign(&key, &CHAIN)
     }
 

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata::store::files::MemoryFiles;
 use crostata::{
-    Base, BlockContext, BlockSettings, Commit, CommitRef, ContractData, ContractId, LogConfig, SealedBlock,
-    SessionData, VM,
+    Base, BlockContext, BlockSettings, Commit, CommitRef, ContractData, ContractId, LogConfig,
+    SealedBlock, SessionData, VM,
 };
 
 use crate::account::{Account, AccountState};
@@ -192,7 +192,9 @@ impl VmMachine {
             state_root: commit.root,
         };
         state.kept.forget_through(height);
-        Ok(kept.map(|kept| Arc::unwrap_or_clone(kept).receipts).unwrap_or_default())
+        Ok(kept
+            .map(|kept| Arc::unwrap_or_clone(kept).receipts)
+            .unwrap_or_default())
     }
 }
 
@@ -298,7 +300,9 @@ impl Machine for VmMachine {
         }
         match self.check(block) {
             Ok(()) => self.commit_final(height, block),
-            Err(ExecuteError::UnknownParent { parent }) => Err(FinalizeError::Gap { height, parent }),
+            Err(ExecuteError::UnknownParent { parent }) => {
+                Err(FinalizeError::Gap { height, parent })
+            }
             Err(ExecuteError::Invalid(invalid)) => Err(FinalizeError::Diverged { height, invalid }),
             Err(ExecuteError::Fatal(fatal)) => Err(fatal.into()),
         }

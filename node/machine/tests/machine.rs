@@ -57,7 +57,10 @@ fn transfer(chain: ChainId, from: &SecretKey, nonce: u64, to: Account, amount: u
 
 fn build(machine: &VmMachine, parent: &Block, offered: &[Transaction]) -> Block {
     let context = context(parent.height() + 1);
-    machine.build(&parent.digest(), &context, offered).unwrap().block
+    machine
+        .build(&parent.digest(), &context, offered)
+        .unwrap()
+        .block
 }
 
 /// P1: what one machine builds another comes to, too; balances, nonces and fees are what the transactions say.
@@ -74,11 +77,24 @@ fn what_one_builds_another_accepts() {
 
     let receipts = voter.finalize(1, &block).unwrap();
     let fees: u64 = receipts.iter().map(|receipt| receipt.fee).sum();
-    assert!(receipts.iter().all(|receipt| matches!(receipt.outcome, Outcome::Success { .. })));
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| matches!(receipt.outcome, Outcome::Success { .. }))
+    );
     let has = |account| voter.account(&account).unwrap();
-    let spent = AccountState { balance: RICH - 30 - fees, nonce: 3 };
+    let spent = AccountState {
+        balance: RICH - 30 - fees,
+        nonce: 3,
+    };
     assert_eq!(has(alice().account()), spent);
-    assert_eq!(has(bob().account()), AccountState { balance: RICH + 30, nonce: 0 });
+    assert_eq!(
+        has(bob().account()),
+        AccountState {
+            balance: RICH + 30,
+            nonce: 0
+        }
+    );
     assert_eq!(has(PROPOSER).balance, fees);
     assert!(receipts.iter().all(|receipt| receipt.gas_spent < GAS));
 }
@@ -97,15 +113,26 @@ fn delivery_is_at_least_once() {
 
     let machine = open(&files, &genesis()).unwrap();
     assert_eq!(machine.finalized(), finalized);
-    for (height, block) in [(0, machine.genesis().clone()), (1, first.clone()), (2, second.clone())] {
+    for (height, block) in [
+        (0, machine.genesis().clone()),
+        (1, first.clone()),
+        (2, second.clone()),
+    ] {
         assert!(machine.finalize(height, &block).unwrap().is_empty());
     }
     assert_eq!(machine.finalized(), finalized);
-    let other = build(&machine, &second, &[transfer(machine.chain(), &alice(), 0, PROPOSER, 1)]);
+    let other = build(
+        &machine,
+        &second,
+        &[transfer(machine.chain(), &alice(), 0, PROPOSER, 1)],
+    );
     let third = build(&machine, &second, &[]);
     machine.finalize(3, &third).unwrap();
     let conflict = machine.finalize(3, &other).unwrap_err();
-    assert!(matches!(conflict, FinalizeError::Conflict { height: 3, .. }), "{conflict}");
+    assert!(
+        matches!(conflict, FinalizeError::Conflict { height: 3, .. }),
+        "{conflict}"
+    );
 }
 
 /// After a restart blocks that are not final are gone; a block above them is no verdict but a wish for its ancestors, which are executed again.
@@ -121,7 +148,9 @@ fn unfinalised_blocks_are_executed_again_after_a_restart() {
 
     let machine = open(&files, &genesis()).unwrap();
     let missing = machine.check(&third).unwrap_err();
-    let ExecuteError::UnknownParent { parent } = missing else { panic!("{missing}") };
+    let ExecuteError::UnknownParent { parent } = missing else {
+        panic!("{missing}")
+    };
     assert_eq!(parent, second.digest());
     let gap = machine.finalize(3, &third).unwrap_err();
     assert!(matches!(gap, FinalizeError::Gap { height: 3, .. }), "{gap}");
@@ -139,7 +168,10 @@ fn unfinalised_blocks_are_executed_again_after_a_restart() {
 fn siblings_with_one_state_root_are_two_states() {
     let machine = machine();
     let parent = machine.genesis().digest();
-    let other = Context { proposer: Account::from_bytes([7; 32]), ..context(1) };
+    let other = Context {
+        proposer: Account::from_bytes([7; 32]),
+        ..context(1)
+    };
     let first = machine.build(&parent, &context(1), &[]).unwrap().block;
     let second = machine.build(&parent, &other, &[]).unwrap().block;
     assert_eq!(first.header().state_root, second.header().state_root);
@@ -163,10 +195,16 @@ fn a_lying_block_is_refused() {
     header.state_root = crostata::Root::from_bytes([1; 32]);
     let lie = Block::new(header, Vec::new());
     let error = voter.check(&lie).unwrap_err();
-    assert!(matches!(error, ExecuteError::Invalid(Invalid::Roots { .. })), "{error}");
+    assert!(
+        matches!(error, ExecuteError::Invalid(Invalid::Roots { .. })),
+        "{error}"
+    );
     assert!(!voter.has(&lie.digest()));
     let error = voter.finalize(1, &lie).unwrap_err();
-    assert!(matches!(error, FinalizeError::Diverged { height: 1, .. }), "{error}");
+    assert!(
+        matches!(error, FinalizeError::Diverged { height: 1, .. }),
+        "{error}"
+    );
 }
 
 /// A block with a transaction that can not be in it is refused, and says which and why; a proposer passes it over.
@@ -184,7 +222,9 @@ fn unfit_transactions_are_not_in_blocks() {
         cheap.clone().with(0, GAS, 0).sign(&alice(), &chain),
         cheap.clone().with(0, 10, 1).sign(&alice(), &chain),
         cheap.clone().with(0, u64::MAX, 2).sign(&alice(), &chain),
-        cheap.with(0, Rules::default().block_gas, 1).sign(&alice(), &chain),
+        cheap
+            .with(0, Rules::default().block_gas, 1)
+            .sign(&alice(), &chain),
     ];
     for (at, transaction) in unfit.iter().enumerate() {
         let given = [transfer(chain, &bob(), 0, PROPOSER, 1), transaction.clone()];
@@ -203,9 +243,17 @@ fn unfit_transactions_are_not_in_blocks() {
         }
     }
     // Signatures are looked at when transactions come to the pool, and not again when they are put into a block.
-    let offered: Vec<_> = unfit.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, one)| one.clone()).collect();
+    let offered: Vec<_> = unfit
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != 2)
+        .map(|(_, one)| one.clone())
+        .collect();
     let built = machine.build(&parent, &context(1), &offered).unwrap();
-    assert_eq!((built.block.transactions().len(), built.passed_over), (0, 6));
+    assert_eq!(
+        (built.block.transactions().len(), built.passed_over),
+        (0, 6)
+    );
     self::machine().check(&built.block).unwrap();
 }
 
@@ -217,17 +265,29 @@ fn a_failed_transaction_pays() {
     let nobody = ContractId::from_bytes([3; 32]);
     let failing = [
         transfer(chain, &alice(), 0, bob().account(), RICH),
-        Draft::call(nobody, "anything", &()).unwrap().with(1, GAS, 1).sign(&alice(), &chain),
+        Draft::call(nobody, "anything", &())
+            .unwrap()
+            .with(1, GAS, 1)
+            .sign(&alice(), &chain),
     ];
     let block = build(&machine, machine.genesis(), &failing);
     let receipts = machine.finalize(1, &block).unwrap();
     assert_eq!(receipts.len(), 2);
     for receipt in &receipts {
-        assert!(matches!(receipt.outcome, Outcome::Failed { .. }), "{receipt:?}");
+        assert!(
+            matches!(receipt.outcome, Outcome::Failed { .. }),
+            "{receipt:?}"
+        );
     }
     let fees: u64 = receipts.iter().map(|receipt| receipt.fee).sum();
     let state = machine.account(&alice().account()).unwrap();
-    assert_eq!(state, AccountState { balance: RICH - fees, nonce: 2 });
+    assert_eq!(
+        state,
+        AccountState {
+            balance: RICH - fees,
+            nonce: 2
+        }
+    );
     assert_eq!(machine.account(&bob().account()).unwrap().balance, RICH);
 }
 
@@ -245,28 +305,53 @@ fn nobody_signs_what_the_chain_does() {
         Draft::call(BANK, "begin", &(9u64, 9u64)).unwrap(),
         Draft::call(BANK, "init", &(one, vec![(other, 9u64)])).unwrap(),
     ];
-    let signed = calls.into_iter().zip(0..).map(|(call, nonce)| call.with(nonce, GAS, 1).sign(&bob, &chain));
+    let signed = calls
+        .into_iter()
+        .zip(0..)
+        .map(|(call, nonce)| call.with(nonce, GAS, 1).sign(&bob, &chain));
     let block = build(&machine, machine.genesis(), &signed.collect::<Vec<_>>());
     let receipts = machine.finalize(1, &block).unwrap();
     assert_eq!(receipts.len(), 4);
-    assert!(receipts.iter().all(|receipt| matches!(receipt.outcome, Outcome::Failed { .. })));
-    assert_eq!(machine.account(&alice.account()).unwrap(), AccountState { balance: RICH, nonce: 0 });
+    assert!(
+        receipts
+            .iter()
+            .all(|receipt| matches!(receipt.outcome, Outcome::Failed { .. }))
+    );
+    assert_eq!(
+        machine.account(&alice.account()).unwrap(),
+        AccountState {
+            balance: RICH,
+            nonce: 0
+        }
+    );
     assert_eq!(machine.finalized().height, 1);
 }
 
 /// An over-limit block can get its proposer blocked: nobody builds one, whatever is offered.
 #[test]
 fn an_over_limit_block_is_never_built() {
-    let rules = Rules { block_bytes_max: 2_000, block_transactions_max: 5, ..Rules::default() };
-    let genesis = Genesis { rules: rules.clone(), ..genesis() };
+    let rules = Rules {
+        block_bytes_max: 2_000,
+        block_transactions_max: 5,
+        ..Rules::default()
+    };
+    let genesis = Genesis {
+        rules: rules.clone(),
+        ..genesis()
+    };
     let machine = open(&MemoryFiles::new(), &genesis).unwrap();
     let chain = machine.chain();
     let long = Draft::call(BANK, "transfer", &vec![0u8; 1_500]).unwrap();
-    let mut offered: Vec<_> = (0..9).map(|nonce| transfer(chain, &alice(), nonce, PROPOSER, 1)).collect();
+    let mut offered: Vec<_> = (0..9)
+        .map(|nonce| transfer(chain, &alice(), nonce, PROPOSER, 1))
+        .collect();
     offered.push(long.with(0, GAS, 1).sign(&bob(), &chain));
     let block = build(&machine, machine.genesis(), &offered);
     let bytes = block.encode();
-    assert_eq!((bytes.len(), block.transactions().len()), (block.len_bytes(), 5));
+    assert_eq!(
+        (bytes.len(), block.transactions().len()),
+        (block.len_bytes(), 5)
+    );
     assert_eq!(Block::decode(&bytes, &rules).unwrap(), block);
     offered.reverse();
     let block = build(&machine, machine.genesis(), &offered);
@@ -274,12 +359,30 @@ fn an_over_limit_block_is_never_built() {
 
     let too_long = Block::new(*block.header(), offered.clone()).encode();
     let error = Block::decode(&too_long, &rules).unwrap_err();
-    assert!(matches!(error, BlockError::TooLong { max_bytes: 2_000, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            BlockError::TooLong {
+                max_bytes: 2_000,
+                ..
+            }
+        ),
+        "{error}"
+    );
     let many: Vec<_> = offered.iter().skip(1).take(6).cloned().collect();
     let many = Block::new(*block.header(), many).encode();
-    let rules = Rules { block_bytes_max: 10_000, ..rules };
+    let rules = Rules {
+        block_bytes_max: 10_000,
+        ..rules
+    };
     let error = Block::decode(&many, &rules).unwrap_err();
-    assert_eq!(error, BlockError::TooMany { transactions: 6, max: 5 });
+    assert_eq!(
+        error,
+        BlockError::TooMany {
+            transactions: 6,
+            max: 5
+        }
+    );
 }
 
 /// P7: bytes that are no block are typed errors, and every byte of a block is part of its name.
@@ -307,9 +410,14 @@ fn bytes_that_are_no_block_are_refused() {
 fn another_chains_state_is_refused() {
     let files = MemoryFiles::new();
     drop(open(&files, &genesis()).unwrap());
-    let other = Genesis { time_ms: 1, ..genesis() };
+    let other = Genesis {
+        time_ms: 1,
+        ..genesis()
+    };
     let error = open(&files, &other).unwrap_err();
-    let OpenError::OtherChain { found, wanted } = error else { panic!("{error}") };
+    let OpenError::OtherChain { found, wanted } = error else {
+        panic!("{error}")
+    };
     assert_eq!((found, wanted), (genesis().chain(), other.chain()));
 }
 
@@ -324,39 +432,89 @@ fn add(pool: &mut Pool, transaction: &Transaction, account: AccountState) -> Res
     pool.add(verified, account).map(drop)
 }
 
-const FRESH: AccountState = AccountState { balance: RICH, nonce: 0 };
+const FRESH: AccountState = AccountState {
+    balance: RICH,
+    nonce: 0,
+};
 
 /// What can not be in a block is not taken, and who sent it is told why.
 #[test]
 fn the_pool_refuses_with_reasons() {
     let chain = genesis().chain();
-    let mut pool = pool(PoolLimits { sender_transactions_max: 4, ..PoolLimits::default() });
+    let mut pool = pool(PoolLimits {
+        sender_transactions_max: 4,
+        ..PoolLimits::default()
+    });
     let pay = |nonce| transfer(chain, &alice(), nonce, PROPOSER, 1);
     add(&mut pool, &pay(0), FRESH).unwrap();
     assert_eq!(add(&mut pool, &pay(0), FRESH), Err(Refusal::Duplicate));
 
     let call = || Draft::call(BANK, "transfer", &([0u8; 32], 1u64)).unwrap();
     let sign = |draft: Draft| draft.sign(&alice(), &chain);
-    let refused = |pool: &mut Pool, transaction, account| add(pool, &transaction, account).unwrap_err();
-    let foreign = call().with(1, GAS, 1).sign(&alice(), &ChainId::from_bytes([1; 32]));
-    assert!(matches!(refused(&mut pool, foreign, FRESH), Refusal::Signature(_)));
+    let refused =
+        |pool: &mut Pool, transaction, account| add(pool, &transaction, account).unwrap_err();
+    let foreign = call()
+        .with(1, GAS, 1)
+        .sign(&alice(), &ChainId::from_bytes([1; 32]));
+    assert!(matches!(
+        refused(&mut pool, foreign, FRESH),
+        Refusal::Signature(_)
+    ));
     let cheap = refused(&mut pool, sign(call().with(1, GAS, 0)), FRESH);
-    assert!(matches!(cheap, Refusal::Unfit(Unfit::Underpaid { offered: 0, least: 1 })));
+    assert!(matches!(
+        cheap,
+        Refusal::Unfit(Unfit::Underpaid {
+            offered: 0,
+            least: 1
+        })
+    ));
     let little = refused(&mut pool, sign(call().with(1, 99, 1)), FRESH);
-    assert!(matches!(little, Refusal::Unfit(Unfit::TooLittleGas { limit_gas: 99, .. })));
+    assert!(matches!(
+        little,
+        Refusal::Unfit(Unfit::TooLittleGas { limit_gas: 99, .. })
+    ));
     let much = refused(&mut pool, sign(call().with(1, u64::MAX, 1)), FRESH);
     assert!(matches!(much, Refusal::NoBlock { .. }));
     let long = Draft::call(BANK, "transfer", &vec![0u8; 60_000]).unwrap();
-    let rules = Rules { transaction_bytes_max: 1_000, ..Rules::default() };
+    let rules = Rules {
+        transaction_bytes_max: 1_000,
+        ..Rules::default()
+    };
     let mut strict = Pool::new(rules, PoolLimits::default());
     let long = refused(&mut strict, sign(long.with(1, GAS, 1)), FRESH);
-    assert!(matches!(long, Refusal::TooLong { max_bytes: 1_000, .. }));
+    assert!(matches!(
+        long,
+        Refusal::TooLong {
+            max_bytes: 1_000,
+            ..
+        }
+    ));
     let used = refused(&mut pool, pay(2), AccountState { nonce: 3, ..FRESH });
     assert_eq!(used, Refusal::NonceUsed { given: 2, next: 3 });
     let ahead = refused(&mut pool, pay(4), FRESH);
-    assert_eq!(ahead, Refusal::NonceAhead { given: 4, next: 0, ahead_max: 4 });
-    let poor = refused(&mut pool, pay(1), AccountState { balance: 2 * GAS - 1, nonce: 0 });
-    assert_eq!(poor, Refusal::Balance { has: 2 * GAS - 1, needs: 2 * GAS });
+    assert_eq!(
+        ahead,
+        Refusal::NonceAhead {
+            given: 4,
+            next: 0,
+            ahead_max: 4
+        }
+    );
+    let poor = refused(
+        &mut pool,
+        pay(1),
+        AccountState {
+            balance: 2 * GAS - 1,
+            nonce: 0,
+        },
+    );
+    assert_eq!(
+        poor,
+        Refusal::Balance {
+            has: 2 * GAS - 1,
+            needs: 2 * GAS
+        }
+    );
     let again = refused(&mut pool, sign(call().with(0, GAS, 1)), FRESH);
     assert_eq!(again, Refusal::Replacement { least: 2 });
     assert_eq!(pool.len(), 1);
@@ -373,14 +531,18 @@ fn the_pool_offers_in_order() {
         let call = Draft::call(BANK, "transfer", &([0u8; 32], 1u64)).unwrap();
         call.with(nonce, GAS, price).sign(key, &chain)
     };
-    let (a0, a1, a3) = (pay(&alice(), 0, 1), pay(&alice(), 1, 9), pay(&alice(), 3, 9));
+    let (a0, a1, a3) = (
+        pay(&alice(), 0, 1),
+        pay(&alice(), 1, 9),
+        pay(&alice(), 3, 9),
+    );
     let (b0, b1) = (pay(&bob(), 0, 3), pay(&bob(), 1, 1));
     for one in [&a3, &a1, &a0, &b1, &b0] {
         add(&mut pool, one, FRESH).unwrap();
     }
     let none = Default::default();
     let offered = pool.offer(10, &none);
-    assert_eq!(offered, [b0.clone(), b1.clone(), a0.clone(), a1.clone()]);
+    assert_eq!(offered, [b0.clone(), a0.clone(), a1.clone(), b1.clone()]);
     assert_eq!(pool.next_nonce(&alice().account(), 0), 2);
     let pending = [b0.digest(), a0.digest()].into();
     assert_eq!(pool.offer(10, &pending), [a1.clone(), b1.clone()]);
@@ -393,16 +555,33 @@ fn the_pool_offers_in_order() {
 #[test]
 fn the_pool_is_bounded() {
     let chain = genesis().chain();
-    let mut pool = pool(PoolLimits { transactions_max: 2, ..PoolLimits::default() });
+    let mut pool = pool(PoolLimits {
+        transactions_max: 2,
+        ..PoolLimits::default()
+    });
     let pay = |seed: u8, price| {
         let call = Draft::call(BANK, "transfer", &([0u8; 32], 1u64)).unwrap();
-        call.with(0, GAS, price).sign(&SecretKey::from_bytes(&[seed; 32]), &chain)
+        call.with(0, GAS, price)
+            .sign(&SecretKey::from_bytes(&[seed; 32]), &chain)
     };
     add(&mut pool, &pay(1, 5), FRESH).unwrap();
     add(&mut pool, &pay(2, 3), FRESH).unwrap();
     let full = add(&mut pool, &pay(3, 3), FRESH).unwrap_err();
-    assert!(matches!(full, Refusal::Full { transactions: 2, .. }), "{full}");
+    assert!(
+        matches!(
+            full,
+            Refusal::Full {
+                transactions: 2,
+                ..
+            }
+        ),
+        "{full}"
+    );
     add(&mut pool, &pay(4, 4), FRESH).unwrap();
-    let prices: Vec<_> = pool.offer(9, &Default::default()).iter().map(|one| one.draft().gas_price).collect();
+    let prices: Vec<_> = pool
+        .offer(9, &Default::default())
+        .iter()
+        .map(|one| one.draft().gas_price)
+        .collect();
     assert_eq!(prices, [5, 4]);
 }

@@ -64,7 +64,15 @@ where
 {
     let mut round = 0;
     loop {
-        let offer = offers(&mut context, &scheme, &peers, &mut resolver, deliveries, round).await?;
+        let offer = offers(
+            &mut context,
+            &scheme,
+            &peers,
+            &mut resolver,
+            deliveries,
+            round,
+        )
+        .await?;
         round += 1;
         tracing::info!(height = offer.header.height, "a state is offered");
         if let Some(arrived) = chunks(&context, &vm, &offer, &mut resolver, deliveries).await? {
@@ -111,7 +119,9 @@ where
             Ok(offer) => {
                 answered += 1;
                 until = until.or(Some(context.current() + OFFERS_WAIT));
-                let is_better = best.as_ref().is_none_or(|best| best.header.height < offer.header.height);
+                let is_better = best
+                    .as_ref()
+                    .is_none_or(|best| best.header.height < offer.header.height);
                 if is_better {
                     best = Some(offer);
                 }

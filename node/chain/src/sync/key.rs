@@ -76,7 +76,10 @@ impl SyncKey {
             Some((number, rest)) if block == zeros && rest.iter().all(|byte| *byte == 0) => {
                 Ok(Self::Offer(u32::from_le_bytes(*number)))
             }
-            _ => Err(Error::Invalid("SyncKey", "an offer with a place in a state")),
+            _ => Err(Error::Invalid(
+                "SyncKey",
+                "an offer with a place in a state",
+            )),
         }
     }
 }

@@ -72,7 +72,9 @@ impl Offer {
         let (len, rest) = bytes.split_first_chunk().ok_or(OfferError::Short)?;
         let len = u32::from_le_bytes(*len) as usize;
         let (certificate, rest) = rest.split_at_checked(len).ok_or(OfferError::Short)?;
-        let (header, beginning) = rest.split_at_checked(Header::BYTES).ok_or(OfferError::Short)?;
+        let (header, beginning) = rest
+            .split_at_checked(Header::BYTES)
+            .ok_or(OfferError::Short)?;
         let config = scheme.certificate_codec_config();
         let certificate = Bytes::copy_from_slice(certificate);
         let finalization = Finalization::<Scheme, Digest>::decode_cfg(certificate, &config)?;

@@ -173,7 +173,11 @@ impl<E: Spawner> Consumer for Service<E> {
     type Subscriber = ();
     type Outcome = bool;
 
-    fn deliver(&mut self, delivery: Delivery<SyncKey, ()>, bytes: Bytes) -> oneshot::Receiver<bool> {
+    fn deliver(
+        &mut self,
+        delivery: Delivery<SyncKey, ()>,
+        bytes: Bytes,
+    ) -> oneshot::Receiver<bool> {
         let (verdict, judged) = oneshot::channel();
         let key = delivery.key;
         let _ = self.delivered.send(Delivered {

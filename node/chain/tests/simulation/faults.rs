@@ -8,10 +8,9 @@ use crostata::Root;
 use crostata::store::files::{Fault, FaultyFiles, Unsynced};
 use crostata_chain::Alarm;
 use crostata_machine::{
-    Account, AccountState, Block, BlockDigest, Built, CURSOR_BYTES, Context, ExecuteError, Executed, Fatal,
-    FinalizeError, Finalized, Machine, Receipt, Sealed, SignatureError, Snapshot, Transaction,
-    Verified,
-    VmMachine,
+    Account, AccountState, Block, BlockDigest, Built, CURSOR_BYTES, Context, ExecuteError,
+    Executed, Fatal, FinalizeError, Finalized, Machine, Receipt, Sealed, SignatureError, Snapshot,
+    Transaction, Verified, VmMachine,
 };
 
 use crate::world::{FOLLOWER, World};
@@ -42,7 +41,12 @@ fn a_crashed_validator_costs_nothing_and_catches_up() {
         assert!(world.height(3) >= before, "what was acknowledged is there");
         world.reach(&ALL, world.top() + 3).await;
         world.assert_agreed(&ALL);
-        assert!(world.nodes.iter().all(|node| node.alarms.raised().is_empty()));
+        assert!(
+            world
+                .nodes
+                .iter()
+                .all(|node| node.alarms.raised().is_empty())
+        );
     });
 }
 
@@ -55,7 +59,9 @@ fn a_power_cut_everywhere_loses_nothing() {
             world.context.sleep(Duration::from_millis(370)).await;
             let heights = ALL.map(|node| world.height(node));
             for node in ALL {
-                world.crash(node, Unsynced::Torn(round * 4 + node as u64)).await;
+                world
+                    .crash(node, Unsynced::Torn(round * 4 + node as u64))
+                    .await;
             }
             for node in ALL {
                 world.start(node).await;
@@ -145,7 +151,9 @@ impl Machine for Broken {
         match self.lies {
             true => self.machine.finalize(height, block),
             false => match self.check(block) {
-                Err(ExecuteError::Invalid(invalid)) => Err(FinalizeError::Diverged { height, invalid }),
+                Err(ExecuteError::Invalid(invalid)) => {
+                    Err(FinalizeError::Diverged { height, invalid })
+                }
                 _ => self.machine.finalize(height, block),
             },
         }
@@ -196,7 +204,13 @@ fn a_lying_proposer_is_refused_and_alarmed() {
         world.assert_agreed(&[0, 1, 3]);
         assert_eq!(world.history.transactions(), 10);
         let raised = world.nodes[2].alarms.raised();
-        assert!(matches!(raised[..], [Alarm::OwnBlocksNullified { in_a_row: 3, .. }, ..]), "{raised:?}");
+        assert!(
+            matches!(
+                raised[..],
+                [Alarm::OwnBlocksNullified { in_a_row: 3, .. }, ..]
+            ),
+            "{raised:?}"
+        );
         for other in [0, 1, 3] {
             assert!(world.nodes[other].alarms.raised().is_empty());
         }
@@ -211,10 +225,13 @@ fn a_node_that_diverges_stops() {
         let (top, stuck) = (world.top(), world.height(1));
         world.reach(&[0, 2, 3], top + 8).await;
         let raised = world.nodes[1].alarms.raised();
-        assert!(raised.iter().any(|alarm| matches!(
-            alarm,
-            Alarm::Stopped(FinalizeError::Diverged { .. }) | Alarm::Ancestor { .. }
-        )), "{raised:?}");
+        assert!(
+            raised.iter().any(|alarm| matches!(
+                alarm,
+                Alarm::Stopped(FinalizeError::Diverged { .. }) | Alarm::Ancestor { .. }
+            )),
+            "{raised:?}"
+        );
         assert!(world.nodes[1].alarms.has_stopped());
         assert_eq!(world.height(1), stuck);
         world.assert_agreed(&[0, 2, 3]);
@@ -239,7 +256,11 @@ fn a_failing_disk_stops_one_node() {
             world.submit_transfers(10);
             let top = world.top();
             world.reach(&[1, 2, 3], top + 40).await;
-            assert!(world.nodes[0].alarms.has_stopped(), "{:?}", world.nodes[0].alarms.raised());
+            assert!(
+                world.nodes[0].alarms.has_stopped(),
+                "{:?}",
+                world.nodes[0].alarms.raised()
+            );
             let stuck = world.height(0);
             world.crash(0, Unsynced::Torn(seed)).await;
             world.nodes[0].alarms = Default::default();
@@ -260,7 +281,10 @@ fn a_new_node_joins_by_state_sync() {
         world.reach(&[0, 1, 3], 40).await;
         world.start_by_sync(FOLLOWER).await;
         let joined = world.height(FOLLOWER);
-        assert!(joined > 8, "it did not begin at the first block, but at {joined}");
+        assert!(
+            joined > 8,
+            "it did not begin at the first block, but at {joined}"
+        );
         world.submit_transfers(10);
         world.reach(&[0, 1, 3, FOLLOWER], world.top() + 10).await;
         world.assert_agreed(&[0, 1, 3, FOLLOWER]);

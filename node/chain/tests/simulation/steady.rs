@@ -7,7 +7,9 @@ use commonware_runtime::{Clock, Runner, deterministic};
 use crate::world::World;
 
 fn run(seed: u64) -> (String, Vec<(u64, String)>) {
-    let config = deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(300)));
+    let config = deterministic::Config::new()
+        .with_seed(seed)
+        .with_timeout(Some(Duration::from_secs(300)));
     deterministic::Runner::new(config).start(|context| async move {
         let mut world = World::new(context).await;
         world.start_all().await;
@@ -20,7 +22,9 @@ fn run(seed: u64) -> (String, Vec<(u64, String)>) {
         world.reach(&[0, 1, 2, 3], top + 3).await;
         world.assert_agreed(&[0, 1, 2, 3]);
         let blocks = world.history.blocks();
-        let blocks = blocks.iter().map(|(height, block)| (*height, block.digest.to_string()));
+        let blocks = blocks
+            .iter()
+            .map(|(height, block)| (*height, block.digest.to_string()));
         (world.context.auditor().state(), blocks.collect())
     })
 }

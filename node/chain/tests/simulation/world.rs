@@ -13,8 +13,8 @@ use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
 use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
 use crostata::{Config, LogConfig, Protocol, Root, VM};
 use crostata_chain::{
-    Alarms, Channels, FinalBlock, Keys, Settings, SharedPool, Snapshots, StateSync, Stores, SubmitError, Validator,
-    message_bytes_max, scheme,
+    Alarms, Channels, FinalBlock, Keys, Settings, SharedPool, Snapshots, StateSync, Stores,
+    SubmitError, Validator, message_bytes_max, scheme,
 };
 use crostata_machine::{
     Account, BANK, BANK_CODE, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
@@ -57,7 +57,11 @@ impl History {
         };
         let mut blocks = self.0.lock().unwrap();
         let known = *blocks.entry(header.height).or_insert(agreed);
-        assert_eq!(known, agreed, "validator {node} diverged at {}", header.height);
+        assert_eq!(
+            known, agreed,
+            "validator {node} diverged at {}",
+            header.height
+        );
     }
 
     pub fn blocks(&self) -> BTreeMap<u64, Agreed> {
@@ -109,15 +113,16 @@ pub fn genesis() -> Genesis {
         rules: Rules::default(),
         protocol: Protocol::default(),
         bank: BANK_CODE.into(),
-        balances: (0..CLIENTS).map(|number| (client(number).account(), RICH)).collect(),
+        balances: (0..CLIENTS)
+            .map(|number| (client(number).account(), RICH))
+            .collect(),
         contracts: Vec::new(),
     }
 }
 
 /// Code is compiled once for all validators of all worlds.
-static TEMPLATE: LazyLock<VM> = LazyLock::new(|| {
-    VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap()
-});
+static TEMPLATE: LazyLock<VM> =
+    LazyLock::new(|| VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap());
 
 const QUOTA: Quota = Quota::per_second(NZU32!(100_000));
 
@@ -233,7 +238,9 @@ impl World {
         let made = make(machine.clone());
         let (sync, snapshots) = self.sync(node).await;
         let settings = settings(node);
-        let handle = self.run(node, &machine, made, pool.clone(), snapshots, settings).await;
+        let handle = self
+            .run(node, &machine, made, pool.clone(), snapshots, settings)
+            .await;
         self.nodes[node].running = Some(Running {
             machine,
             pool,
@@ -251,7 +258,15 @@ impl World {
         let snapshots = Snapshots::default();
         let (me, peers) = (self.public_key(node), self.oracle.manager());
         let wait = Duration::from_secs(1);
-        let sync = StateSync::start(context, me, network, control, peers, snapshots.clone(), wait);
+        let sync = StateSync::start(
+            context,
+            me,
+            network,
+            control,
+            peers,
+            snapshots.clone(),
+            wait,
+        );
         (sync, snapshots)
     }
 
@@ -281,7 +296,14 @@ impl World {
             floor: Some(arrived.finalization),
             ..settings(node)
         };
-        let started = self.run(node, &machine, machine.clone(), pool.clone(), snapshots, settings);
+        let started = self.run(
+            node,
+            &machine,
+            machine.clone(),
+            pool.clone(),
+            snapshots,
+            settings,
+        );
         let handle = started.await;
         self.nodes[node].running = Some(Running {
             machine,
@@ -329,7 +351,10 @@ impl World {
             let started =
                 Validator::start(context, stores, &keys, channels, control, manager, settings);
             let validator = started.await.unwrap();
-            futures::future::select_all(validator.parts).await.0.unwrap();
+            futures::future::select_all(validator.parts)
+                .await
+                .0
+                .unwrap();
         })
     }
 
@@ -367,7 +392,9 @@ impl World {
 
     /// The height that any validator has reached.
     pub fn top(&self) -> u64 {
-        let heights = self.running().map(|(_, running)| running.machine.finalized().height);
+        let heights = self
+            .running()
+            .map(|(_, running)| running.machine.finalized().height);
         heights.max().unwrap_or_default()
     }
 
@@ -376,7 +403,9 @@ impl World {
         let nonce = self.nonces.entry(number).or_default();
         let to: Account = client((number + 1) % CLIENTS).account();
         let call = Draft::call(BANK, "transfer", &(to.to_bytes(), amount)).unwrap();
-        let signed = call.with(*nonce, GAS, 1).sign(&client(number), &self.genesis.chain());
+        let signed = call
+            .with(*nonce, GAS, 1)
+            .sign(&client(number), &self.genesis.chain());
         *nonce += 1;
         signed
     }
@@ -404,13 +433,19 @@ impl World {
             let finalized = running.machine.finalized();
             if finalized.height > 0 {
                 let agreed = blocks[&finalized.height];
-                assert_eq!((finalized.digest, finalized.state_root), (agreed.digest, agreed.root));
+                assert_eq!(
+                    (finalized.digest, finalized.state_root),
+                    (agreed.digest, agreed.root)
+                );
             }
             let vm = running.machine.vm();
             let mut session = vm
                 .session(crostata::SessionData::builder().base(vm.finalized().unwrap()))
                 .unwrap();
-            let supply: u64 = session.call(BANK, "supply", &(), 1_000_000_000).unwrap().data;
+            let supply: u64 = session
+                .call(BANK, "supply", &(), 1_000_000_000)
+                .unwrap()
+                .data;
             assert_eq!(supply, RICH * u64::from(CLIENTS));
         }
     }
