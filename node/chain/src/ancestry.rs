@@ -1,6 +1,5 @@
 //! Bringing the states that a block is executed over: after a restart, or where a node was left out, ancestors are executed again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use commonware_consensus::marshal::ancestry::Ancestry;
@@ -10,7 +9,7 @@ use futures::StreamExt;
 
 use crate::alarm::{Alarm, Alarms};
 use crate::block::ChainBlock;
-use crate::offload::offload;
+use crate::offload::Worker;
 
 /// How far above what is final here blocks are executed. Further up a node waits for what is decided, which comes in order.
 const AHEAD_MAX: u64 = 48;
@@ -55,16 +54,17 @@ pub async fn pending<M: Machine>(
 }
 
 /// Executes and keeps what of these is not there, in order. They are notarised: one that is invalid here is an alarm.
-pub async fn execute<E: Spawner, M: Machine>(
+pub async fn execute<E: Spawner + Clock, M: Machine>(
     context: &E,
-    machine: &Arc<M>,
+    worker: &Worker<M>,
     alarms: &Alarms,
     blocks: &[Block],
 ) -> Option<()> {
-    for block in blocks.iter().filter(|block| !machine.has(&block.digest())) {
-        let (executing, ancestor) = (machine.clone(), block.clone());
-        let executed = offload(context, move || executing.check(&ancestor)).await;
-        match executed.ok()? {
+    let missing = |block: &&Block| !worker.machine().has(&block.digest());
+    for block in blocks.iter().filter(missing) {
+        let ancestor = block.clone();
+        let executed = worker.run(context, move |machine| machine.check(&ancestor));
+        match executed.await.ok()? {
             Ok(()) => {}
             Err(ExecuteError::UnknownParent { .. }) => return None,
             Err(ExecuteError::Fatal(fatal)) => {

@@ -4,7 +4,6 @@
 //! do, is no answer, and the view goes by without this node's vote.
 
 use std::future::pending as never;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use commonware_consensus::marshal::ancestry::Ancestry;
@@ -19,7 +18,7 @@ use futures::StreamExt;
 use crate::alarm::Alarms;
 use crate::ancestry;
 use crate::block::{ChainBlock, Digest, engine_digest};
-use crate::offload::offload;
+use crate::offload::Worker;
 use crate::own::OwnBlocks;
 use crate::pace::Pace;
 use crate::shared::SharedPool;
@@ -30,7 +29,7 @@ const OFFERED_MAX: usize = 8_192;
 
 /// Proposes and verifies blocks. Cheap to clone.
 pub struct Application<M> {
-    pub(crate) machine: Arc<M>,
+    pub(crate) worker: Worker<M>,
     pub(crate) pool: SharedPool,
     pub(crate) alarms: Alarms,
     pub(crate) own: OwnBlocks,
@@ -40,7 +39,7 @@ pub struct Application<M> {
 impl<M> Clone for Application<M> {
     fn clone(&self) -> Self {
         Self {
-            machine: self.machine.clone(),
+            worker: self.worker.clone(),
             pool: self.pool.clone(),
             alarms: self.alarms.clone(),
             own: self.own.clone(),
@@ -72,14 +71,29 @@ fn at_ms(time_ms: u64) -> SystemTime {
 }
 
 impl<M: Machine> Application<M> {
+    /// Proposes and verifies with a machine.
+    pub fn new(worker: Worker<M>, pool: SharedPool, alarms: Alarms, pace: Pace) -> Self {
+        Self {
+            worker,
+            pool,
+            own: OwnBlocks::new(alarms.clone()),
+            alarms,
+            pace,
+        }
+    }
+
+    fn machine(&self) -> &M {
+        self.worker.machine()
+    }
+
     /// Brings everything below a block, and says which of it is not final.
     async fn ready<E: Spawner + Clock>(
         &self,
         context: &E,
         ancestry: impl Ancestry<ChainBlock>,
     ) -> Option<Vec<Block>> {
-        let pending = ancestry::pending(&*self.machine, ancestry).await?;
-        ancestry::execute(context, &self.machine, &self.alarms, &pending).await?;
+        let pending = ancestry::pending(self.machine(), ancestry).await?;
+        ancestry::execute(context, &self.worker, &self.alarms, &pending).await?;
         Some(pending)
     }
 
@@ -116,10 +130,16 @@ impl<M: Machine> Application<M> {
             proposer,
         };
         let offered = self.pool.offer(OFFERED_MAX, pending);
-        let (machine, parent) = (self.machine.clone(), parent.digest());
-        let built = offload(context, move || machine.build(&parent, &block, &offered)).await;
-        match built.ok()? {
-            Ok(built) => Some(built.block),
+        let (pool, parent) = (self.pool.clone(), parent.digest());
+        let building = self.worker.run(context, move |machine| {
+            let built = machine.build(&parent, &block, &offered)?;
+            for refused in &built.refused {
+                pool.refresh(machine, refused)?;
+            }
+            Ok(built.block)
+        });
+        match building.await.ok()? {
+            Ok(block) => Some(block),
             Err(ExecuteError::Fatal(fatal)) => {
                 self.alarms.raise(fatal);
                 None
@@ -143,7 +163,7 @@ impl<M: Machine> Application<M> {
         if self.alarms.has_stopped() {
             return None;
         }
-        if self.machine.has(&block.digest()) {
+        if self.machine().has(&block.digest()) {
             return Some(true);
         }
         let parent = ancestry.clone().next().await?.inner().block().clone();
@@ -155,13 +175,13 @@ impl<M: Machine> Application<M> {
         {
             return Some(false);
         }
-        ancestry::within_reach(context, &*self.machine, block.height()).await;
+        ancestry::within_reach(context, self.machine(), block.height()).await;
         self.ready(context, ancestry).await?;
-        let (machine, checked) = (self.machine.clone(), block.clone());
-        let verdict = match offload(context, move || machine.check(&checked))
-            .await
-            .ok()?
-        {
+        let checked = block.clone();
+        let checking = self
+            .worker
+            .run(context, move |machine| machine.check(&checked));
+        let verdict = match checking.await.ok()? {
             Ok(()) => true,
             Err(ExecuteError::Invalid(invalid)) => {
                 tracing::warn!(block = %block.digest(), %invalid, "an invalid block was proposed");

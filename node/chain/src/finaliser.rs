@@ -10,7 +10,7 @@ use commonware_actor::Feedback;
 use commonware_consensus::Reporter;
 use commonware_consensus::marshal::Update;
 use commonware_cryptography::Digested;
-use commonware_runtime::{Handle, Spawner};
+use commonware_runtime::{Clock, Handle, Spawner};
 use commonware_utils::Acknowledgement as _;
 use commonware_utils::acknowledgement::Exact;
 use commonware_utils::channel::mpsc;
@@ -18,7 +18,7 @@ use crostata_machine::{Block, FinalizeError, Machine, Receipt};
 
 use crate::alarm::Alarms;
 use crate::block::ChainBlock;
-use crate::offload::offload;
+use crate::offload::Worker;
 use crate::shared::SharedPool;
 use crate::sync::Snapshots;
 use crate::validator::Marshal;
@@ -43,7 +43,10 @@ pub struct Finaliser {
 
 impl Finaliser {
     /// Starts making blocks final.
-    pub fn start<E: Spawner, M: Machine>(context: E, work: Finalising<M>) -> (Self, Handle<()>) {
+    pub fn start<E: Spawner + Clock, M: Machine>(
+        context: E,
+        work: Finalising<M>,
+    ) -> (Self, Handle<()>) {
         // Marshal sends no more than it was configured with before they are acknowledged.
         let (blocks, received) = mpsc::unbounded_channel();
         let handle = context.spawn(move |context| work.run(context, received));
@@ -69,7 +72,7 @@ impl Reporter for Finaliser {
 /// What making blocks final needs.
 pub struct Finalising<M> {
     /// What executes them.
-    pub machine: Arc<M>,
+    pub worker: Worker<M>,
     /// The transactions that wait.
     pub pool: SharedPool,
     /// Where alarms are raised.
@@ -85,7 +88,7 @@ pub struct Finalising<M> {
 }
 
 impl<M: Machine> Finalising<M> {
-    async fn run<E: Spawner>(
+    async fn run<E: Spawner + Clock>(
         self,
         context: E,
         mut blocks: mpsc::UnboundedReceiver<(Digested<ChainBlock>, Exact)>,
@@ -94,15 +97,7 @@ impl<M: Machine> Finalising<M> {
             let block = block.inner().block().clone();
             match self.finalize(&context, &block).await {
                 Some(Ok(receipts)) => {
-                    let (machine, marshal) = (&self.machine, &self.marshal);
-                    let taken = self.snapshots.take(
-                        &context,
-                        machine,
-                        marshal,
-                        &block,
-                        self.snapshot_every,
-                    );
-                    taken.await;
+                    self.snapshot(&context, &block).await;
                     self.pool.lock().finalized(block.transactions());
                     (self.listener)(FinalBlock { block, receipts });
                     acknowledgement.acknowledge();
@@ -119,14 +114,20 @@ impl<M: Machine> Finalising<M> {
         }
     }
 
+    async fn snapshot<E: Spawner + Clock>(&self, context: &E, block: &Block) {
+        let (worker, marshal, every) = (&self.worker, &self.marshal, self.snapshot_every);
+        let taken = self.snapshots.take(context, worker, marshal, block, every);
+        taken.await;
+    }
+
     /// None if the runtime ends.
-    async fn finalize<E: Spawner>(
+    async fn finalize<E: Spawner + Clock>(
         &self,
         context: &E,
         block: &Block,
     ) -> Option<Result<Vec<Receipt>, FinalizeError>> {
-        let (machine, decided) = (self.machine.clone(), block.clone());
-        let work = move || machine.finalize(decided.height(), &decided);
-        offload(context, work).await.ok()
+        let decided = block.clone();
+        let work = move |machine: &M| machine.finalize(decided.height(), &decided);
+        self.worker.run(context, work).await.ok()
     }
 }

@@ -50,6 +50,23 @@ impl SharedPool {
         Ok(added)
     }
 
+    /// Looks again at a transaction that could not be in a block, with what the final state says of its sender. Reads the state.
+    ///
+    /// # Errors
+    /// [`Fatal`] when it can not be read.
+    pub fn refresh<M: Machine>(
+        &self,
+        machine: &M,
+        refused: &TransactionDigest,
+    ) -> Result<(), Fatal> {
+        let sender = self.lock().sender(refused);
+        if let Some(sender) = sender {
+            let account = machine.account(&sender)?;
+            self.lock().refresh(&sender, account);
+        }
+        Ok(())
+    }
+
     /// The pool itself, for as long as nobody else needs it.
     pub fn lock(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)

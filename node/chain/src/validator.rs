@@ -31,7 +31,8 @@ use crate::application::Application;
 use crate::block::{ChainBlock, Digest, engine_digest};
 use crate::finaliser::{Finaliser, Finalising, Listener};
 use crate::gossip::{self, Inbox};
-use crate::own::{OwnBlocks, Watch};
+use crate::offload::Worker;
+use crate::own::Watch;
 use crate::pace::Pace;
 use crate::shared::SharedPool;
 use crate::sync::{CHUNK_BYTES_MAX, Snapshots};
@@ -83,6 +84,8 @@ pub struct Settings {
     pub fetch_timeout: Duration,
     /// How fast blocks follow each other.
     pub pace: Pace,
+    /// How long work of the machine is held up: not at all, but in simulations of slow processors and disks.
+    pub held_up: Duration,
     /// After how many blocks another state is served to nodes that join.
     pub snapshot_every: u64,
     /// Where the engine starts where it has no files yet: none for the first block.
@@ -99,6 +102,7 @@ impl Settings {
             timeout_retry: Duration::from_millis(1_000),
             fetch_timeout: Duration::from_millis(1_000),
             pace: Pace::default(),
+            held_up: Duration::ZERO,
             snapshot_every: 64,
             floor: None,
         }
@@ -250,14 +254,10 @@ impl<M: Machine> Validator<M> {
         let (actor, marshal, _) =
             Actor::init(context.child("marshal"), finalizations, blocks, config).await;
 
-        let own = OwnBlocks::new(stores.alarms.clone());
-        let application = Application {
-            machine: stores.machine.clone(),
-            pool: stores.pool.clone(),
-            alarms: stores.alarms.clone(),
-            own: own.clone(),
-            pace: settings.pace,
-        };
+        let worker = Worker::new(stores.machine.clone(), settings.held_up);
+        let (pool, alarms) = (stores.pool.clone(), stores.alarms.clone());
+        let application = Application::new(worker.clone(), pool, alarms, settings.pace);
+        let own = application.own.clone();
         let (inbox, [sending, receiving]) = gossip::start(
             &context,
             stores.machine.clone(),
@@ -265,7 +265,7 @@ impl<M: Machine> Validator<M> {
             channels.transactions,
         );
         let finalising = Finalising {
-            machine: stores.machine,
+            worker,
             pool: stores.pool,
             alarms: stores.alarms,
             listener: stores.listener,

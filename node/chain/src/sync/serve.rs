@@ -7,17 +7,19 @@ use bytes::Bytes;
 use commonware_consensus::types::Height;
 use commonware_resolver::p2p::Producer;
 use commonware_resolver::{Consumer, Delivery};
-use commonware_runtime::Spawner;
+use commonware_runtime::{Clock, Spawner};
 use commonware_utils::channel::{mpsc, oneshot};
 use crostata_machine::{Block, BlockDigest, CURSOR_BYTES, Machine, Snapshot};
 
 use super::key::SyncKey;
 use super::offer::Offer;
-use crate::offload::offload;
+use crate::offload::Worker;
 use crate::validator::Marshal;
 
 /// How many snapshots are held: one to begin with, and one to end with.
 const HELD: usize = 2;
+/// The length of a chunk.
+const CHUNK_BYTES: u64 = 1 << 20;
 
 /// A state that is served.
 #[derive(Clone)]
@@ -29,12 +31,29 @@ struct Held {
 }
 
 /// The states that this node serves. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Snapshots(Arc<Mutex<VecDeque<Held>>>);
+#[derive(Clone)]
+pub struct Snapshots {
+    held: Arc<Mutex<VecDeque<Held>>>,
+    chunk_bytes: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self::in_chunks_of(CHUNK_BYTES)
+    }
+}
 
 impl Snapshots {
+    /// None yet. They will be served in chunks of so many bytes, or of one code or page where that is longer.
+    pub fn in_chunks_of(chunk_bytes: u64) -> Self {
+        Self {
+            held: Arc::default(),
+            chunk_bytes,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the state of this height is to be served, too.
@@ -45,10 +64,10 @@ impl Snapshots {
 
     /// Takes a snapshot of a block that has just become final, if one is due and the block has a certificate of its own. Nobody may make another
     /// block final meanwhile.
-    pub async fn take<E: Spawner, M: Machine>(
+    pub async fn take<E: Spawner + Clock, M: Machine>(
         &self,
         context: &E,
-        machine: &Arc<M>,
+        worker: &Worker<M>,
         marshal: &Marshal,
         block: &Block,
         every: u64,
@@ -60,9 +79,8 @@ impl Snapshots {
         let Some(finalization) = marshal.get_finalization(height).await else {
             return;
         };
-        let snapshotting = machine.clone();
-        let taken = offload(context, move || snapshotting.snapshot()).await;
-        let snapshot = match taken {
+        let taken = worker.run(context, |machine| machine.snapshot());
+        let snapshot = match taken.await {
             Ok(Ok(snapshot)) => snapshot,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "no snapshot is taken");
@@ -98,7 +116,7 @@ impl Snapshots {
             let held = held.iter().find(|held| held.digest == *block)?;
             held.snapshot.clone()
         };
-        match snapshot.chunk(cursor) {
+        match snapshot.chunk(cursor, self.chunk_bytes) {
             Ok(chunk) => chunk.map(Bytes::from),
             Err(error) => {
                 tracing::error!(%error, "a chunk is not served");

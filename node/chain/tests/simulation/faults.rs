@@ -16,6 +16,7 @@ use crostata_machine::{
 use crate::world::{FOLLOWER, World};
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
+const JOIN_WAIT: Duration = Duration::from_secs(60);
 
 fn simulate<F: Future>(seed: u64, run: impl FnOnce(World) -> F) -> F::Output {
     let config = deterministic::Config::new().with_seed(seed);
@@ -176,8 +177,12 @@ impl Snapshot for Spoilt {
         self.0.beginning()
     }
 
-    fn chunk(&self, cursor: &[u8; CURSOR_BYTES]) -> Result<Option<Vec<u8>>, Fatal> {
-        let chunk = self.0.chunk(cursor)?;
+    fn chunk(
+        &self,
+        cursor: &[u8; CURSOR_BYTES],
+        chunk_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, Fatal> {
+        let chunk = self.0.chunk(cursor, chunk_bytes)?;
         Ok(chunk.map(|mut chunk| {
             let middle = chunk.len() / 2;
             chunk[middle] ^= 1;
@@ -272,14 +277,14 @@ fn a_failing_disk_stops_one_node() {
     }
 }
 
-/// A node that has nothing gets a final state from peers, and follows from there; who serves wrong chunks is dropped.
+/// A node that has nothing gets a final state from peers, and follows from there, also after a restart; who serves wrong chunks is dropped.
 #[test]
 fn a_new_node_joins_by_state_sync() {
     simulate(9, async |mut world: World| {
         start_broken(&mut world, 2, true).await;
         world.submit_transfers(30);
         world.reach(&[0, 1, 3], 40).await;
-        world.start_by_sync(FOLLOWER).await;
+        assert!(world.start_by_sync(FOLLOWER, JOIN_WAIT).await);
         let joined = world.height(FOLLOWER);
         assert!(
             joined > 8,
@@ -287,8 +292,100 @@ fn a_new_node_joins_by_state_sync() {
         );
         world.submit_transfers(10);
         world.reach(&[0, 1, 3, FOLLOWER], world.top() + 10).await;
+        world.crash(FOLLOWER, Unsynced::Torn(9)).await;
+        world.start(FOLLOWER).await;
+        assert!(world.height(FOLLOWER) >= joined);
+        world.reach(&[0, 1, 3, FOLLOWER], world.top() + 10).await;
         world.assert_agreed(&[0, 1, 3, FOLLOWER]);
-        let blocked = world.oracle.blocked().await.unwrap();
-        println!("blocked: {blocked:?}");
+        let (follower, liar) = (world.public_key(FOLLOWER), world.public_key(2));
+        assert!(
+            world
+                .oracle
+                .blocked()
+                .await
+                .unwrap()
+                .contains(&(follower, liar))
+        );
+    });
+}
+
+/// P3: a sync that is interrupted, again and again, goes on where it was.
+#[test]
+fn an_interrupted_sync_goes_on() {
+    simulate(10, async |mut world: World| {
+        world.reach(&ALL, 20).await;
+        let mut interrupted = 0;
+        while !world
+            .start_by_sync(FOLLOWER, Duration::from_millis(300))
+            .await
+        {
+            interrupted += 1;
+            assert!(interrupted < 50, "it never ends");
+        }
+        assert!(interrupted > 0, "it was never interrupted");
+        world.reach(&[FOLLOWER], world.top() + 5).await;
+        world.assert_agreed(&[0, 1, 2, 3, FOLLOWER]);
+    });
+}
+
+/// Validators whose processors and disks are slow agree as well; a single one that is too slow for the others costs no block.
+#[test]
+fn slow_validators_agree() {
+    simulate(11, async |mut world: World| {
+        for (node, held_up) in [(1, 150), (2, 80), (3, 1_500)] {
+            world.crash(node, Unsynced::Kept).await;
+            world.nodes[node].held_up = Duration::from_millis(held_up);
+            world.start(node).await;
+        }
+        world.submit_transfers(20);
+        let top = world.top();
+        world.reach(&[0, 1, 2], top + 30).await;
+        assert_eq!(world.history.transactions(), 20);
+        world.crash(3, Unsynced::Kept).await;
+        world.nodes[3].held_up = Duration::ZERO;
+        world.start(3).await;
+        world.reach(&ALL, world.top() + 3).await;
+        world.assert_agreed(&ALL);
+    });
+}
+
+/// A chain where nothing is to be done paces its blocks; a transaction does not wait for that.
+#[test]
+fn idle_blocks_are_paced() {
+    simulate(12, async |mut world: World| {
+        let (top, since) = (world.top(), world.context.current());
+        world.reach(&ALL, top + 20).await;
+        let idle = world.context.current().duration_since(since).unwrap();
+        assert!(idle > Duration::from_secs(18), "20 idle blocks in {idle:?}");
+        let since = world.context.current();
+        world.submit_transfers(3);
+        while world.history.transactions() < 3 {
+            world.context.sleep(Duration::from_millis(5)).await;
+        }
+        let taken = world.context.current().duration_since(since).unwrap();
+        assert!(
+            taken < Duration::from_millis(400),
+            "the transfers waited for {taken:?}"
+        );
+    });
+}
+
+/// What one validator takes from a client all of them hear of: whoever proposes next has it.
+#[test]
+fn transactions_reach_every_validator() {
+    simulate(13, async |mut world: World| {
+        for number in 0..4 {
+            let transfer = world.transfer((number % 3) as u8, 1);
+            world.give(number, &transfer).unwrap();
+            world.context.sleep(Duration::from_millis(45)).await;
+            for (other, running) in world.running() {
+                let waits = running.pool.lock().contains(&transfer.digest());
+                let included = world.history.transactions() > number;
+                assert!(waits || included, "{other} has not heard of it");
+            }
+        }
+        while world.history.transactions() < 4 {
+            world.context.sleep(Duration::from_millis(50)).await;
+        }
     });
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use commonware_cryptography::Signer as _;
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_macros::select;
 use commonware_p2p::simulated::{self, Link, Network, Oracle};
 use commonware_runtime::{Clock, Handle, Quota, Spawner, Supervisor, deterministic};
+use commonware_utils::channel::oneshot;
 use commonware_utils::ordered::Set;
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
 use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
 use crostata::{Config, LogConfig, Protocol, Root, VM};
 use crostata_chain::{
-    Alarms, Channels, FinalBlock, Keys, Settings, SharedPool, Snapshots, StateSync, Stores,
+    Alarms, Channels, FinalBlock, Inbox, Keys, Settings, SharedPool, Snapshots, StateSync, Stores,
     SubmitError, Validator, message_bytes_max, scheme,
 };
 use crostata_machine::{
@@ -79,6 +81,8 @@ pub struct Node {
     /// The VM's disk.
     pub disk: MemoryFiles,
     pub alarms: Alarms,
+    /// How slow it is.
+    pub held_up: Duration,
     pub running: Option<Running>,
 }
 
@@ -86,8 +90,20 @@ pub struct Running {
     pub machine: Arc<VmMachine>,
     pub pool: SharedPool,
     pub files: FaultyFiles,
+    pub inbox: Arc<dyn Submit>,
     handle: Handle<()>,
     sync: StateSync,
+}
+
+/// Where a client's transaction comes in.
+pub trait Submit: Send + Sync {
+    fn submit(&self, transaction: &Transaction) -> Result<TransactionDigest, SubmitError>;
+}
+
+impl<M: Machine> Submit for Inbox<M> {
+    fn submit(&self, transaction: &Transaction) -> Result<TransactionDigest, SubmitError> {
+        Self::submit(self, transaction)
+    }
 }
 
 pub struct World {
@@ -126,13 +142,6 @@ static TEMPLATE: LazyLock<VM> =
 
 const QUOTA: Quota = Quota::per_second(NZU32!(100_000));
 
-fn settings(node: usize) -> Settings {
-    Settings {
-        snapshot_every: 8,
-        ..Settings::new(format!("validator-{node}"))
-    }
-}
-
 /// The directory as a disk that can fail.
 pub fn faulty(disk: &MemoryFiles) -> FaultyFiles {
     let files = FaultyFiles::new();
@@ -161,6 +170,7 @@ impl World {
             key,
             disk: MemoryFiles::new(),
             alarms: Alarms::default(),
+            held_up: Duration::ZERO,
             running: None,
         });
         let world = Self {
@@ -207,7 +217,7 @@ impl World {
         }
     }
 
-    fn public_key(&self, node: usize) -> PublicKey {
+    pub fn public_key(&self, node: usize) -> PublicKey {
         self.nodes[node].key.public_key()
     }
 
@@ -237,14 +247,14 @@ impl World {
         let pool = SharedPool::new(pool);
         let made = make(machine.clone());
         let (sync, snapshots) = self.sync(node).await;
-        let settings = settings(node);
-        let handle = self
-            .run(node, &machine, made, pool.clone(), snapshots, settings)
-            .await;
+        let settings = self.settings(node);
+        let run = self.run(node, &machine, made, pool.clone(), snapshots, settings);
+        let (inbox, handle) = run.await;
         self.nodes[node].running = Some(Running {
             machine,
             pool,
             files,
+            inbox,
             handle,
             sync,
         });
@@ -255,7 +265,7 @@ impl World {
         let context = self.context.child("sync").with_attribute("node", node);
         let control = self.oracle.control(self.public_key(node));
         let network = control.register(6, QUOTA).await.unwrap();
-        let snapshots = Snapshots::default();
+        let snapshots = Snapshots::in_chunks_of(16 << 10);
         let (me, peers) = (self.public_key(node), self.oracle.manager());
         let wait = Duration::from_secs(1);
         let sync = StateSync::start(
@@ -270,6 +280,14 @@ impl World {
         (sync, snapshots)
     }
 
+    fn settings(&self, node: usize) -> Settings {
+        Settings {
+            snapshot_every: 8,
+            held_up: self.nodes[node].held_up,
+            ..Settings::new(format!("validator-{node}"))
+        }
+    }
+
     fn keys(&self, node: usize) -> Keys {
         let committee = (0..VALIDATORS).map(|node| self.public_key(node));
         let committee: Set<PublicKey> = committee.try_collect().unwrap();
@@ -277,8 +295,8 @@ impl World {
         Keys { committee, key }
     }
 
-    /// Starts a node that has nothing, or not all of a state, from what the others serve.
-    pub async fn start_by_sync(&mut self, node: usize) {
+    /// Starts a node that has nothing, or not all of a state, from what the others serve; or gives up after some time, as if the power had gone.
+    pub async fn start_by_sync(&mut self, node: usize, within: Duration) -> bool {
         let files = faulty(&self.nodes[node].disk);
         let vm = TEMPLATE.beside(Arc::new(files.clone()), LogConfig::default());
         let vm = Arc::new(vm.unwrap());
@@ -286,7 +304,16 @@ impl World {
         let peers = (0..VALIDATORS).map(|node| self.public_key(node)).collect();
         let scheme = scheme(&self.genesis.chain(), &self.keys(node));
         let context = self.context.child("join").with_attribute("node", node);
-        let arrived = sync.join(context, vm.clone(), scheme, peers).await.unwrap();
+        let arrived = select! {
+            arrived = sync.join(context, vm.clone(), scheme, peers) => Some(arrived.unwrap()),
+            _ = self.context.sleep(within) => None,
+        };
+        let Some(arrived) = arrived else {
+            sync.part.abort();
+            let _ = sync.part.await;
+            self.nodes[node].disk = files.crash(Unsynced::Torn(node as u64));
+            return false;
+        };
         let machine = Arc::new(VmMachine::open(vm, &self.genesis).unwrap());
         assert_eq!(machine.finalized().digest, arrived.header.digest());
         assert_eq!(machine.finalized().height, arrived.header.height);
@@ -294,7 +321,7 @@ impl World {
         let pool = SharedPool::new(pool);
         let settings = Settings {
             floor: Some(arrived.finalization),
-            ..settings(node)
+            ..self.settings(node)
         };
         let started = self.run(
             node,
@@ -304,14 +331,16 @@ impl World {
             snapshots,
             settings,
         );
-        let handle = started.await;
+        let (inbox, handle) = started.await;
         self.nodes[node].running = Some(Running {
             machine,
             pool,
             files,
+            inbox,
             handle,
             sync,
         });
+        true
     }
 
     async fn run<M: Machine>(
@@ -322,7 +351,7 @@ impl World {
         pool: SharedPool,
         snapshots: Snapshots,
         settings: Settings,
-    ) -> Handle<()> {
+    ) -> (Arc<dyn Submit>, Handle<()>) {
         let history = self.history.clone();
         let stores = Stores {
             genesis: real.genesis().clone(),
@@ -347,15 +376,34 @@ impl World {
         };
         let manager = self.oracle.manager();
         let context = self.context.child("validator").with_attribute("node", node);
-        context.spawn(move |context| async move {
-            let started =
+        let (started, inbox) = oneshot::channel();
+        let handle = context.spawn(move |context| async move {
+            let starting =
                 Validator::start(context, stores, &keys, channels, control, manager, settings);
-            let validator = started.await.unwrap();
-            futures::future::select_all(validator.parts)
-                .await
-                .0
-                .unwrap();
-        })
+            let validator = starting.await.unwrap();
+            let inbox: Arc<dyn Submit> = Arc::new(validator.inbox);
+            started.send(inbox).ok();
+            let (ended, ..) = futures::future::select_all(validator.parts).await;
+            ended.unwrap();
+        });
+        (inbox.await.unwrap(), handle)
+    }
+
+    /// Whether a node that does not run has a final state on its disk.
+    pub fn has_state(&self, node: usize) -> bool {
+        let files = Arc::new(faulty(&self.nodes[node].disk));
+        let vm = TEMPLATE.beside(files, LogConfig::default()).unwrap();
+        vm.finalized().is_some()
+    }
+
+    /// Gives a transaction to one validator, as a client does.
+    pub fn give(
+        &self,
+        node: usize,
+        transaction: &Transaction,
+    ) -> Result<TransactionDigest, SubmitError> {
+        let running = self.nodes[node].running.as_ref().unwrap();
+        running.inbox.submit(transaction)
     }
 
     /// The power goes at a validator: what its disk has not synced may be lost.
