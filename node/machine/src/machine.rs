@@ -26,7 +26,7 @@ use crostata::{ReceiptsRoot, Root};
 
 use crate::account::{Account, AccountState};
 use crate::block::Block;
-use crate::digest::BlockDigest;
+use crate::digest::{BlockDigest, TransactionDigest};
 use crate::error::{ExecuteError, Fatal, FinalizeError};
 use crate::run::Receipt;
 use crate::snapshot::Snapshot;
@@ -66,8 +66,8 @@ pub struct Executed<Handle> {
 pub struct Built {
     /// The block.
     pub block: Block,
-    /// How many of the transactions offered did not fit or could not be in it.
-    pub passed_over: usize,
+    /// Which of the transactions offered could not be in it, for want of room aside.
+    pub refused: Vec<TransactionDigest>,
 }
 
 /// The block that is final.

@@ -225,6 +225,28 @@ impl Pool {
         }
     }
 
+    /// Who signed a transaction that waits.
+    pub fn sender(&self, transaction: &TransactionDigest) -> Option<Account> {
+        self.known.get(transaction).map(|(sender, _)| *sender)
+    }
+
+    /// Forgets what a sender used up the nonces of, and of the rest what can not be paid for any more, the latest first.
+    pub fn refresh(&mut self, sender: &Account, account: AccountState) {
+        self.forget_below(sender, account.nonce);
+        let waiting = self.senders.get(sender).into_iter().flatten();
+        let mut left = account.balance;
+        let unpaid = waiting.filter_map(|(nonce, waiting)| match left.checked_sub(waiting.cost) {
+            Some(rest) => {
+                left = rest;
+                None
+            }
+            None => Some(*nonce),
+        });
+        for nonce in unpaid.collect::<Vec<_>>() {
+            self.take(sender, nonce);
+        }
+    }
+
     /// Forgets a transaction that turned out not to fit into any block.
     pub fn remove(&mut self, transaction: &TransactionDigest) {
         if let Some((sender, nonce)) = self.known.get(transaction).copied() {

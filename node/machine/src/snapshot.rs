@@ -20,11 +20,15 @@ pub trait Snapshot: Send + Sync + 'static {
     /// What getting the state begins with.
     fn beginning(&self) -> Vec<u8>;
 
-    /// What follows a place in the state; none if the state has no such place.
+    /// What follows a place in the state, of about so many bytes; none if the state has no such place.
     ///
     /// # Errors
     /// [`Fatal`] when the state can not be read.
-    fn chunk(&self, cursor: &[u8; CURSOR_BYTES]) -> Result<Option<Vec<u8>>, Fatal>;
+    fn chunk(
+        &self,
+        cursor: &[u8; CURSOR_BYTES],
+        chunk_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, Fatal>;
 }
 
 /// A state of the VM that others can have. It stays readable for as long as this lives.
@@ -47,11 +51,15 @@ impl Snapshot for VmSnapshot {
         self.0.header().encode()
     }
 
-    fn chunk(&self, cursor: &[u8; CURSOR_BYTES]) -> Result<Option<Vec<u8>>, Fatal> {
+    fn chunk(
+        &self,
+        cursor: &[u8; CURSOR_BYTES],
+        chunk_bytes: u64,
+    ) -> Result<Option<Vec<u8>>, Fatal> {
         let Some(cursor) = Cursor::from_bytes(cursor) else {
             return Ok(None);
         };
-        match self.0.chunk(&cursor, Export::CHUNK_BYTES) {
+        match self.0.chunk(&cursor, chunk_bytes) {
             Ok(chunk) => Ok(Some(chunk.bytes)),
             Err(ExportError::NothingFollows { .. }) => Ok(None),
             Err(error) => Err(Fatal::new("a state is not read for a peer", error)),
@@ -104,12 +112,13 @@ impl Arrival {
         self.import.cursor().map(|cursor| cursor.to_bytes())
     }
 
-    /// Verifies the chunk that is wanted next, and keeps it.
+    /// Verifies the chunk that is wanted next, and keeps it, durably.
     ///
     /// # Errors
     /// [`ArriveError`]; after one that is a peer's fault nothing has happened.
     pub fn accept(&mut self, chunk: &[u8]) -> Result<(), ArriveError> {
-        self.import.accept(chunk).map_err(of_import)
+        self.import.accept(chunk).map_err(of_import)?;
+        self.import.sync().map_err(of_import)
     }
 
     /// Makes the state the final one of the VM, durably.

@@ -17,7 +17,7 @@ use crostata::{
 
 use crate::account::{Account, AccountState};
 use crate::block::{Block, Header};
-use crate::digest::{BlockDigest, ChainId};
+use crate::digest::{BlockDigest, ChainId, TransactionDigest};
 use crate::error::{ExecuteError, Fatal, FinalizeError, Invalid, OpenError};
 use crate::genesis::{Deployment, Genesis, GenesisError};
 use crate::machine::{Built, Context, Executed, Finalized, Machine, Roots};
@@ -266,7 +266,8 @@ impl Machine for VmMachine {
             };
             match done {
                 Ok(()) => filling.add(transaction),
-                Err(NotRun::Unfit(_)) => filling.passed_over += 1,
+                Err(NotRun::Unfit(Unfit::Room | Unfit::Full { .. })) => {}
+                Err(NotRun::Unfit(_)) => filling.refused.push(transaction.digest()),
                 Err(error) => return Err(stopped(filling.included.len(), error)),
             }
         }
@@ -279,7 +280,7 @@ impl Machine for VmMachine {
         self.keep(&block, sealed)?;
         Ok(Built {
             block,
-            passed_over: filling.passed_over,
+            refused: filling.refused,
         })
     }
 
@@ -326,7 +327,7 @@ struct Filling<'a> {
     rules: &'a Rules,
     included: Vec<Transaction>,
     len_bytes: usize,
-    passed_over: usize,
+    refused: Vec<TransactionDigest>,
 }
 
 impl<'a> Filling<'a> {
@@ -335,7 +336,7 @@ impl<'a> Filling<'a> {
             rules,
             included: Vec::new(),
             len_bytes: Block::EMPTY_BYTES,
-            passed_over: 0,
+            refused: Vec::new(),
         }
     }
 

@@ -251,8 +251,8 @@ fn unfit_transactions_are_not_in_blocks() {
         .collect();
     let built = machine.build(&parent, &context(1), &offered).unwrap();
     assert_eq!(
-        (built.block.transactions().len(), built.passed_over),
-        (0, 6)
+        (built.block.transactions().len(), built.refused.len()),
+        (0, 5)
     );
     self::machine().check(&built.block).unwrap();
 }

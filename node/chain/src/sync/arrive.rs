@@ -1,7 +1,7 @@
 //! Getting a state: offers, chunks, and whom not to ask again.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use commonware_consensus::simplex::types::Finalization;
 use commonware_cryptography::ed25519::PublicKey;
@@ -11,7 +11,7 @@ use commonware_runtime::{Clock, Spawner};
 use commonware_utils::channel::mpsc;
 use commonware_utils::vec::NonEmptyVec;
 use crostata::VM;
-use crostata_machine::{Arrival, ArriveError, Fatal, Header};
+use crostata_machine::{Arrival, ArriveError, BlockDigest, Fatal, Header};
 use rand::CryptoRng;
 
 use super::key::SyncKey;
@@ -23,6 +23,8 @@ use crate::validator::Scheme;
 
 /// How long offers are waited for, once the first has come.
 const OFFERS_WAIT: Duration = Duration::from_millis(500);
+/// How long a peer is waited for who still has the state of which a part is there.
+const AGAIN_WAIT: Duration = Duration::from_secs(2);
 /// How long a chunk is waited for before offers are asked for again.
 const CHUNK_WAIT: Duration = Duration::from_secs(10);
 
@@ -62,18 +64,31 @@ where
     E: Spawner + Clock + CryptoRng,
     R: TargetedResolver<Key = SyncKey, Subscriber = (), PublicKey = PublicKey>,
 {
-    let mut round = 0;
+    let mut market = Market {
+        scheme,
+        peers,
+        asked: 0,
+    };
     loop {
-        let offer = offers(
-            &mut context,
-            &scheme,
-            &peers,
-            &mut resolver,
-            deliveries,
-            round,
-        )
-        .await?;
-        round += 1;
+        let offer = match arriving(&vm) {
+            Some(block) => {
+                let until = Some(context.current() + AGAIN_WAIT);
+                let again = market.ask(&mut context, &mut resolver, deliveries, block, until);
+                again.await?
+            }
+            None => None,
+        };
+        let any = BlockDigest::default();
+        let offer = match offer {
+            Some(offer) => offer,
+            None => match market
+                .ask(&mut context, &mut resolver, deliveries, any, None)
+                .await?
+            {
+                Some(offer) => offer,
+                None => continue,
+            },
+        };
         tracing::info!(height = offer.header.height, "a state is offered");
         if let Some(arrived) = chunks(&context, &vm, &offer, &mut resolver, deliveries).await? {
             return Ok(arrived);
@@ -81,58 +96,90 @@ where
     }
 }
 
-/// Asks all peers, and takes the highest of what comes within some time of the first.
-async fn offers<E, R>(
-    context: &mut E,
-    scheme: &Scheme,
-    peers: &[PublicKey],
-    resolver: &mut R,
-    deliveries: &mut mpsc::UnboundedReceiver<Delivered>,
-    round: u32,
-) -> Result<Offer, JoinError>
-where
-    E: Clock + CryptoRng,
-    R: TargetedResolver<Key = SyncKey, Subscriber = (), PublicKey = PublicKey>,
-{
-    let first = round.wrapping_mul(peers.len() as u32);
-    for (number, peer) in (first..).zip(peers) {
-        resolver.fetch_targeted(SyncKey::Offer(number), NonEmptyVec::new(peer.clone()));
-    }
-    let mut best: Option<Offer> = None;
-    let mut answered = 0;
-    let mut until = None;
-    while answered < peers.len() {
-        let delivered = match until {
-            None => deliveries.recv().await,
-            Some(until) => select! {
-                delivered = deliveries.recv() => delivered,
-                _ = context.sleep_until(until) => break,
-            },
-        };
-        let delivered = delivered.ok_or(JoinError::Ended)?;
-        if !matches!(delivered.key, SyncKey::Offer(_)) {
-            continue;
+/// The block of which a part of the state is there already.
+fn arriving(vm: &VM) -> Option<BlockDigest> {
+    let unfinished = vm.unfinished_import();
+    unfinished.map(|commit| BlockDigest::from_bytes(commit.tag))
+}
+
+/// Who is asked for offers, and how they are judged.
+struct Market {
+    scheme: Scheme,
+    peers: Vec<PublicKey>,
+    asked: u32,
+}
+
+impl Market {
+    /// Asks all peers for a block's state, or for any. Takes the highest of what comes within some time of the first; none if nothing comes until then.
+    async fn ask<E, R>(
+        &mut self,
+        context: &mut E,
+        resolver: &mut R,
+        deliveries: &mut mpsc::UnboundedReceiver<Delivered>,
+        block: BlockDigest,
+        mut until: Option<SystemTime>,
+    ) -> Result<Option<Offer>, JoinError>
+    where
+        E: Clock + CryptoRng,
+        R: TargetedResolver<Key = SyncKey, Subscriber = (), PublicKey = PublicKey>,
+    {
+        for peer in &self.peers {
+            self.asked = self.asked.wrapping_add(1);
+            let number = self.asked;
+            let key = SyncKey::Offer { block, number };
+            resolver.fetch_targeted(key, NonEmptyVec::new(peer.clone()));
         }
-        let offer = Offer::decode(&delivered.bytes, scheme, context);
+        let mut best: Option<Offer> = None;
+        let mut answered = 0;
+        while answered < self.peers.len() {
+            let Some(delivered) = next(context, deliveries, until).await? else {
+                break;
+            };
+            if !matches!(delivered.key, SyncKey::Offer { block: of, .. } if of == block) {
+                continue;
+            }
+            let Some(offer) = self.judge(context, delivered) else {
+                continue;
+            };
+            answered += 1;
+            let soon = context.current() + OFFERS_WAIT;
+            until = Some(until.map_or(soon, |until| until.min(soon)));
+            let known = best.as_ref().map(|best| best.header.height);
+            if known.is_none_or(|known| known < offer.header.height) {
+                best = Some(offer);
+            }
+        }
+        resolver.retain(|_, ()| false);
+        Ok(best)
+    }
+
+    /// What is offered, unless it is a lie; who lies is not asked again.
+    fn judge(&self, random: &mut impl CryptoRng, delivered: Delivered) -> Option<Offer> {
+        let offer = Offer::decode(&delivered.bytes, &self.scheme, random);
         let _ = delivered.verdict.send(offer.is_ok());
         match offer {
-            Ok(offer) => {
-                answered += 1;
-                until = until.or(Some(context.current() + OFFERS_WAIT));
-                let is_better = best
-                    .as_ref()
-                    .is_none_or(|best| best.header.height < offer.header.height);
-                if is_better {
-                    best = Some(offer);
-                }
-            }
+            Ok(offer) => Some(offer),
             Err(error) => {
                 tracing::warn!(%error, "a peer lies about what is final");
+                None
             }
         }
     }
-    resolver.retain(|_, ()| false);
-    best.ok_or(JoinError::Ended)
+}
+
+/// What is delivered next, unless it takes too long.
+async fn next<E: Clock>(
+    context: &E,
+    deliveries: &mut mpsc::UnboundedReceiver<Delivered>,
+    until: Option<SystemTime>,
+) -> Result<Option<Delivered>, JoinError> {
+    let Some(until) = until else {
+        return deliveries.recv().await.map(Some).ok_or(JoinError::Ended);
+    };
+    select! {
+        delivered = deliveries.recv() => delivered.map(Some).ok_or(JoinError::Ended),
+        _ = context.sleep_until(until) => Ok(None),
+    }
 }
 
 /// Fetches what is missing. None if nobody has it any more, or the offer began with a lie.
@@ -184,12 +231,10 @@ async fn wait_for<E: Clock>(
 ) -> Result<Option<Delivered>, JoinError> {
     let until = context.current() + CHUNK_WAIT;
     loop {
-        let delivered = select! {
-            delivered = deliveries.recv() => delivered.ok_or(JoinError::Ended)?,
-            _ = context.sleep_until(until) => return Ok(None),
-        };
-        if delivered.key == wanted {
-            return Ok(Some(delivered));
+        match next(context, deliveries, Some(until)).await? {
+            Some(delivered) if delivered.key == wanted => return Ok(Some(delivered)),
+            Some(_) => {}
+            None => return Ok(None),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 1 | 0: an offer, 1: a chunk |
-//! | 32 | of a chunk: the block; of an offer zeros |
+//! | 32 | the block; of an offer of any block zeros |
 //! | 41 | of a chunk: the place that it follows; of an offer whom it is asked of, as a number, and zeros |
 
 use std::fmt;
@@ -16,8 +16,13 @@ use crostata_machine::{BlockDigest, CURSOR_BYTES};
 /// What peers ask each other for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SyncKey {
-    /// What a peer has. The number keeps apart what is asked of several.
-    Offer(u32),
+    /// What a peer has.
+    Offer {
+        /// Of which block; of the latest one that it serves, if this is zeros.
+        block: BlockDigest,
+        /// Keeps apart what is asked of several.
+        number: u32,
+    },
     /// A chunk of a block's state.
     Chunk {
         /// The block.
@@ -34,9 +39,9 @@ impl FixedSize for SyncKey {
 impl Write for SyncKey {
     fn write(&self, out: &mut impl BufMut) {
         match self {
-            Self::Offer(number) => {
+            Self::Offer { block, number } => {
                 out.put_u8(0);
-                out.put_slice(&[0; 32]);
+                out.put_slice(block.as_ref());
                 out.put_u32_le(*number);
                 out.put_slice(&[0; CURSOR_BYTES - 4]);
             }
@@ -71,10 +76,10 @@ impl Read for SyncKey {
 
 impl SyncKey {
     fn offer(block: BlockDigest, cursor: &[u8; CURSOR_BYTES]) -> Result<Self, Error> {
-        let zeros = BlockDigest::default();
         match cursor.split_first_chunk() {
-            Some((number, rest)) if block == zeros && rest.iter().all(|byte| *byte == 0) => {
-                Ok(Self::Offer(u32::from_le_bytes(*number)))
+            Some((number, rest)) if rest.iter().all(|byte| *byte == 0) => {
+                let number = u32::from_le_bytes(*number);
+                Ok(Self::Offer { block, number })
             }
             _ => Err(Error::Invalid(
                 "SyncKey",
@@ -87,7 +92,7 @@ impl SyncKey {
 impl fmt::Display for SyncKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Offer(number) => write!(f, "offer {number}"),
+            Self::Offer { number, .. } => write!(f, "offer {number}"),
             Self::Chunk { block, .. } => write!(f, "a chunk of block {block}"),
         }
     }

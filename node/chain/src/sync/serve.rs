@@ -106,8 +106,14 @@ impl Snapshots {
         }
     }
 
-    fn offer(&self) -> Option<Bytes> {
-        self.lock().back().map(|held| held.offer.clone())
+    /// The latest, unless a block is meant.
+    fn offer(&self, block: &BlockDigest) -> Option<Bytes> {
+        let held = self.lock();
+        let held = match *block == BlockDigest::default() {
+            true => held.back(),
+            false => held.iter().find(|held| held.digest == *block),
+        };
+        held.map(|held| held.offer.clone())
     }
 
     fn chunk(&self, block: &BlockDigest, cursor: &[u8; CURSOR_BYTES]) -> Option<Bytes> {
@@ -173,7 +179,7 @@ impl<E: Spawner> Producer for Service<E> {
         let context = self.context.child("serve").shared(true);
         context.spawn(move |_| async move {
             let bytes = match &key {
-                SyncKey::Offer(_) => snapshots.offer(),
+                SyncKey::Offer { block, .. } => snapshots.offer(block),
                 SyncKey::Chunk { block, cursor } => snapshots.chunk(block, cursor),
             };
             // Without an answer the peer is told that there is none.
