@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crostata::{
-    Block, ContractData, ContractId, Encode, Event, TransactionOutcome, TransactionReceipt,
+    Block, ContractData, ContractId, Encode, Event, Executed, TransactionOutcome,
+    TransactionReceipt,
 };
 
 use crate::account::Account;
@@ -105,7 +106,7 @@ pub enum Outcome {
 }
 
 /// What a block says of one of its transactions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Receipt {
     /// The transaction.
     pub transaction: TransactionDigest,
@@ -115,10 +116,10 @@ pub struct Receipt {
     pub gas_spent: u64,
     /// What the sender paid for it.
     pub fee: u64,
-    /// Its place in the tree of receipts, if it ran.
-    pub index: Option<usize>,
     /// What became of it.
     pub outcome: Outcome,
+    /// What the VM says of it: its place in the tree of receipts, its calls. None where its gas did not even pay for its code.
+    pub executed: Option<Arc<Executed>>,
 }
 
 /// Whether a transaction keeps the rules that can be looked at without a state. The signature is not looked at.
@@ -168,10 +169,14 @@ impl<'a> Run<'a> {
         let action = self.action(transaction)?;
         self.require_gas(transaction)?;
         self.charge(transaction, held)?;
-        let (outcome, index, spent) = match action {
-            Some(action) => self.act(&action)?,
-            None => (too_little_for_code(), None, 0),
+        let executed = match action {
+            Some(action) => Some(self.block.execute(&action)?),
+            None => None,
         };
+        let outcome = executed
+            .as_deref()
+            .map_or_else(too_little_for_code, outcome);
+        let spent = executed.as_ref().map_or(0, |executed| executed.gas_spent);
         let intrinsic = self.rules.intrinsic_gas(transaction.bytes().len());
         let gas_spent = intrinsic.saturating_add(spent);
         // INVARIANT: what is spent is not above the limit, whose product with the price fits.
@@ -184,8 +189,8 @@ impl<'a> Run<'a> {
             sender,
             gas_spent,
             fee,
-            index,
             outcome,
+            executed,
         });
         Ok(())
     }
@@ -239,15 +244,6 @@ impl<'a> Run<'a> {
         Err(Unfit::Charge(reason).into())
     }
 
-    fn act(
-        &mut self,
-        action: &crostata::Transaction,
-    ) -> Result<(Outcome, Option<usize>, u64), NotRun> {
-        let executed = self.block.execute(action)?;
-        let index = executed.included.map(|included| included.index);
-        Ok((outcome(&executed), index, executed.gas_spent))
-    }
-
     fn call<A: Encode>(
         &self,
         function: &str,
@@ -297,7 +293,7 @@ fn too_little_for_code() -> Outcome {
     }
 }
 
-fn outcome(executed: &crostata::Executed) -> Outcome {
+fn outcome(executed: &Executed) -> Outcome {
     match &executed.outcome {
         TransactionOutcome::Success(receipt) => Outcome::Success {
             data: match receipt {
