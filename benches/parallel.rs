@@ -22,17 +22,34 @@ fn main() {
         "{:<44} {:>6} {:>10} {:>10} {:>6}",
         "workload", "calls", "serial us", "lanes us", "ratio"
     );
-    for workload in [
+    let names: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|name| !name.starts_with('-'))
+        .collect();
+    let workloads: [fn() -> Workload; _] = [
         compute,
         transfers,
         counter,
         shared_counter,
-        token,
-        provable_token,
+        || token("token, a BTreeMap of 8,192 accounts", FEW_ACCOUNTS),
+        || token("token, a BTreeMap of 131,072 accounts", MANY_ACCOUNTS),
+        || {
+            provable_token(
+                "token, a provable map of 8,192 accounts",
+                FEW_ACCOUNTS.into(),
+            )
+        },
+        || {
+            provable_token(
+                "token, a provable map of 131,072 accounts",
+                MANY_ACCOUNTS.into(),
+            )
+        },
         moved_memories,
         told_pages,
-    ] {
-        workload().run();
+    ];
+    for workload in workloads {
+        workload().run(&names);
     }
 }
 
@@ -62,7 +79,11 @@ impl Workload {
         }
     }
 
-    fn run(&self) {
+    /// Times the workload, if its name holds one of those asked for.
+    fn run(&self, names: &[String]) {
+        if !names.is_empty() && !names.iter().any(|name| self.name.contains(name)) {
+            return;
+        }
         let asked = std::env::var("CROSTATA_THREADS").ok();
         let asked = asked.and_then(|threads| threads.parse().ok());
         let available = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -190,23 +211,22 @@ fn shared_counter() -> Workload {
     )
 }
 
+/// Accounts of a token in which two transfers seldom have a page in common, and of one in which they often do.
+const MANY_ACCOUNTS: u32 = 131_072;
+const FEW_ACCOUNTS: u32 = 8_192;
+
 /// Disjoint accounts of one contract, whose balances are in a `BTreeMap`.
-fn token() -> Workload {
-    const ACCOUNTS: u32 = 8_192;
+fn token(name: &'static str, accounts: u32) -> Workload {
     let build = |session: &mut Session| {
         deploy(session, contract_bytecode!("bench"), [COUNTER].into_iter());
-        common::call(session, COUNTER, "open_accounts", &numbers(&[0, ACCOUNTS]));
+        common::call(session, COUNTER, "open_accounts", &numbers(&[0, accounts]));
     };
-    Workload::new(
-        "disjoint accounts, one BTreeMap",
-        build,
-        (0..ACCOUNTS / 2).map(|at| call(COUNTER, "transfer", transfer(at, ACCOUNTS))),
-    )
+    let transfers = (0..4_096).map(|at| call(COUNTER, "transfer", transfer(at, accounts)));
+    Workload::new(name, build, transfers)
 }
 
 /// Disjoint accounts of one contract, whose balances are in a provable map.
-fn provable_token() -> Workload {
-    const ACCOUNTS: u64 = 8_192;
+fn provable_token(name: &'static str, accounts: u64) -> Workload {
     let build = |session: &mut Session| {
         deploy(
             session,
@@ -214,7 +234,7 @@ fn provable_token() -> Workload {
             [COUNTER].into_iter(),
         );
         session
-            .call::<_, ()>(COUNTER, "mint_many", &(0_u64, ACCOUNTS, 1_000_u64), 1 << 50)
+            .call::<_, ()>(COUNTER, "mint_many", &(0_u64, accounts, 1_000_u64), 1 << 50)
             .unwrap();
     };
     let transfer = |at: u64| {
@@ -226,11 +246,7 @@ fn provable_token() -> Workload {
         );
         Transaction::call(COUNTER, "transfer", &argument, LIMIT).unwrap()
     };
-    Workload::new(
-        "disjoint accounts, one provable map",
-        build,
-        (0..ACCOUNTS / 2).map(transfer),
-    )
+    Workload::new(name, build, (0..4_096).map(transfer))
 }
 
 /// As `contracts/bench` numbers them.

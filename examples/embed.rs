@@ -85,7 +85,8 @@ fn short(commit: &Commit) -> String {
 /// The node: everything runs through the service, whose threads are the only ones that execute.
 struct Node {
     service: Arc<Service>,
-    publisher: Publisher,
+    /// None if nobody wants metrics.
+    publisher: Option<Publisher>,
 }
 
 impl Node {
@@ -105,7 +106,8 @@ impl Node {
         warm_up(&vm, settings)?;
         let service = Service::builder(vm).settings(settings.queries.service());
         let service = Arc::new(service.start()?);
-        let publisher = Publisher::start(service.clone(), settings);
+        let wanted = settings.telemetry.metrics;
+        let publisher = wanted.then(|| Publisher::start(service.clone(), settings));
         Ok(Self { service, publisher })
     }
 
@@ -192,7 +194,9 @@ impl Node {
     /// Queries that run may end, the block that is being executed does, and everything that was acknowledged is on the disk.
     fn stop(self) {
         self.service.shutdown(GRACE);
-        self.publisher.stop();
+        if let Some(publisher) = self.publisher {
+            publisher.stop();
+        }
         println!("stopped");
     }
 }
@@ -340,6 +344,7 @@ mod tests {
         drop((service, block));
 
         settings.warm_up.contracts = vec![ACCOUNTS];
+        settings.telemetry.metrics = false;
         let node = Node::start(&settings).unwrap();
         let there = node.service.vm().commits();
         match committed {

@@ -17,6 +17,21 @@ const SHARED: &[&str] = &[
     "contracts/Cargo.lock",
     "contracts/build",
     "contracts/steady-rustc",
+    "contracts/toolchain",
+];
+
+/// What the libraries and the contract beside them are built from.
+const OF_LIBRARIES: &[&str] = &[
+    "abi",
+    "sdk",
+    "contracts/steady-rustc",
+    "contracts/toolchain",
+    "libraries/Cargo.toml",
+    "libraries/Cargo.lock",
+    "libraries/build",
+    "libraries/component",
+    "libraries/notary",
+    "libraries/verify_ed25519",
 ];
 
 fn root() -> PathBuf {
@@ -24,7 +39,12 @@ fn root() -> PathBuf {
 }
 
 fn manifest() -> Value {
-    let text = fs::read_to_string(root().join("contracts/artifacts/manifest.json")).unwrap();
+    manifest_of("contracts")
+}
+
+fn manifest_of(folder: &str) -> Value {
+    let path = root().join(folder).join("artifacts/manifest.json");
+    let text = fs::read_to_string(path).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -96,6 +116,24 @@ fn artifacts_are_built_from_these_sources() {
     }
 }
 
+/// The same of libraries, of which chains list the hashes.
+#[test]
+fn libraries_are_built_from_these_sources() {
+    let manifest = manifest_of("libraries");
+    let stale = "the sources changed: run libraries/build";
+    assert_eq!(
+        manifest["sources_sha256"],
+        tree_hash(OF_LIBRARIES),
+        "{stale}"
+    );
+    for (name, entry) in artifacts(&manifest) {
+        let path = format!("libraries/artifacts/{name}.wasm");
+        let bytes = fs::read(root().join(path)).unwrap();
+        assert_eq!(entry["wasm_sha256"], sha256(&bytes), "{name}: {stale}");
+        tells_nothing_of_the_machine(name, &bytes);
+    }
+}
+
 #[test]
 fn every_contract_has_an_artifact_and_every_artifact_a_contract() {
     let manifest = manifest();
@@ -130,17 +168,21 @@ fn artifacts_are_small_and_tell_nothing_of_the_machine_that_built_them() {
     for (name, _) in artifacts(&manifest()) {
         let bytes = wasm(name);
         assert!(bytes.len() < 64 * 1024, "{name}: {} bytes", bytes.len());
-        let text = String::from_utf8_lossy(&bytes);
-        for place in [
-            "/home/",
-            "/root/",
-            "/usr/",
-            "/work/",
-            "/tmp/",
-            ".cargo",
-            "index.crates",
-        ] {
-            assert!(!text.contains(place), "{name} contains {place}");
-        }
+        tells_nothing_of_the_machine(name, &bytes);
+    }
+}
+
+fn tells_nothing_of_the_machine(name: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for place in [
+        "/home/",
+        "/root/",
+        "/usr/",
+        "/work/",
+        "/tmp/",
+        ".cargo",
+        "index.crates",
+    ] {
+        assert!(!text.contains(place), "{name} contains {place}");
     }
 }

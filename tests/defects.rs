@@ -2,9 +2,11 @@
 //! crashes and damage (P3, P7), resources of a session (P5), what receipts and errors say.
 
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "common/limited.rs"]
+mod limited;
 
 use std::fs;
-use std::process::Command;
 
 use common::proofs::{shown_page, shown_record};
 use common::*;
@@ -14,6 +16,8 @@ use crostata::{
     SessionData, StateProof, VM, code_hash, contract_bytecode,
 };
 use crostata_proof::{NotShown, VerifyError, hash};
+#[cfg(target_os = "linux")]
+use limited::under_ulimit;
 
 /// The root of a state with one contract, made of these parts.
 fn root_of(number: u64, owner: &[u8], text: &str, pages_to_grow: u32) -> Root {
@@ -693,28 +697,12 @@ fn thousands_of_contracts_work_in_one_session() {
     assert_eq!(load(&mut session, id(CONTRACTS - 1), 0), CONTRACTS as u32);
 }
 
-/// Set for the process that runs with few file descriptors.
-const FEW_DESCRIPTORS: &str = "CROSTATA_TEST_FEW_DESCRIPTORS";
-
-/// P5, P7: how many committed contracts sessions use is not bounded by the file descriptors of the process.
-///
-/// The test runs itself again in a process that may have 128 of them.
+/// P5, P7: how many committed contracts sessions use is not bounded by the file descriptors of the process, which may have 128 here.
 #[test]
 #[cfg(target_os = "linux")]
 fn committed_contracts_need_no_file_descriptors() {
-    if std::env::var_os(FEW_DESCRIPTORS).is_some() {
-        return use_committed_contracts(300);
-    }
-    let limited = Command::new("sh")
-        .args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "committed_contracts_need_no_file_descriptors"])
-        .env(FEW_DESCRIPTORS, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&limited.stdout);
-    assert!(limited.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "{text}");
+    let test = "committed_contracts_need_no_file_descriptors";
+    under_ulimit("-n 128", test, || use_committed_contracts(300));
 }
 
 /// Calls many committed contracts of different content in one session.
@@ -732,31 +720,13 @@ fn use_committed_contracts(contracts: u64) {
     }
 }
 
-/// Set for the process that runs with little address space.
-const LITTLE_SPACE: &str = "CROSTATA_TEST_LITTLE_SPACE";
-
-/// P7: a process whose address space runs out, for whatever reason, gets an error, and goes on when there is room again.
-///
-/// The test runs itself again in a process that may have 100 GB of it: a dozen memories.
+/// P7: a process whose address space runs out, for whatever reason, gets an error, and goes on when there is room again. It may have 100 GB
+/// here: a dozen memories.
 #[test]
 #[cfg(target_os = "linux")]
 fn address_space_that_runs_out_is_an_error() {
-    if std::env::var_os(LITTLE_SPACE).is_some() {
-        return use_more_memories_than_fit();
-    }
-    let limited = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -v 100000000 && exec timeout 120 \"$0\" \"$@\"",
-        ])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "address_space_that_runs_out_is_an_error"])
-        .env(LITTLE_SPACE, "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&limited.stdout);
-    assert!(limited.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "{text}");
+    let test = "address_space_that_runs_out_is_an_error";
+    under_ulimit("-v 100000000", test, use_more_memories_than_fit);
 }
 
 /// Enters contracts until there is no room for the memory of another one.

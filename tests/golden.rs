@@ -61,7 +61,9 @@ impl Book {
         let mut vm = VM::ephemeral_with_config(config).unwrap();
         let hash = |bytes: &[u8]| Ok([bytes.len() as u8; 32].to_vec());
         vm.register_host_query("hash", PricedQuery::new(5_000, hash));
-        let data = SessionData::builder().insert("height", &77u64).unwrap();
+        // What `everest` reads, and what the router does.
+        let data = SessionData::builder().insert("height", &77u64);
+        let data = data.unwrap().insert("block_height", &77u64).unwrap();
         let data = if profiled { data.profiled() } else { data };
         Self {
             session: vm.session(data).unwrap(),

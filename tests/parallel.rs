@@ -108,7 +108,8 @@ impl Scene {
 
 fn execution(lanes: usize) -> Execution {
     match NonZeroUsize::new(lanes) {
-        Some(threads) if lanes > 1 => Execution::Parallel { threads },
+        // What lanes do must not depend on how busy the machine is.
+        Some(threads) if lanes > 1 => Execution::Eager { threads },
         _ => Execution::Serial,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use crostata::operate::{METRICS, MetricKind, Telemetry};
 use crostata::serve::{Query, Service, ServiceSettings};
 use crostata::{
-    Backend, BlockContext, BlockSettings, Config, ContractData, ContractId, Error, LogConfig,
-    Observed, SessionData, Transaction, VM, contract_bytecode,
+    Backend, BlockContext, BlockSettings, Config, ContractData, ContractDataBuilder, ContractId,
+    Error, Execution, LogConfig, Observed, SessionData, Transaction, VM, contract_bytecode,
 };
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
@@ -23,6 +24,14 @@ use tracing::{Event, Subscriber};
 
 const LIMIT: u64 = 10_000_000;
 const COUNTER: ContractId = ContractId::from_bytes([1; 32]);
+
+fn id(number: u8) -> ContractId {
+    ContractId::from_bytes([number; 32])
+}
+
+fn data(number: u8) -> ContractDataBuilder {
+    ContractData::builder().contract_id(id(number))
+}
 
 /// A recorder that keeps everything.
 #[derive(Default)]
@@ -303,6 +312,49 @@ fn figures_are_those_of_the_receipts() {
     let touched = value(&kept, "crostata_pages_touched_total");
     assert!(touched >= 3.0, "{touched}");
     assert!(value(&kept, "crostata_memory_bytes{owner=modules}") > 0.0);
+}
+
+/// A block executed in parallel counts what stays, as it counts one after another: not what lanes ran for nothing.
+#[test]
+fn calls_that_run_ahead_count_once() {
+    let base = |vm: &VM| {
+        let mut session = vm.session(SessionData::default()).unwrap();
+        session
+            .deploy(contract_bytecode!("counter"), data(0), LIMIT)
+            .unwrap();
+        for number in 1..=16 {
+            session
+                .deploy(contract_bytecode!("caller"), data(number), LIMIT)
+                .unwrap();
+        }
+        session.commit().unwrap()
+    };
+    // All want one counter; whoever runs ahead of another in another lane runs again.
+    let transactions: Vec<Transaction> = (0..96)
+        .map(|number| {
+            let (caller, argument) = (id(1 + number % 16), (id(0), "increment".to_owned()));
+            let limit = if number % 13 == 12 { 20_000 } else { LIMIT };
+            Transaction::call(caller, "call_catching", &argument, limit).unwrap()
+        })
+        .collect();
+    let counted = |execution| {
+        let vm = VM::ephemeral().unwrap();
+        let settings = BlockSettings::new(BlockContext::new(1, 2), u64::MAX)
+            .base(base(&vm))
+            .execution(execution);
+        let before = vm.counters().sessions;
+        let mut block = vm.block(settings).unwrap();
+        block.execute_all(&transactions).unwrap();
+        let gas: u64 = block.receipts().iter().map(|one| one.gas_spent).sum();
+        block.seal([1; 32]).unwrap();
+        let after = vm.counters().sessions;
+        assert_eq!(after.gas_spent - before.gas_spent, gas);
+        after
+    };
+    let serial = counted(Execution::Serial);
+    assert_eq!(serial.reverted, 96 / 13);
+    let threads = NonZeroUsize::new(3).unwrap();
+    assert_eq!(counted(Execution::Parallel { threads }), serial);
 }
 
 /// Committed pages are loaded once, and then found; what is forgotten is loaded again.

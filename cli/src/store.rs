@@ -125,7 +125,7 @@ fn with_datum(data: SessionDataBuilder, datum: &str) -> Result<SessionDataBuilde
     let wrong = || {
         CliError::input(
             format!("`{datum}` is no session datum"),
-            "write NAME=NUMBER or NAME=0x… for bytes, like --datum height=7",
+            "write NAME=NUMBER or NAME=0x… for bytes, like --datum block_height=7",
         )
     };
     let named = datum.split_once('=').filter(|(name, _)| !name.is_empty());

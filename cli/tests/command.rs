@@ -169,12 +169,8 @@ const ROOT: &str = "121212121212121212121212121212121212121212121212121212121212
 fn project() -> Project {
     let project = Project::with_counter();
     let counter = std::fs::read(artifact("counter")).unwrap();
-    std::fs::write(
-        project.path().join("cut.wasm"),
-        &counter[..counter.len() / 2],
-    )
-    .unwrap();
-    std::fs::write(project.path().join("text.txt"), "this is text\n".repeat(20)).unwrap();
+    project.write("cut.wasm", &counter[..counter.len() / 2]);
+    project.write("text.txt", "this is text\n".repeat(20));
     project
 }
 
@@ -276,12 +272,7 @@ fn what_contracts_say_is_harmless() {
                 (memory.copy (i32.const 65536) (i32.const 8) (i32.const 14)) (call $panic (i32.const 14)) (i32.const 0)))"#
     );
     let project = Project::new();
-    std::fs::write(
-        project.path().join("h.wasm"),
-        wat::parse_str(module).unwrap(),
-    )
-    .unwrap();
-    project.good(["deploy", "h.wasm", "--label", "h"]);
+    project.deploy_text(&module);
     let function = "f\u{1b}[2J\u{7}\r\u{202e}gasp";
     let lines: [&[&str]; 6] = [
         &["check", "h.wasm"],
@@ -310,12 +301,7 @@ fn errors_have_no_colours_of_contracts() {
         (func (export "f") (param i32) (result i32) (i32.const 0))
         (@custom "crostata.schema" "\01\02\01H\00\01\00\05\1b[8mf\00\00\00\00"))"#;
     let project = Project::new();
-    std::fs::write(
-        project.path().join("h.wasm"),
-        wat::parse_str(module).unwrap(),
-    )
-    .unwrap();
-    project.good(["deploy", "h.wasm", "--label", "h"]);
+    project.deploy_text(module);
     let run = project.run(["call", "h", "g", "5"]);
     assert_eq!(run.code, 2, "{run:#?}");
     assert!(

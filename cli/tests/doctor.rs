@@ -10,7 +10,7 @@ use serde_json::Value;
 fn the_example_is_where_to_begin() {
     let project = Project::new();
     let example = project.good(["doctor", "--example"]).out;
-    std::fs::write(project.path().join("node.toml"), &example).unwrap();
+    project.write("node.toml", &example);
     let run = project.run(["doctor", "--settings", "node.toml", "--json"]);
     let report: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(run.code, i32::from(report["level"] == "error"), "{run:#?}");
@@ -38,7 +38,7 @@ fn the_example_is_where_to_begin() {
 fn wrong_settings_are_told_with_their_lines() {
     let project = Project::new();
     let text = "[store]\nbackend = \"jit\"\n\n[log]\nslack = 4\n";
-    std::fs::write(project.path().join("node.toml"), text).unwrap();
+    project.write("node.toml", text);
     let run = project.run(["doctor", "--settings", "node.toml"]);
     assert_eq!(run.code, 2, "{run:#?}");
     assert!(

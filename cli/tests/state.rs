@@ -192,7 +192,7 @@ fn states_travel_between_stores() {
     let mut bytes = std::fs::read(project.path().join("state.crostata")).unwrap();
     let last = bytes.len() - 100;
     bytes[last] ^= 1;
-    std::fs::write(project.path().join("state.crostata"), bytes).unwrap();
+    project.write("state.crostata", bytes);
     let damaged = project.run([
         "import",
         "state.crostata",
@@ -281,7 +281,7 @@ fn contracts_run_under_the_rules_that_are_named() {
         "gas.instance_base = 101000\n",
     );
     assert_ne!(dear, text);
-    std::fs::write(project.path().join("dear.txt"), &dear).unwrap();
+    project.write("dear.txt", &dear);
     let own = project.good(["inspect", "protocol", "--protocol", "dear.txt"]);
     assert_eq!(own.out, dear);
     let code = artifact("counter");
@@ -298,7 +298,7 @@ fn contracts_run_under_the_rules_that_are_named() {
     let cheap = ordinary.json(call);
     let gas = |value: &serde_json::Value| value["gas_spent"].as_u64().unwrap();
     assert_eq!(gas(&dear), gas(&cheap) + 1_000);
-    std::fs::write(project.path().join("junk.txt"), "gas.call_base 4").unwrap();
+    project.write("junk.txt", "gas.call_base 4");
     let junk = project.run(["check", &code, "--protocol", "junk.txt"]);
     assert!(junk.code == 2 && junk.error.contains("line 1"), "{junk:#?}");
 }

@@ -1,6 +1,9 @@
 //! What the fuzz targets share: contracts, sessions on both backends, and parts of the tests of the main workspace.
 
-use crostata::{Backend, CallReceipt, Config, ContractId, Error, Outcome, Root, Session, VM};
+use crostata::{
+    Backend, CallReceipt, Commit, Config, ContractData, ContractId, Error, Outcome, ReceiptDigest,
+    Root, Session, SessionData, VM,
+};
 
 pub mod differential;
 /// The forger of `tests/forged_log`.
@@ -102,6 +105,41 @@ pub fn ephemeral(backend: Backend) -> VM {
     VM::ephemeral_with_config(config).unwrap()
 }
 
+/// Calls of contracts: number, function and the numbers of the argument.
+pub type Calls = &'static [(u8, &'static str, [u32; 2])];
+
+/// Two contracts `CELLS`, 1 and 2, and what is recorded of sessions over them.
+pub struct Cells {
+    vm: VM,
+    pub base: Commit,
+}
+
+impl Cells {
+    pub fn new() -> Self {
+        let vm = ephemeral(Backend::Native);
+        let mut session = vm.session(SessionData::builder()).unwrap();
+        for number in 1..=2 {
+            let data = ContractData::builder().contract_id(id(number));
+            session.deploy(CELLS, data, GAS).unwrap();
+        }
+        let base = session.commit().unwrap();
+        Self { vm, base }
+    }
+
+    /// A recorded session after these calls, each with so much gas, and the digests of the receipts.
+    pub fn record(&self, calls: Calls, gas: u64) -> (Session, Vec<Option<ReceiptDigest>>) {
+        let data = SessionData::builder().base(self.base).recording();
+        let mut session = self.vm.session(data).unwrap();
+        let mut digests = Vec::new();
+        for (number, function, numbers) in calls {
+            let argument = numbers.map(u32::to_le_bytes).concat();
+            let seen = call(&mut session, id(*number), function, &argument, gas);
+            digests.push(seen.digest);
+        }
+        (session, digests)
+    }
+}
+
 /// The names of the functions that code exports, `init` excepted.
 pub fn functions(code: &[u8]) -> Vec<String> {
     let payloads = wasmparser::Parser::new(0).parse_all(code);
@@ -120,7 +158,7 @@ pub fn functions(code: &[u8]) -> Vec<String> {
 pub struct Seen {
     pub ended: Option<(Outcome, Vec<u8>)>,
     pub gas: u64,
-    pub digest: Option<crostata::ReceiptDigest>,
+    pub digest: Option<ReceiptDigest>,
     pub root: Root,
 }
 

@@ -4,10 +4,8 @@
 use std::cell::RefCell;
 
 use crostata::inspect::{Known, Level, Style, render};
-use crostata::{
-    Backend, Capsule, Config, ContractData, ReplayError, SessionData, Verifier, WitnessError,
-};
-use crostata_fuzz::{CELLS, call, changed, ephemeral, id};
+use crostata::{Capsule, Config, ReplayError, Verifier, WitnessError};
+use crostata_fuzz::{Calls, Cells, changed};
 use libfuzzer_sys::fuzz_target;
 
 /// Gas of a call, and of all calls that a changed capsule may make.
@@ -18,8 +16,7 @@ const SUM: std::ops::Range<usize> = 9..41;
 
 const CHECKSUM_CONTEXT: &str = "crostata 2026-11 replay capsule";
 
-/// Calls as contract, function and numbers.
-const SESSIONS: [&[(u8, &str, [u32; 2])]; 3] = [
+const SESSIONS: [Calls; 3] = [
     &[(1, "load", [8, 0])],
     &[(1, "store", [4_096, 7]), (2, "store_then_fail", [0, 1])],
     &[(1, "grow", [2, 0]), (1, "no_such_function", [0, 0])],
@@ -32,22 +29,9 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let vm = ephemeral(Backend::Native);
-        let mut session = vm.session(SessionData::builder()).unwrap();
-        for number in 1..=2 {
-            let data = ContractData::builder().contract_id(id(number));
-            session.deploy(CELLS, data, GAS).unwrap();
-        }
-        let base = session.commit().unwrap();
+        let cells = Cells::new();
         let capsules = SESSIONS.map(|calls| {
-            let data = SessionData::builder().base(base).recording();
-            let mut session = vm.session(data).unwrap();
-            let mut digests = Vec::new();
-            for (number, function, numbers) in calls {
-                let argument = numbers.map(u32::to_le_bytes).concat();
-                let seen = call(&mut session, id(*number), function, &argument, GAS);
-                digests.push(seen.digest);
-            }
+            let (session, digests) = cells.record(calls, GAS);
             session.capsule(&digests).unwrap().encode()
         });
         let verifier = Verifier::new(Config::default()).unwrap();

@@ -4,9 +4,8 @@
 
 use std::cell::RefCell;
 
-use crostata::ContractData;
-use crostata::{Backend, Config, Root, SessionData, Verifier, Witness, WitnessError};
-use crostata_fuzz::{CELLS, call, changed, ephemeral, id};
+use crostata::{Config, Root, Verifier, Witness, WitnessError};
+use crostata_fuzz::{Calls, Cells, changed};
 use libfuzzer_sys::fuzz_target;
 
 /// Gas of a call, and of all calls that a changed witness may make.
@@ -25,8 +24,7 @@ struct Scene {
     recorded: Vec<Recorded>,
 }
 
-/// Calls as function and numbers.
-const SESSIONS: [&[(u8, &str, [u32; 2])]; 4] = [
+const SESSIONS: [Calls; 4] = [
     &[(1, "load", [8, 0])],
     &[(1, "store", [4_096, 7]), (2, "store_then_fail", [0, 1])],
     &[
@@ -43,27 +41,13 @@ const SESSIONS: [&[(u8, &str, [u32; 2])]; 4] = [
 
 impl Scene {
     fn new() -> Self {
-        let vm = ephemeral(Backend::Native);
-        let mut session = vm.session(SessionData::builder()).unwrap();
-        for number in 1..=2 {
-            let data = ContractData::builder().contract_id(id(number));
-            session.deploy(CELLS, data, GAS).unwrap();
-        }
-        let base = session.commit().unwrap();
+        let cells = Cells::new();
         let recorded = SESSIONS.map(|calls| {
-            let data = SessionData::builder().base(base).recording();
-            let mut session = vm.session(data).unwrap();
-            for (number, function, numbers) in calls {
-                let argument: Vec<u8> = numbers
-                    .iter()
-                    .flat_map(|number| number.to_le_bytes())
-                    .collect();
-                call(&mut session, id(*number), function, &argument, GAS);
-            }
+            let (mut session, _) = cells.record(calls, GAS);
             let witness = session.witness().unwrap();
             Recorded {
                 bytes: witness.encode(),
-                before: base.root,
+                before: cells.base.root,
                 after: session.root().unwrap(),
                 context: witness.context().digest().to_bytes(),
             }

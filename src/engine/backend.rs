@@ -26,8 +26,6 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "libraries")]
-use crostata_proof::CodeHash;
 use wasmtime::{Config, InstancePre, Linker, OptLevel, WasmBacktraceDetails};
 
 use super::code::{self, CodeFacts, CodeLimits, DataSegment, OffsetMap, PreparedCode, Rejection};
@@ -36,7 +34,7 @@ use super::host::Host;
 use super::imports;
 use super::ledger::Ledger;
 #[cfg(feature = "libraries")]
-use super::library::{self, LibraryError};
+use super::library;
 use super::probe;
 use super::protocol::Protocol;
 use super::state::State;
@@ -218,7 +216,7 @@ impl<H: Host> Engine<H> {
         }
         Ok(Self {
             #[cfg(feature = "libraries")]
-            libraries: library::Shelf::of(backend, &protocol)?,
+            libraries: library::Shelf::of(backend, &protocol, aids.interruptible)?,
             wasmtime,
             narrow,
             wide,
@@ -229,24 +227,15 @@ impl<H: Host> Engine<H> {
         })
     }
 
-    /// The same engine with the libraries that another one of this protocol has loaded.
+    /// The same engine with the libraries that another one of this protocol has loaded, if both have deadlines or neither.
     #[cfg(feature = "libraries")]
     #[must_use]
     pub fn sharing_libraries(self, other: &Self) -> Self {
-        Self {
-            libraries: other.libraries.clone(),
-            ..self
-        }
-    }
-
-    /// Loads a library of the protocol: it is checked and compiled, unless it is there.
-    ///
-    /// # Errors
-    /// [`LibraryError`](super::LibraryError): what is wrong with it.
-    #[cfg(feature = "libraries")]
-    pub fn load_library(&self, code: &CodeHash, bytes: &[u8]) -> Result<(), LibraryError> {
-        let shelf = self.libraries.as_ref();
-        shelf.map_or(Ok(()), |shelf| shelf.load(code, bytes))
+        let libraries = match self.aids.interruptible == other.aids.interruptible {
+            true => other.libraries.clone(),
+            false => self.libraries,
+        };
+        Self { libraries, ..self }
     }
 
     /// The libraries, if the protocol lists any.
@@ -269,7 +258,7 @@ impl<H: Host> Engine<H> {
     pub fn tick(&self) {
         if let Some(ticks) = &self.ticks {
             ticks.fetch_add(1, Ordering::Relaxed);
-            self.wasmtime.increment_epoch();
+            self.move_clock();
         }
     }
 
@@ -277,7 +266,15 @@ impl<H: Host> Engine<H> {
     #[cfg(feature = "serve")]
     pub fn look(&self) {
         if self.ticks.is_some() {
-            self.wasmtime.increment_epoch();
+            self.move_clock();
+        }
+    }
+
+    fn move_clock(&self) {
+        self.wasmtime.increment_epoch();
+        #[cfg(feature = "libraries")]
+        if let Some(libraries) = &self.libraries {
+            libraries.look();
         }
     }
 

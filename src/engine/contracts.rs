@@ -33,6 +33,8 @@ pub struct Resident<H: Host> {
     pub stale: bool,
     /// The wave that entered it last, 0 for none.
     pub wave: u64,
+    /// The time between waves in which it was last entered, 0 for none.
+    pub rest: u64,
 }
 
 /// A contract's instance in the store.
@@ -109,6 +111,7 @@ impl<H: Host> Contracts<H> {
             scope: 0,
             stale: false,
             wave: 0,
+            rest: 0,
         });
         self.name(contract, Some(place));
         place

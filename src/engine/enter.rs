@@ -56,10 +56,13 @@ fn refresh<H: Host>(
 ) -> Result<Place, Fault> {
     let state = store.data_mut();
     let resident = &mut state.contracts[place];
-    state
+    let is_another = state
         .host
         .refresh(&resident.contract, &mut resident.memory)?;
     resident.stale = false;
+    if is_another {
+        resident.live = None;
+    }
     settle_size(store, place)?;
     Ok(place)
 }

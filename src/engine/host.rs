@@ -77,11 +77,11 @@ pub trait Host: Sized + Send + 'static {
     fn code_len(&self, contract: &ContractId) -> Result<Option<u64>, Fault>;
 
     /// Brings the memory of a contract, which another runner ran since this one did, up to date. Asked only of those who say that such
-    /// contracts are ([`Runner::set_stale`](super::Runner::set_stale)).
+    /// contracts are ([`Runner::set_stale`](super::Runner::set_stale)). `true` if it is another memory now, over which no instance runs.
     ///
     /// # Errors
     /// [`Fault`] when that can not be done, or not now.
-    fn refresh(&mut self, contract: &ContractId, _: &mut ContractMemory) -> Result<(), Fault> {
+    fn refresh(&mut self, contract: &ContractId, _: &mut ContractMemory) -> Result<bool, Fault> {
         Err(Fault::new(format!("contract {contract} is out of date")))
     }
 
@@ -113,6 +113,10 @@ pub trait Host: Sized + Send + 'static {
 
     /// The session datum of this name.
     fn datum(&self, name: &str) -> Option<&[u8]>;
+
+    /// The session's data, in the order of their names.
+    #[cfg(feature = "libraries")]
+    fn data(&self) -> impl Iterator<Item = (&str, &[u8])>;
 
     /// The owner of a contract, if it exists.
     ///

@@ -237,26 +237,17 @@ fn host_query<H: Host, P: Pointer>(
     name_len: i32,
     arg_len: i32,
 ) -> wasmtime::Result<i32> {
-    charge_base(&mut guest, |schedule| schedule.query_base)?;
-    let name = read_name(&mut guest, name, name_len)?;
-    let argument = ready_buffer(&mut guest, arg_len)?;
+    let (name, argument) = read_question(&mut guest, name, name_len, arg_len)?;
     #[cfg(feature = "libraries")]
     if let Some(shelf) = library_shelf(&guest, &name) {
         return library_call(guest, &shelf, &name, &argument);
     }
     let query = guest.data().host.query(&name);
     let query = query.ok_or_else(|| Abort::misuse(format!("there is no host query `{name}`")))?;
-    let price = ask(&guest, &name, &argument, |context, argument| {
-        query.price(context, argument)
-    })?;
-    charge(&mut guest, price)?;
-    let answer = ask(&guest, &name, &argument, |context, argument| {
-        query.answer(context, argument)
-    })?;
-    if guest.data().host.is_watched() {
-        tell_answer(&mut guest, &name, &argument, price, &answer)?;
-    }
-    deliver_answer(&mut guest, &name, answer)
+    let price = |context: &QueryContext<'_>, argument: &[u8]| query.price(context, argument);
+    put_question(guest, &name, &argument, price, |context, argument| {
+        Some(query.answer(context, argument))
+    })
 }
 
 /// The libraries, if that is what a name asks for. Under a protocol without any it asks for a host query.
@@ -284,13 +275,15 @@ fn library_call<H: Host>(
     let number = guest.data().tally.library_calls;
     guest.data_mut().tally.library_calls += 1;
     let limit_gas = share(gas_left(&mut guest)?, 0);
+    let data: Vec<_> = guest.data().host.data().collect();
     let end = shelf.call(&library::Call {
         name: function,
         argument: argument.bytes(&guest)?,
         contract: running_contract(&guest)?,
-        block: library::block_data(|name| guest.data().host.datum(name)),
+        data: &data,
         number,
         limit_gas,
+        is_over: guest.data().is_over.as_ref(),
     });
     let end = end.map_err(Abort::from)?;
     charge(&mut guest, end.spent_gas)?;
@@ -314,27 +307,48 @@ fn async_host_query<H: Host, P: Pointer>(
     name_len: i32,
     arg_len: i32,
 ) -> wasmtime::Result<i32> {
-    charge_base(&mut guest, |schedule| schedule.query_base)?;
-    let name = read_name(&mut guest, name, name_len)?;
-    let argument = ready_buffer(&mut guest, arg_len)?;
+    let (name, argument) = read_question(&mut guest, name, name_len, arg_len)?;
     let supervisor = guest.data().deadline.supervisor().cloned();
     let query = supervisor.as_ref().and_then(|one| one.query(&name));
     let (Some(supervisor), Some(query)) = (supervisor, query) else {
         let what = format!("there is no asynchronous host query `{name}`");
         return Err(Abort::misuse(what).into());
     };
-    let price = ask(&guest, &name, &argument, |context, argument| {
-        query.price(context, argument)
-    })?;
-    charge(&mut guest, price)?;
-    let answer = ask(&guest, &name, &argument, |context, argument| {
+    let price = |context: &QueryContext<'_>, argument: &[u8]| query.price(context, argument);
+    put_question(guest, &name, &argument, price, |context, argument| {
         supervisor.wait(query.answer(context, argument))
-    })?;
+    })
+}
+
+/// Takes the price of asking anything, and has the name of what is asked and the argument ready.
+fn read_question<H: Host, P: Pointer>(
+    guest: &mut Guest<'_, H>,
+    name: P,
+    name_len: i32,
+    arg_len: i32,
+) -> Result<(String, Ready), Abort> {
+    charge_base(guest, |schedule| schedule.query_base)?;
+    let name = read_name(guest, name, name_len)?;
+    let argument = ready_buffer(guest, arg_len)?;
+    Ok((name, argument))
+}
+
+/// Takes a query's price, and delivers its answer; one that does not come in time is `None`.
+fn put_question<H: Host>(
+    mut guest: Guest<'_, H>,
+    name: &str,
+    argument: &Ready,
+    price: impl FnOnce(&QueryContext<'_>, &[u8]) -> u64,
+    answer: impl FnOnce(&QueryContext<'_>, &[u8]) -> Option<Result<Vec<u8>, QueryError>>,
+) -> wasmtime::Result<i32> {
+    let price_gas = ask(&guest, name, argument, price)?;
+    charge(&mut guest, price_gas)?;
+    let answer = ask(&guest, name, argument, answer)?;
     let answer = answer.ok_or_else(|| Abort::from(Fault::timeout()))?;
     if guest.data().host.is_watched() {
-        tell_answer(&mut guest, &name, &argument, price, &answer)?;
+        tell_answer(&mut guest, name, argument, price_gas, &answer)?;
     }
-    deliver_answer(&mut guest, &name, answer)
+    deliver_answer(&mut guest, name, answer)
 }
 
 fn deliver_answer<H: Host>(

@@ -232,19 +232,19 @@ numbers! {
     /// was written.
     LibraryRules, "library." {
         /// A call, on top of the import: the stack and store it runs in, and an instance of a component.
-        call_base = 1_500_000,
+        call_base = 300_000,
         /// Each byte of the argument and of the answer, on top of the import's price.
         byte = 2,
         /// Each core instance that the component makes.
-        instance = 150_000,
+        instance = 20_000,
         /// Each page of 64 KiB of a memory, when it is made or grows.
-        memory_page = 130_000,
+        memory_page = 280_000,
         /// Each element of a table, when it is made or grows.
-        table_element = 300,
+        table_element = 100,
         /// Each function of the host that the library calls.
-        host_call = 2_000,
-        /// Each byte of randomness, and each byte that a library writes to a stream, where it is dropped.
-        host_byte = 60,
+        host_call = 3_000,
+        /// Each byte of randomness, and each byte that a library writes to a stream, where it is dropped. What it polls for counts for eight.
+        host_byte = 200,
         /// Bytes of a library.
         code_bytes_max = 16_777_216,
         /// Bytes of the body of one of its functions.

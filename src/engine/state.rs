@@ -47,6 +47,9 @@ pub struct State<H: Host> {
     /// The protocol's libraries, if it lists any.
     #[cfg(feature = "libraries")]
     pub libraries: Option<Arc<super::library::Shelf>>,
+    /// Whether the running call of a query is to end now.
+    #[cfg(feature = "libraries")]
+    pub is_over: Option<super::supervise::IsOver>,
 }
 
 /// A running frame.
@@ -92,6 +95,8 @@ impl<H: Host> State<H> {
             deadline: Deadline::Never,
             #[cfg(feature = "libraries")]
             libraries: None,
+            #[cfg(feature = "libraries")]
+            is_over: None,
         }
     }
 

@@ -87,6 +87,10 @@ impl Deadline {
     }
 }
 
+/// Whether the calls of a query are to end now.
+#[cfg(feature = "libraries")]
+pub type IsOver = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Has calls in `store` end when their deadline passed, on an interruptible engine: it is looked at whenever the clock moved on.
 pub fn watch_deadline<H: Host>(engine: &Arc<Engine<H>>, store: &mut Store<State<H>>) {
     if engine.ticks().is_none() {
@@ -96,6 +100,11 @@ pub fn watch_deadline<H: Host>(engine: &Arc<Engine<H>>, store: &mut Store<State<
         // The sum with the epochs so far must not overflow.
         store.set_epoch_deadline(u64::MAX / 2);
         return;
+    }
+    #[cfg(feature = "libraries")]
+    {
+        let (engine, deadline) = (engine.clone(), store.data().deadline.clone());
+        store.data_mut().is_over = Some(Arc::new(move || deadline.has_passed(engine.ticks())));
     }
     store.set_epoch_deadline(1);
     let engine = engine.clone();

@@ -76,6 +76,24 @@ impl<H: Host> Runner<H> {
         accesses.calls.push(accesses.entered.len());
     }
 
+    /// The contracts of the latest call's tree that were not entered before in this time between waves.
+    pub fn entered_first(&mut self, rest: u64) -> Vec<ContractId> {
+        let state = self.store.data_mut();
+        let mut first = Vec::new();
+        for place in &state.entered {
+            let resident = &mut state.contracts[*place];
+            if std::mem::replace(&mut resident.rest, rest) != rest {
+                first.push(resident.contract);
+            }
+        }
+        first
+    }
+
+    /// Has memory for pre-images kept for the next wave.
+    pub fn keep_copies(&mut self) {
+        self.store.data_mut().copies.keep_for_waves();
+    }
+
     /// The contract at a place.
     pub fn contract_at(&self, place: Place) -> ContractId {
         self.store.data().contracts[place].contract
@@ -119,6 +137,12 @@ impl<H: Host> Runner<H> {
         changed.map_err(|error| memory_fault("what changed can not be told", error))
     }
 
+    /// What of a contract was written since the outermost scope was opened, whether or not it is what it was then; nothing if it is not here.
+    pub fn written(&self, contract: &ContractId) -> Changed {
+        let resident = self.store.data().contracts.get(contract);
+        resident.map_or_else(Changed::default, |resident| resident.memory.written())
+    }
+
     /// Says that another runner ran a contract that this one has: before it is entered here, the host is asked to bring it up to date.
     pub fn set_stale(&mut self, contract: &ContractId) {
         let contracts = &mut self.store.data_mut().contracts;
@@ -127,8 +151,31 @@ impl<H: Host> Runner<H> {
         }
     }
 
-    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything. Gives what it took,
-    /// in looks at a part of a page.
+    /// Exchanges the memory of a contract for that of another runner's, or one that is out of date, between calls. This runner has what the other had then, and asks
+    /// the host before it is entered.
+    pub fn exchange(&mut self, contract: &ContractId, memory: &mut ContractMemory) {
+        let contracts = &mut self.store.data_mut().contracts;
+        if let Some(place) = contracts.place(contract) {
+            let resident = &mut contracts[place];
+            resident.memory.exchange(memory);
+            // The instance runs over what is gone.
+            resident.live = None;
+            resident.stale = true;
+        }
+    }
+
+    /// Has a contract, which this runner has out of date, as another runner does, which has it out of date then.
+    pub fn trade(&mut self, contract: &ContractId, newer: &mut Self) {
+        let contracts = &mut self.store.data_mut().contracts;
+        if let Some(place) = contracts.place(contract) {
+            let resident = &mut contracts[place];
+            newer.exchange(contract, &mut resident.memory);
+            resident.live = None;
+            resident.stale = false;
+        }
+    }
+
+    /// Brings a contract that this runner has up to date, between calls: in what `changed`, or in everything.
     ///
     /// # Errors
     /// [`Fault`]: what the contract holds is then unknown.
@@ -137,17 +184,15 @@ impl<H: Host> Runner<H> {
         contract: &ContractId,
         newer: &ContractMemory,
         changed: Option<&Changed>,
-    ) -> Result<u64, Fault> {
+    ) -> Result<(), Fault> {
         let state = self.store.data_mut();
         let Some(place) = state.contracts.place(contract) else {
-            return Ok(0);
+            return Ok(());
         };
         let resident = &mut state.contracts[place];
         let carried = resident.memory.carry(newer, changed);
-        let looks = carried
-            .map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
+        carried.map_err(|error| memory_fault("a memory can not be brought up to date", error))?;
         resident.stale = false;
-        settle_size(&mut self.store, place)?;
-        Ok(looks)
+        settle_size(&mut self.store, place)
     }
 }

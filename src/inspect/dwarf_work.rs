@@ -147,6 +147,8 @@ fn check_address(attribute: &gimli::Attribute<Bytes>) -> Result<(), TooMuch> {
 #[cfg(test)]
 mod tests {
     use super::super::debug::{DebugInfo, DebugInfoError};
+    use wasm_encoder::{CustomSection, Section as _};
+
     use super::*;
 
     /// Tags, attributes and forms of the modules made here.
@@ -155,16 +157,6 @@ mod tests {
     const INLINED: u8 = 0x1d;
     const ADDRESSES: [u8; 4] = [0x11, 0x01, 0x12, 0x06];
     const RANGES: [u8; 2] = [0x55, 0x17];
-
-    fn leb(mut number: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while number > 0x7f {
-            bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        bytes.push(number as u8);
-        bytes
-    }
 
     fn abbreviation(code: u8, tag: u8, has_children: bool, attributes: &[u8]) -> Vec<u8> {
         [&[code, tag, has_children.into()], attributes, &[0, 0]].concat()
@@ -178,14 +170,11 @@ mod tests {
     }
 
     fn module(sections: &[(&str, &[u8])]) -> Vec<u8> {
-        // Three functions' worth of code, so that there are addresses.
+        // Some code, so that there are addresses.
         let mut module = b"\0asm\x01\0\0\0\x0a\x04\x01\x02\0\x0b".to_vec();
         for (name, data) in sections {
-            module.push(0);
-            module.extend(leb(1 + name.len() + data.len()));
-            module.push(name.len() as u8);
-            module.extend(name.as_bytes());
-            module.extend(*data);
+            let (name, data) = ((*name).into(), (*data).into());
+            CustomSection { name, data }.append_to(&mut module);
         }
         module
     }

@@ -36,9 +36,6 @@ impl Part {
     }
 }
 
-/// What writing a part costs that was carried, beside looking at it, in looks: its page may have to be made private first.
-const WRITE_LOOKS: u64 = 3;
-
 /// What of a memory changed between any two moments at which scopes were opened that are open still, or since.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -69,18 +66,28 @@ fn own_parts(page: u32) -> [Part; 2] {
 }
 
 impl ContractMemory {
+    /// What was written since the outermost scope was opened, and maybe is what it was. Costs a step per pre-image.
+    pub fn written(&self) -> Changed {
+        Changed {
+            parts: self.log.iter().map(Kept::part).collect(),
+            size: self.is_resized(),
+        }
+    }
+
+    fn is_resized(&self) -> bool {
+        let size_bytes = self.size_bytes();
+        let mut scopes = self.scopes.iter();
+        scopes.any(|scope| scope.size_bytes != size_bytes)
+    }
+
     /// What changed since the outermost scope was opened, also if it was changed back later. Costs a look at each pre-image.
     ///
     /// # Errors
     /// [`MemoryError`] when the memory can not be read.
     pub fn changed(&self, copies: &Copies) -> Result<Changed, MemoryError> {
-        let size_bytes = self.size_bytes();
         let mut changed = Changed {
             parts: BTreeSet::new(),
-            size: self
-                .scopes
-                .iter()
-                .any(|scope| scope.size_bytes != size_bytes),
+            size: self.is_resized(),
         };
         for at in 0..self.log.len() {
             let part = self.log[at].part();
@@ -103,11 +110,11 @@ impl ContractMemory {
     /// Brings the memory up to date with `newer`, which lies over the same commit and differs from this one in what `changed` there at most;
     /// or, without that, in what either has written since the commit.
     ///
-    /// Ends the top-level call. There must be no scope: none could undo it. Gives what it took, in looks at a part.
+    /// Ends the top-level call. There must be no scope: none could undo it.
     ///
     /// # Errors
     /// [`MemoryError`]: the content is then unknown.
-    pub fn carry(&mut self, newer: &Self, changed: Option<&Changed>) -> Result<u64, MemoryError> {
+    pub fn carry(&mut self, newer: &Self, changed: Option<&Changed>) -> Result<(), MemoryError> {
         self.end_call();
         if changed.is_none_or(|changed| changed.size) && self.size_bytes() != newer.size_bytes() {
             let resized = self.region()?.resize(newer.size_bytes());
@@ -116,22 +123,30 @@ impl ContractMemory {
         match changed {
             Some(changed) => {
                 let mut parts = changed.parts.iter();
-                parts.try_fold(0, |looks, part| Ok(looks + self.carry_part(newer, *part)?))
+                parts.try_for_each(|part| self.carry_part(newer, *part))
             }
             None => {
                 let pages: BTreeSet<u32> = self.dirty.iter().chain(&newer.dirty).copied().collect();
                 let mut parts = pages.into_iter().flat_map(own_parts);
-                parts.try_fold(0, |looks, part| Ok(looks + self.carry_part(newer, part)?))
+                parts.try_for_each(|part| self.carry_part(newer, part))
             }
         }
     }
 
-    /// Looks that bringing the memory up to date with `newer` takes, unless it is known what changed.
-    pub fn carry_looks(&self, newer: &Self) -> u64 {
-        2 * (self.dirty.len() + newer.dirty.len()) as u64
+    /// Ends the top-level calls of both memories, and has each be the other. They must lie over the same commit, and have no scope.
+    pub fn exchange(&mut self, other: &mut Self) {
+        debug_assert!(self.scopes.is_empty() && other.scopes.is_empty());
+        self.end_call();
+        other.end_call();
+        std::mem::swap(self, other);
     }
 
-    fn carry_part(&mut self, newer: &Self, part: Part) -> Result<u64, MemoryError> {
+    /// Pages that bringing the memory up to date with `newer` looks at, unless it is known what changed.
+    pub fn carry_pages(&self, newer: &Self) -> usize {
+        self.dirty.len() + newer.dirty.len()
+    }
+
+    fn carry_part(&mut self, newer: &Self, part: Part) -> Result<(), MemoryError> {
         let range = part.range();
         let (mut ours, mut theirs): (Page, Page) = ([0; PAGE_BYTES], [0; PAGE_BYTES]);
         newer.load(part.page)?;
@@ -139,7 +154,7 @@ impl ContractMemory {
         let inside = newer.peek(part.page, &mut theirs[..range.end])
             && self.peek(part.page, &mut ours[..range.end]);
         if !inside || ours[range.clone()] == theirs[range.clone()] {
-            return Ok(1);
+            return Ok(());
         }
         let region = self.region()?;
         // Mapping may have brought in what the memory was parked with: nothing may be loaded over what is written now.
@@ -156,7 +171,7 @@ impl ContractMemory {
                 false => REST_WRITTEN | REST_DIRTY,
             },
         );
-        Ok(1 + WRITE_LOOKS)
+        Ok(())
     }
 
     /// Whether a part is not what a pre-image says it was.

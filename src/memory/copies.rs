@@ -12,6 +12,9 @@ const CHUNK_SLOTS: u32 = u64::BITS;
 /// Chunks without a used slot that keep their memory: 4 MiB of pages.
 const SPARE_CHUNKS_MAX: usize = 16;
 
+/// The same where each wave of calls keeps pre-images until it is judged: 32 MiB.
+const SPARE_CHUNKS_OF_WAVES_MAX: usize = 128;
+
 /// An arena of pre-images. It grows with what open scopes keep, and gives memory back when they close.
 ///
 /// All operations on one [`ContractMemory`](super::ContractMemory) must be given the same one.
@@ -22,6 +25,12 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// Keeps more memory that is not used at the moment.
+    pub fn keep_for_waves(&mut self) {
+        self.pages.spare_max = SPARE_CHUNKS_OF_WAVES_MAX;
+        self.heads.spare_max = SPARE_CHUNKS_OF_WAVES_MAX;
+    }
+
     /// Bytes of memory held, used or not.
     #[cfg(test)]
     pub fn held_bytes(&self) -> u64 {
@@ -37,6 +46,8 @@ pub(super) struct Arena<const N: usize> {
     open: Vec<u32>,
     /// Chunks with memory and no used slot.
     spare: usize,
+    /// How many there may be.
+    spare_max: usize,
 }
 
 #[derive(Debug)]
@@ -56,6 +67,7 @@ impl<const N: usize> Default for Arena<N> {
             chunks: Vec::new(),
             open: Vec::new(),
             spare: 0,
+            spare_max: SPARE_CHUNKS_MAX,
         }
     }
 }
@@ -90,7 +102,7 @@ impl<const N: usize> Arena<N> {
         }
         chunk.free |= 1 << (slot % CHUNK_SLOTS);
         if chunk.free == ALL_FREE {
-            match self.spare < SPARE_CHUNKS_MAX {
+            match self.spare < self.spare_max {
                 true => self.spare += 1,
                 false => chunk.slots = Vec::new(),
             }

@@ -42,11 +42,11 @@ pub enum MetricKind {
 }
 
 macro_rules! metrics_table {
-    ($($constant:ident $kind:ident $unit:ident $name:literal $([$label:literal: $($value:literal)*])? $help:literal;)*) => {
-        $(const $constant: &str = $name;)*
+    ($($(#[$when:meta])? $constant:ident $kind:ident $unit:ident $name:literal $([$label:literal: $($value:literal)*])? $help:literal;)*) => {
+        $($(#[$when])? const $constant: &str = $name;)*
 
-        /// Every metric that this crate publishes.
-        pub const METRICS: &[Metric] = &[$(Metric {
+        /// Every metric that this crate publishes; those of queries with the feature `serve`.
+        pub const METRICS: &[Metric] = &[$($(#[$when])? Metric {
             name: $name,
             kind: MetricKind::$kind,
             unit: Unit::$unit,
@@ -81,9 +81,13 @@ metrics_table! {
     LOG Gauge Bytes "crostata_log_bytes" "length of the log on the disk";
     HEALTHY Gauge Count "crostata_healthy" "1, or 0 when a session has ended in a fatal error since the VM was opened";
     WORK Histogram Seconds "crostata_work_seconds" ["work": "open" "deploy" "block" "seal" "commit" "hash" "append" "sync" "finalise" "delete" "checkpoint" "warm_up"] "how long work took; hash, append and sync are parts of commit";
+    #[cfg(feature = "serve")]
     QUERIES Counter Count "crostata_queries_total" ["outcome": "done" "failed" "fault" "timed_out" "refused" "overloaded" "cancelled" "shut_down"] "queries, by what became of them";
+    #[cfg(feature = "serve")]
     QUERIES_NOW Gauge Count "crostata_queries" ["state": "waiting" "running"] "queries that wait or run now";
+    #[cfg(feature = "serve")]
     BLOCKS_WAITING Gauge Count "crostata_block_work_waiting" "pieces of work on blocks that wait for their thread";
+    #[cfg(feature = "serve")]
     QUERY_WAIT Histogram Seconds "crostata_query_wait_seconds" "how long queries waited for a thread, to the next power of two of microseconds";
 }
 

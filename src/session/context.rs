@@ -120,7 +120,11 @@ impl Host for Context {
         }
     }
 
-    fn refresh(&mut self, contract: &ContractId, memory: &mut ContractMemory) -> Result<(), Fault> {
+    fn refresh(
+        &mut self,
+        contract: &ContractId,
+        memory: &mut ContractMemory,
+    ) -> Result<bool, Fault> {
         self.bring_newer(contract, memory)
     }
 
@@ -196,6 +200,12 @@ impl Host for Context {
 
     fn datum(&self, name: &str) -> Option<&[u8]> {
         self.data.data.get(name).map(Vec::as_slice)
+    }
+
+    #[cfg(feature = "libraries")]
+    fn data(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let data = self.data.data.iter();
+        data.map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 
     fn owner(&self, contract: &ContractId) -> Result<Option<Vec<u8>>, Fault> {

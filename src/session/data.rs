@@ -17,7 +17,7 @@ const NAME_BYTES_MAX: usize = BlockContext::NAME_BYTES_MAX;
 /// ```
 /// use crostata::SessionData;
 ///
-/// let data = SessionData::builder().insert("height", &7u64)?;
+/// let data = SessionData::builder().insert("block_height", &7u64)?;
 /// # Ok::<(), crostata::DatumError>(())
 /// ```
 #[derive(Debug, Clone, Default)]

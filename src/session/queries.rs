@@ -92,6 +92,25 @@ impl fmt::Debug for HostQueries {
     }
 }
 
+/// The methods of a query that say in which blocks it is in force.
+macro_rules! in_some_blocks {
+    () => {
+        /// The same query, in force from the block of this height on. Sessions without a block do not have it.
+        #[must_use]
+        pub fn from_height(mut self, height: u64) -> Self {
+            self.heights = self.heights.from_height(height);
+            self
+        }
+
+        /// The same query, in force in blocks below this height. Sessions without a block do not have it.
+        #[must_use]
+        pub fn until_height(mut self, height: u64) -> Self {
+            self.heights = self.heights.until_height(height);
+            self
+        }
+    };
+}
+
 type PriceOf = dyn Fn(&QueryContext<'_>, &[u8]) -> u64 + Send + Sync;
 
 /// A host query made of a function over types, and a price.
@@ -156,19 +175,7 @@ where
         }
     }
 
-    /// The same query, in force from the block of this height on. Sessions without a block do not have it.
-    #[must_use]
-    pub fn from_height(mut self, height: u64) -> Self {
-        self.heights = self.heights.from_height(height);
-        self
-    }
-
-    /// The same query, in force in blocks below this height. Sessions without a block do not have it.
-    #[must_use]
-    pub fn until_height(mut self, height: u64) -> Self {
-        self.heights = self.heights.until_height(height);
-        self
-    }
+    in_some_blocks!();
 }
 
 impl<A, R, F> fmt::Debug for Query<A, R, F> {
@@ -229,19 +236,7 @@ impl<F: Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync> PricedQuery<F> {
         }
     }
 
-    /// The same query, in force from the block of this height on. Sessions without a block do not have it.
-    #[must_use]
-    pub fn from_height(mut self, height: u64) -> Self {
-        self.heights = self.heights.from_height(height);
-        self
-    }
-
-    /// The same query, in force in blocks below this height. Sessions without a block do not have it.
-    #[must_use]
-    pub fn until_height(mut self, height: u64) -> Self {
-        self.heights = self.heights.until_height(height);
-        self
-    }
+    in_some_blocks!();
 }
 
 impl<F: Fn(&[u8]) -> Result<Vec<u8>, QueryError> + Send + Sync> HostQuery for PricedQuery<F> {

@@ -8,6 +8,8 @@ use crostata_proof::CodeHash;
 use super::activity::Activity;
 use super::context::Context;
 use super::error::{CodeNotAllowed, Error, Fatal, Rejected};
+#[cfg(feature = "libraries")]
+use crate::engine::LibraryError;
 use crate::engine::code::{PreparedCode, Rejection};
 use crate::engine::{
     Aids, Artifacts, Backend, CompileError, Engine, EngineError, ErrorKind, Fault, Fingerprint,
@@ -143,11 +145,30 @@ impl Runtime {
                 let engine = Engine::aided(shared.backend, protocol, aids)?;
                 #[cfg(feature = "libraries")]
                 let engine = engine.sharing_libraries(&self.engine);
-                Self::over(shared, engine, self.protocol_text.clone())
+                let made = Self::over(shared, engine, self.protocol_text.clone());
+                #[cfg(feature = "libraries")]
+                made.take_libraries(self)?;
+                made
             }
         };
         // Another thread may have been faster.
         Ok(known(self).get_or_init(|| Arc::new(made)).clone())
+    }
+
+    /// Has the libraries ready that another runtime of this protocol has.
+    #[cfg(feature = "libraries")]
+    fn take_libraries(&self, other: &Self) -> Result<(), EngineError> {
+        let loaded = self.modules.load_libraries_of(&other.modules);
+        loaded.map_err(|error| EngineError::Start(error.to_string()))
+    }
+
+    /// Has a library of the protocol ready.
+    ///
+    /// # Errors
+    /// [`LibraryError`]: what is wrong with it.
+    #[cfg(feature = "libraries")]
+    pub fn load_library(&self, code: &CodeHash, bytes: &[u8]) -> Result<(), LibraryError> {
+        self.modules.load_library(code, bytes)
     }
 
     /// The variants that somebody asked for.

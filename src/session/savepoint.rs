@@ -89,9 +89,9 @@ impl Session {
     /// let vm = VM::ephemeral()?;
     /// let mut session = vm.session(SessionData::builder())?;
     /// let before = session.savepoint()?;
-    /// session.set_meta("height", &7u64)?;
+    /// session.set_meta("block_height", &7u64)?;
     /// session.rollback(before)?;
-    /// assert_eq!(session.meta("height"), None);
+    /// assert_eq!(session.meta("block_height"), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

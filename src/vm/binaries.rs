@@ -234,7 +234,7 @@ impl Work<'_> {
         }
         #[cfg(feature = "libraries")]
         if wanted.is_library {
-            let loaded = wanted.runtime.engine().load_library(code, &bytes);
+            let loaded = wanted.runtime.load_library(code, &bytes);
             return loaded.map_err(|error| BinaryError::Library { path, error });
         }
         let compiled = wanted.runtime.precompile(code, &bytes);

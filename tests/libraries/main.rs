@@ -4,10 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod components;
+mod keeping;
 mod replay;
+mod toolchain;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::*;
@@ -382,15 +385,18 @@ fn the_world_is_the_block() {
             tell(2, b"hi"),
             tell(1, b"ho"),
         ];
+        // Another transaction, if the chain says which.
+        there.set_meta_raw("transaction", vec![7]).unwrap();
+        let other = ask(&mut there, id(1), &asking(hash, "tell", b"hi"), LIMIT);
         let nowhere = ask(
             &mut session(vm, None),
             id(1),
             &asking(hash, "tell", b"hi"),
             LIMIT,
         );
-        (calls, nowhere)
+        (calls, nowhere, other)
     });
-    let (calls, nowhere) = told;
+    let (calls, nowhere, other) = told;
     let first = &calls[0];
     assert_eq!(number(first, 0), 1_774_000_000);
     assert_eq!(number(first, 8) as u32, 123_000_000);
@@ -398,12 +404,12 @@ fn the_world_is_the_block() {
     // No arguments, and what was written is taken.
     assert_eq!(number(first, 24), 0);
     assert_eq!(calls[1], *first, "the same call in another call tree");
-    let numbers = [first, &calls[2], &calls[3], &nowhere];
+    let numbers = [first, &calls[2], &calls[3], &nowhere, &other];
     let numbers = numbers.map(|came| [number(came, 16), number(came, 40)]);
     let mut drawn: Vec<u64> = numbers.concat();
     drawn.sort_unstable();
     drawn.dedup();
-    assert_eq!(drawn.len(), 8, "{numbers:?}");
+    assert_eq!(drawn.len(), 10, "{numbers:?}");
     assert_eq!(number(&nowhere, 0), 0);
 }
 
@@ -624,4 +630,39 @@ fn the_counter_ends_before_the_native_stack() {
             came.1
         });
     }
+}
+
+/// P7: a query ends at its deadline while a library runs, as it does in a contract; in time, it answers what blocks do, at the same price.
+#[test]
+fn deadlines_end_libraries() {
+    let toolbox = toolbox();
+    let chain = Chain::with(&[&toolbox]);
+    let hash = code_hash(&toolbox);
+    let _same = everywhere(&chain, |vm| {
+        let commit = session(vm, None).commit().unwrap();
+        let query = |ticks| {
+            let data = SessionData::builder().base(commit);
+            vm.session(data.interrupted_after(ticks)).unwrap()
+        };
+        let reverse = asking(hash, "reverse", b"abc");
+        let mut ordinary = vm.session(SessionData::builder().base(commit)).unwrap();
+        let in_time = ask(&mut query(1_000_000), id(1), &reverse, LIMIT);
+        assert_eq!(in_time, ask(&mut ordinary, id(1), &reverse, LIMIT));
+        let ended = AtomicBool::new(false);
+        let mut session = query(3);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    vm.tick();
+                    thread::yield_now();
+                }
+            });
+            // Minutes of work, so that a deadline that is not kept to is seen as out of gas.
+            let late = session.call_raw(id(1), "ask", asking(hash, "spin", &[]), 1 << 37);
+            ended.store(true, Ordering::Relaxed);
+            assert!(matches!(late, Err(Error::Timeout)), "{late:?}");
+        });
+        assert!(vm.is_healthy());
+        in_time
+    });
 }

@@ -29,9 +29,12 @@ fn witnesses_are_verified() {
     let mut session = vm.session(data.recording()).unwrap();
     let digests: Vec<_> = asked
         .iter()
-        .map(|asked| match session.call_raw(id(1), "ask", asked, LIMIT) {
-            Ok(receipt) => receipt.digest,
-            Err(error) => reverted(Err::<(), _>(error)).receipt.digest,
+        .map(|asked| {
+            session.set_meta_raw("transaction", asked.clone()).unwrap();
+            match session.call_raw(id(1), "ask", asked, LIMIT) {
+                Ok(receipt) => receipt.digest,
+                Err(error) => reverted(Err::<(), _>(error)).receipt.digest,
+            }
         })
         .collect();
     let witness = session.witness().unwrap().encode();
@@ -70,7 +73,11 @@ fn lanes_and_serial_blocks_agree() {
                 argument: asked[number as usize % asked.len()].clone(),
                 may_feed: false,
             };
-            Transaction::new(action, LIMIT)
+            let transaction = Transaction::new(action, LIMIT);
+            // What chance comes of, too.
+            transaction
+                .with_datum("transaction", &(number / 8))
+                .unwrap()
         })
         .collect();
     let run = |execution| {

@@ -5,6 +5,9 @@
 
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
+#[cfg(target_os = "linux")]
+#[path = "../common/limited.rs"]
+mod limited;
 
 mod answers;
 mod blocks;
@@ -13,6 +16,8 @@ mod cancelling;
 mod deadlines;
 mod fairness;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod room;
 mod runtimes;
 mod scene;
 mod shutdown;

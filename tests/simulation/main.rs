@@ -27,7 +27,7 @@ use node::Node;
 use usage::Usage;
 
 /// Blocks of the short simulation.
-const SHORT: u64 = 160;
+const SHORT: u64 = 320;
 
 fn number(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().unwrap())

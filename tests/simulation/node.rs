@@ -104,10 +104,10 @@ impl fmt::Display for Told {
 
 fn open(path: &Path) -> VM {
     let log = LogConfig {
-        segment_bytes: 4 << 20,
-        checkpoint_bytes: 2 << 20,
-        checkpoint_entries: 256,
-        slack_bytes: 8 << 20,
+        segment_bytes: 1 << 18,
+        checkpoint_bytes: 1 << 17,
+        checkpoint_entries: 64,
+        slack_bytes: 1 << 18,
         node_cache_bytes: 4 << 20,
     };
     let config = Config {
@@ -150,7 +150,7 @@ impl Node {
         self.directory.path()
     }
 
-    fn with_vm<T>(&self, run: impl FnOnce(&VM) -> T) -> T {
+    pub fn with_vm<T>(&self, run: impl FnOnce(&VM) -> T) -> T {
         run(self.vm.read().unwrap().as_ref().unwrap())
     }
 
@@ -159,23 +159,27 @@ impl Node {
         let until = self.canonical.len() as u64 + blocks;
         while (self.canonical.len() as u64) < until {
             let height = self.canonical.len() as u64;
-            match self.random.below(40) {
-                0..3 => self.lose_a_sibling(height),
-                3 => self.reorganise(height),
-                4 => self.drop_a_block(height),
+            // Everything now and then, and in the shortest day too.
+            match (height % 64, self.random.below(40)) {
+                (7, _) | (_, 0..3) => self.lose_a_sibling(height),
+                (19, _) | (_, 3) => self.reorganise(height),
+                (28, _) | (_, 4) => self.drop_a_block(height),
                 _ => {}
             }
             let sealed = self.next_block(height);
             self.canonical.push((sealed.root(), sealed.receipts_root()));
             self.pending.push_back(sealed);
-            let late = self.random.index(4);
+            let is_cut = height % 64 == 37;
+            let late = self.random.index(4).max(usize::from(is_cut));
             self.commit_all_but(late);
             if height.is_multiple_of(8) {
                 self.finalise();
             }
             match self.random.below(50) {
+                _ if is_cut => self.cut_off(),
                 0 => self.close(),
                 1 => self.cut_off(),
+                _ if height % 64 == 46 => self.close(),
                 _ => {}
             }
         }

@@ -58,7 +58,6 @@ pub fn context(height: u64, branch: u8) -> BlockContext {
     BlockContext::new(height, 1_774_000_000_000 + 10_000 * height)
         .with_proposer([branch; 32])
         .and_then(|context| context.with_chain("simulated"))
-        .and_then(|context| context.with_datum("height", &height))
         .unwrap()
 }
 

@@ -2,7 +2,7 @@
 //! bring everything back (P2), chains are independent and leave nothing behind.
 
 use crostata::testing::{Chain, ContractId, Outcome};
-use crostata::{ContractData, SessionData, VM, contract_bytecode};
+use crostata::{BlockContext, ContractData, SessionData, VM, contract_bytecode};
 
 const COUNTER: &[u8] = contract_bytecode!("counter");
 const CALLER: &[u8] = contract_bytecode!("caller");
@@ -108,10 +108,11 @@ fn savepoints_bring_everything_back() {
         chain.call::<_, i64>(counter, "read_value", &()).value(),
         0xfd
     );
-    assert_eq!(chain.block().get::<u64>("height"), Some(7));
+    assert_eq!(chain.block().get::<u64>(BlockContext::HEIGHT), Some(7));
+    assert_eq!(chain.block().get(BlockContext::TIME), Some(20_000_u64));
     chain.rollback(outer);
     assert_eq!(chain.root(), root);
-    assert_eq!(chain.block().get::<u64>("height"), Some(5));
+    assert_eq!(chain.block().get::<u64>(BlockContext::HEIGHT), Some(5));
     assert_eq!(chain.block().get::<u32>("price"), None);
     // The account's proxy was rolled back, and is there when it is needed.
     chain

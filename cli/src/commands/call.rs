@@ -53,7 +53,7 @@ pub struct Target {
 #[command(after_help = "\
 Examples:
   crostata call counter increment
-  crostata call token transfer 0x07…07 5 --datum height=7
+  crostata call token transfer 0x07…07 5 --datum block_height=7
   crostata call counter add --hex 0x0500000000000000 --gas-limit 100000
   crostata call token transfer bob 5 --capsule transfer.capsule")]
 pub struct CallCommand {

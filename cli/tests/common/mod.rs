@@ -38,6 +38,18 @@ impl Project {
         self.folder.path()
     }
 
+    /// Writes a file of the folder.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
+        std::fs::write(self.path().join(name), contents).unwrap();
+    }
+
+    /// Deploys a module from its text, labelled `h`, of the file `h.wasm`.
+    #[track_caller]
+    pub fn deploy_text(&self, module: &str) {
+        self.write("h.wasm", wat::parse_str(module).unwrap());
+        self.good(["deploy", "h.wasm", "--label", "h"]);
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crostata"));
         command.current_dir(self.path()).stdin(Stdio::null());

@@ -69,7 +69,7 @@ fn follow(
 }
 
 fn refuse_late(deadline: u64) -> Result<(), RouterError> {
-    let height: u64 = crostata_sdk::session_data("height").ok_or(RouterError::NoHeight)?;
+    let height: u64 = crostata_sdk::session_data("block_height").ok_or(RouterError::NoHeight)?;
     match height > deadline {
         true => Err(RouterError::Late { height, deadline }),
         false => Ok(()),

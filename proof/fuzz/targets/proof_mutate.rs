@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use crostata_proof::{ProvenPosition, StateProof, hash};
+use crostata_proof_fuzz::Choices;
 use crostata_proof_fuzz::common::sample::{NOBODY, everything, sample};
 use crostata_proof_fuzz::common::state::{Item, State, Wish};
 use libfuzzer_sys::fuzz_target;
@@ -32,80 +33,29 @@ fn proofs() -> &'static [Proof] {
         let bytes = seeds.map(|seed| [seed, seed.rotate_left(21), seed.rotate_left(42), !seed]);
         let bytes = bytes.map(|words| words.map(|word| (word ^ word >> 31).to_le_bytes()));
         bytes
-            .map(|bytes| Choices(bytes.as_flattened()).new_proof())
+            .map(|bytes| new_proof(Choices(bytes.as_flattened())))
             .collect()
     })
 }
 
-/// Bytes of the input, zeros at its end.
-struct Choices<'a>(&'a [u8]);
+/// A proof of something of the state.
+fn new_proof(mut choices: Choices<'_>) -> Proof {
+    let count = 1 + choices.below(4);
+    let items: Vec<_> = (0..count).map(|_| item(&mut choices)).collect();
+    let bytes = state().prove(&items).encode();
+    let answers = answers(&bytes).expect("a proof");
+    Proof { bytes, answers }
+}
 
-impl Choices<'_> {
-    fn byte(&mut self) -> u8 {
-        self.0.split_off_first().copied().unwrap_or_default()
-    }
-
-    /// A number below `end`, or 0.
-    fn below(&mut self, end: usize) -> usize {
-        (usize::from(self.byte()) | usize::from(self.byte()) << 8) % end.max(1)
-    }
-
-    fn item(&mut self) -> Item {
-        let ids: Vec<_> = state().contracts.keys().copied().chain([NOBODY]).collect();
-        let wish = Wish {
-            contract: ids[self.below(ids.len())],
-            kind: self.byte(),
-            at: self.below(1 << 16) * 7,
-            len: self.below(6000),
-        };
-        wish.item(state())
-    }
-
-    fn new_proof(&mut self) -> Proof {
-        let count = 1 + self.below(4);
-        let items: Vec<_> = (0..count).map(|_| self.item()).collect();
-        let bytes = state().prove(&items).encode();
-        let answers = answers(&bytes).expect("a proof");
-        Proof { bytes, answers }
-    }
-
-    /// A part of so many bytes.
-    fn part(&mut self, end: usize) -> std::ops::Range<usize> {
-        const LENGTHS: [usize; 10] = [0, 1, 4, 5, 8, 32, 64, 65, 1024, 4096];
-        let start = self.below(end);
-        let len = match self.below(2 * LENGTHS.len()) {
-            named if named < LENGTHS.len() => LENGTHS[named],
-            _ => self.below(end),
-        };
-        start..(start + len).min(end)
-    }
-
-    fn change(&mut self, proof: &mut Vec<u8>, other: &[u8]) {
-        let at = self.part(proof.len());
-        match self.below(7) {
-            0 if at.start < proof.len() => proof[at.start] ^= self.byte(),
-            1 => drop(proof.drain(at)),
-            2 => {
-                let doubled = proof[at.clone()].to_vec();
-                proof.splice(at.start..at.start, doubled);
-            }
-            3 => {
-                let to = self.below(proof.len() - at.len());
-                let moved: Vec<u8> = proof.drain(at).collect();
-                proof.splice(to..to, moved);
-            }
-            4 => {
-                let from = self.part(other.len());
-                proof.splice(at, other[from].iter().copied());
-            }
-            5 => proof[at].fill(0),
-            _ => {
-                let put = [self.byte(), self.byte(), self.byte(), self.byte()];
-                let count = self.below(5);
-                proof.splice(at, put.into_iter().take(count));
-            }
-        }
-    }
+fn item(choices: &mut Choices<'_>) -> Item {
+    let ids: Vec<_> = state().contracts.keys().copied().chain([NOBODY]).collect();
+    let wish = Wish {
+        contract: ids[choices.below(ids.len())],
+        kind: choices.byte(),
+        at: choices.below(1 << 16) * 7,
+        len: choices.below(6000),
+    };
+    wish.item(state())
 }
 
 fuzz_target!(|data: &[u8]| {

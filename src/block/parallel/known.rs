@@ -18,7 +18,7 @@ const UNKNOWN_GAS: u64 = 2_000_000;
 const CONTENDED_WAVES: u64 = 16;
 
 /// Tasks that calls of one contract are spread over lanes with at first.
-const TRUST_MIN: usize = 16;
+const TRUST_MIN: usize = 64;
 
 /// A number of a contract in [`Contracts`].
 pub type Number = usize;
@@ -40,10 +40,14 @@ pub struct Known {
     conflicts: u32,
     /// Tasks that calls of it alone may be spread over lanes with.
     pub trust: usize,
+    /// Whether there was a conflict among such.
+    is_doubted: bool,
     functions: Vec<Function>,
     /// The wave that is planned, and the group of its tasks that enter the contract.
     wave: u64,
     group: usize,
+    /// The wave and the lane that it was last brought to, if it calls nobody else.
+    brought: (u64, usize),
 }
 
 /// What is known of a function.
@@ -53,6 +57,14 @@ struct Function {
     spent_gas: u64,
     /// What it was seen to enter besides its own contract.
     others: Vec<ContractId>,
+}
+
+/// What a call is expected to be like.
+#[derive(Debug)]
+pub struct Expected {
+    pub spent_gas: u64,
+    /// Whether it enters contracts besides its own.
+    pub enters_others: bool,
 }
 
 impl Contracts {
@@ -95,16 +107,26 @@ impl Known {
             contended_until: 0,
             conflicts: 0,
             trust: TRUST_MIN,
+            is_doubted: false,
             functions: Vec::new(),
             wave: 0,
             group: 0,
+            brought: (0, 0),
         }
     }
 
-    /// What a call is taken to cost.
-    pub fn expected_gas(&self, function: &str, limit_gas: u64) -> u64 {
-        let known = self.function(function).map(|known| known.spent_gas);
-        known.unwrap_or(UNKNOWN_GAS).min(limit_gas)
+    /// What a call of a function is expected to be like.
+    pub fn expected(&self, function: &str) -> Expected {
+        match self.function(function) {
+            Some(known) => Expected {
+                spent_gas: known.spent_gas,
+                enters_others: !known.others.is_empty(),
+            },
+            None => Expected {
+                spent_gas: UNKNOWN_GAS,
+                enters_others: false,
+            },
+        }
     }
 
     /// What a function was seen to enter besides its own contract.
@@ -147,9 +169,34 @@ impl Known {
         &mut self.functions[at]
     }
 
+    /// Notes that what its calls enter is brought to a lane for a wave; whether it was already.
+    pub fn bring(&mut self, wave: u64, lane: usize) -> bool {
+        let is_alone = self.functions.iter().all(|known| known.others.is_empty());
+        let before = std::mem::replace(&mut self.brought, (wave, lane));
+        is_alone && before == (wave, lane)
+    }
+
     /// Whether calls that enter it must run in one lane.
     pub fn is_contended(&self, wave: u64) -> bool {
         wave < self.contended_until
+    }
+
+    /// Notes that so many tasks were spread over lanes, and all were kept.
+    pub fn trust(&mut self, tasks: usize) {
+        let more = match self.is_doubted {
+            true => tasks + tasks / 4,
+            false => 4 * tasks,
+        };
+        self.trust = self.trust.max(more);
+    }
+
+    /// Notes a conflict among so many tasks that were spread over lanes: fewer are tried next, if there can be fewer.
+    pub fn doubt(&mut self, tasks: usize, wave: u64) {
+        if tasks <= TRUST_MIN {
+            return self.contend(wave);
+        }
+        self.trust = (tasks / 2).max(TRUST_MIN);
+        self.is_doubted = true;
     }
 
     /// Notes a conflict about the contract.

@@ -7,10 +7,13 @@
 //!
 //! What this module never does: decide what a conflict is, or let anything but time depend on what it decides.
 
+mod account;
 mod known;
 mod plan;
 
+use crate::session::lanes::clock::{Duration, Moment};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use crostata_abi::ContractId;
 
@@ -21,8 +24,9 @@ use super::sink::Sink;
 use super::transaction::{Action, Transaction};
 use crate::engine::{Call, Fault};
 use crate::session::Fatal;
-use crate::session::lanes::{Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
+use crate::session::lanes::{Bring, Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
 
+use account::Account;
 use plan::{Plan, Planner};
 
 /// Executes transactions in lanes.
@@ -39,6 +43,16 @@ struct Kept {
     is_full: bool,
 }
 
+/// What a step of a block did.
+struct Step {
+    /// Transactions that were executed.
+    done: usize,
+    /// Whether the block has not enough gas for the next one.
+    is_full: bool,
+    /// What they would have taken one after another.
+    worth: Duration,
+}
+
 /// The room that a block has for a wave.
 struct Room {
     left_gas: u64,
@@ -50,11 +64,11 @@ struct Room {
 
 impl Parallel {
     /// So many lanes, for a block of so much gas; none if one would be alone.
-    pub fn new(threads: NonZeroUsize, block_gas: u64) -> Option<Self> {
+    pub fn new(threads: NonZeroUsize, block_gas: u64, is_bounded: bool) -> Option<Self> {
         let lanes = threads.get().min(LANES_MAX);
         (lanes > 1).then(|| Self {
             lanes,
-            planner: Planner::new(lanes, block_gas),
+            planner: Planner::new(lanes, block_gas, Account::new(is_bounded)),
         })
     }
 
@@ -68,9 +82,14 @@ impl Parallel {
     ) -> Result<Kept, Fault> {
         let tasks: Option<Vec<Task<'_>>> = transactions.iter().map(task).collect();
         let tasks = tasks.ok_or_else(|| Fault::new("only calls run ahead"))?;
+        let allowed = self.planner.account.allowed();
         let affordable = self.bring(lanes, transactions, order)?;
-        let judged = lanes.run(&tasks[..affordable], &order[..affordable])?;
-        let (spent, all_gas) = lanes.spent(&judged);
+        // What runs much longer than was expected is not thrown away at any length.
+        let end = allowed.map(|allowed| Moment::after(2 * allowed));
+        let tasks = &tasks[..affordable];
+        let scopes = self.planner.scopes();
+        let judged = lanes.run(tasks, &order[..affordable], end, scopes)?;
+        let spent = lanes.spent(&judged);
         let (fitting, left_gas) = fitting(transactions, &spent, room.left_gas);
         let behind = transactions.get(fitting);
         let behind_gas = behind.map_or(room.behind_gas, |behind| behind.limit_gas);
@@ -79,16 +98,8 @@ impl Parallel {
             true => fitting.saturating_sub(room.spared),
             false => fitting,
         };
-        let kept_gas = spent[..kept].iter().copied().fold(0, u64::saturating_add);
-        self.learn_end(
-            transactions,
-            &judged,
-            kept,
-            all_gas.saturating_sub(kept_gas),
-        );
-        let ended = lanes.keep(judged, kept)?;
-        let gained_gas = kept_gas - longest(&spent[..kept], order, self.lanes);
-        self.planner.carried(lanes.take_carried(), gained_gas);
+        self.learn_end(transactions, &judged, kept);
+        let ended = lanes.keep(tasks, judged, kept)?;
         Ok(Kept { ended, is_full })
     }
 
@@ -100,9 +111,18 @@ impl Parallel {
         transactions: &[Transaction],
         order: &[usize],
     ) -> Result<usize, Fault> {
-        let mut allowed = self.planner.allowed_looks();
+        let mut allowed = self.planner.allowed_pages();
         for (at, (transaction, lane)) in transactions.iter().zip(order).enumerate() {
-            if let Some(unaffordable) = self.bring_one(lanes, transaction, *lane, &mut allowed)? {
+            if self.planner.is_there(at, *lane) {
+                continue;
+            }
+            let how = match self.planner.is_spread(at) {
+                true => Bring::Share,
+                false => Bring::Move,
+            };
+            if let Some(unaffordable) =
+                self.bring_one(lanes, transaction, (*lane, how), &mut allowed)?
+            {
                 let holder = lanes.holders(&unaffordable).first();
                 self.planner.stays(&unaffordable, holder);
                 return Ok(at);
@@ -116,8 +136,8 @@ impl Parallel {
         &self,
         lanes: &mut Lanes,
         transaction: &Transaction,
-        lane: usize,
-        allowed: &mut u64,
+        (lane, how): (usize, Bring),
+        allowed: &mut usize,
     ) -> Result<Option<ContractId>, Fault> {
         let Action::Call {
             contract, function, ..
@@ -127,37 +147,42 @@ impl Parallel {
         };
         let known = self.planner.contracts.known(contract);
         let others = known.map_or(&[][..], |known| known.others(function));
-        for needed in std::iter::once(contract).chain(others) {
-            match allowed.checked_sub(lanes.bring_looks(needed, lane)) {
+        // Others may enter what is not called itself.
+        let others = others.iter().map(|other| (other, Bring::Share));
+        for (needed, how) in std::iter::once((contract, how)).chain(others) {
+            match allowed.checked_sub(lanes.bring_pages(needed, lane, how)) {
                 Some(left) => *allowed = left,
                 None => return Ok(Some(*needed)),
             }
-            lanes.bring(needed, lane)?;
+            lanes.bring(needed, lane, how)?;
         }
         Ok(None)
     }
 
-    fn learn_end(
-        &mut self,
-        transactions: &[Transaction],
-        judged: &Judged,
-        kept: usize,
-        lost_gas: u64,
-    ) {
-        self.planner.ended(kept, lost_gas);
+    fn learn_end(&mut self, transactions: &[Transaction], judged: &Judged, kept: usize) {
+        self.planner.ended(kept);
         match judged.why {
             Some(Why::Conflict(contract)) => self.planner.conflict(&contract),
             Some(Why::Stopped(Stop::Misplaced(contract))) => {
                 let entered = std::iter::once(contract);
                 self.learn_entered(&transactions[judged.good], entered);
             }
-            Some(Why::Stopped(Stop::Fault)) | None => {}
+            Some(Why::Stopped(Stop::Fault) | Why::Late) | None => {}
         }
     }
 
-    /// Learns from a transaction that was executed.
-    fn learn(&mut self, transaction: &Transaction, executed: &Executed) {
-        self.planner.kept(executed.gas_spent);
+    /// Learns from the first transactions of the plan, which ran so long.
+    fn learn(&mut self, transactions: &[Transaction], done: &[Arc<Executed>], took: Duration) {
+        let spent = done.iter().map(|executed| executed.gas_spent);
+        let spent = spent.fold(0, u64::saturating_add);
+        self.planner.account.learn(took, spent, done.len());
+        for (at, (transaction, executed)) in transactions.iter().zip(done).enumerate() {
+            self.learn_one(at, transaction, executed);
+        }
+    }
+
+    /// Learns from a transaction that was executed, the `at`-th of the plan.
+    fn learn_one(&mut self, at: usize, transaction: &Transaction, executed: &Executed) {
         let Action::Call {
             contract, function, ..
         } = &transaction.action
@@ -169,7 +194,8 @@ impl Parallel {
             TransactionOutcome::Reverted(reverted) => &reverted.receipt.call_tree,
             _ => return,
         };
-        let number = self.planner.contracts.number(contract);
+        let number = self.planner.number(at);
+        let number = number.unwrap_or_else(|| self.planner.contracts.number(contract));
         let known = self.planner.contracts.get_mut(number);
         known.learn_spent(function, executed.gas_spent);
         if tree.len() > 1 {
@@ -211,30 +237,35 @@ impl Block {
         while at < transactions.len() {
             // One that does not fit is not tried.
             is_full |= transactions[at].limit_gas > self.gas_left();
+            let begin = Moment::now();
             let plan = match at < ahead_end && !is_full && self.serial.may_run_ahead() {
                 true => parallel.planner.plan(&transactions[at..ahead_end]),
-                false => Plan::Alone(transactions.len() - at),
+                false => Plan::Unseen(transactions.len() - at),
             };
-            let done = match plan {
-                Plan::Alone(count) => {
+            let (step, is_refused) = match plan {
+                Plan::Unseen(count) | Plan::Alone(count) => {
                     let next = &transactions[at..at + count];
-                    let before = filled.done();
-                    if self.execute_alone(parallel, next, sink, &mut filled)? {
-                        filled.full_at = Some(at + filled.done() - before);
-                        break;
-                    }
-                    count
+                    let is_seen = matches!(plan, Plan::Alone(_));
+                    let learner = is_seen.then_some(&mut *parallel);
+                    let step = self.execute_alone(learner, next, sink, &mut filled)?;
+                    let is_refused = step.is_full;
+                    (step, is_refused)
                 }
                 Plan::Ahead(order) => {
                     let (next, behind) = transactions[at..].split_at(order.len());
                     let room = self.room(behind.first());
-                    let kept =
+                    let step =
                         self.execute_wave(parallel, next, &order, &room, sink, &mut filled)?;
-                    is_full = kept.1;
-                    kept.0
+                    is_full = step.is_full;
+                    (step, false)
                 }
             };
-            at += done;
+            parallel.planner.account.book(begin.elapsed(), step.worth);
+            at += step.done;
+            if is_refused {
+                filled.full_at = Some(at);
+                break;
+            }
         }
         Ok(filled)
     }
@@ -252,28 +283,41 @@ impl Block {
         }
     }
 
-    /// Executes transactions one after another. `true` if one did not fit.
+    /// Executes transactions one after another, until one does not fit.
     fn execute_alone(
         &mut self,
-        parallel: &mut Parallel,
+        learner: Option<&mut Parallel>,
         transactions: &[Transaction],
         sink: &mut dyn Sink,
         filled: &mut Filled,
-    ) -> Result<bool, Fatal> {
+    ) -> Result<Step, Fatal> {
+        let begin = Moment::now();
+        let mut done = Vec::with_capacity(transactions.len());
+        let mut is_full = false;
         for transaction in transactions {
             let executed = self.execute(transaction)?;
-            if executed.is_full() {
-                return Ok(true);
+            is_full = executed.is_full();
+            if is_full {
+                break;
             }
             filled.count(&executed);
-            parallel.learn(transaction, &executed);
             sink.executed(&executed);
+            done.push(executed);
         }
-        Ok(false)
+        let carried = self.serial.session().take_carried();
+        let worth = begin.elapsed().saturating_sub(carried);
+        if let Some(learner) = learner {
+            learner.learn(transactions, &done, worth);
+        }
+        Ok(Step {
+            done: done.len(),
+            is_full,
+            worth,
+        })
     }
 
-    /// Runs a wave ahead; at least its first transaction is executed. Gives how many are, and whether the block has not enough gas for
-    /// the next one or the one behind it.
+    /// Runs a wave ahead; at least its first transaction is executed, unless it does not fit. Says whether the block has not enough gas
+    /// for the next one or the one behind it.
     fn execute_wave(
         &mut self,
         parallel: &mut Parallel,
@@ -282,43 +326,50 @@ impl Block {
         room: &Room,
         sink: &mut dyn Sink,
         filled: &mut Filled,
-    ) -> Result<(usize, bool), Fatal> {
+    ) -> Result<Step, Fatal> {
         self.serial.forget()?;
         let mut lanes = self.serial.session().take_lanes(parallel.lanes)?;
         let kept = parallel.wave(&mut lanes, transactions, order, room);
         self.serial.session().put_lanes(lanes, kept.is_err());
-        let kept = kept?;
-        let count = kept.ended.len();
+        let Kept { ended, is_full } = kept?;
+        if ended.is_empty() && !is_full {
+            // The first one stopped: alone it does not.
+            return self.execute_alone(Some(parallel), &transactions[..1], sink, filled);
+        }
+        let ran = ended.iter().map(|ended| ended.took).sum();
+        let begin = Moment::now();
+        let done = self.include_ahead(transactions, ended, sink, filled)?;
+        let worth = begin.elapsed().saturating_add(ran);
+        parallel.learn(transactions, &done, ran);
+        Ok(Step {
+            done: done.len(),
+            is_full,
+            worth,
+        })
+    }
+
+    /// Takes what ran ahead into the block.
+    fn include_ahead(
+        &mut self,
+        transactions: &[Transaction],
+        ended: Vec<Ended>,
+        sink: &mut dyn Sink,
+        filled: &mut Filled,
+    ) -> Result<Vec<Arc<Executed>>, Fatal> {
         // A sink is the embedder's code and may panic: what was kept is in the block before anybody is told.
-        let mut done = Vec::with_capacity(count);
-        for (transaction, ended) in transactions.iter().zip(kept.ended) {
+        let mut done = Vec::with_capacity(ended.len());
+        for (transaction, ended) in transactions.iter().zip(ended) {
             self.serial.session().count_ended(&ended);
             let result = ended.result.map(TransactionReceipt::Call);
             let attempt = attempt(transaction, 0, result, ended.feeds)?;
             self.serial.note(&attempt);
             let executed = self.include(transaction, attempt);
             filled.count(&executed);
-            parallel.learn(transaction, &executed);
             done.push(executed);
         }
         done.iter().for_each(|executed| sink.executed(executed));
-        if count == 0 && !kept.is_full {
-            // The first one stopped: alone it does not.
-            let first = &transactions[..1];
-            let is_full = self.execute_alone(parallel, first, sink, filled)?;
-            return Ok((usize::from(!is_full), is_full));
-        }
-        Ok((count, kept.is_full))
+        Ok(done)
     }
-}
-
-/// What the lane spent that spent most.
-fn longest(spent: &[u64], order: &[usize], lanes: usize) -> u64 {
-    let mut sums = vec![0_u64; lanes];
-    for (spent, lane) in spent.iter().zip(order) {
-        sums[*lane] += spent;
-    }
-    sums.into_iter().max().unwrap_or(0)
 }
 
 /// How many of the first transactions, which spent this, there is enough gas for, and what they leave of it.

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use crostata_abi::ContractId;
 
 use super::super::serial::{Attempt, Serial, Undo};
-use super::super::{BlockSettings, Execution};
-use super::plan::ALLOWANCE_GAS;
 use super::*;
-use crate::engine::BlockContext;
 use crate::random::{self, Random};
+use crate::session::lanes::clock::Moment;
+use crate::session::lanes::{LaneSet, Scopes};
 use crate::session::{ContractData, PricedQuery, SessionData};
 use crate::state::Commit;
 use crate::vm::VM;
-use agent::{AGENTS, CELLS, Scripts, Step, id_bytes, script};
+use agent::{AGENTS, Scripts, id_bytes, script};
 
 const LIMIT: u64 = 40_000_000;
 
@@ -96,6 +95,8 @@ struct Seen {
     kept: usize,
     conflicts: usize,
     misplaced: usize,
+    late: usize,
+    moved: usize,
 }
 
 /// Runs the transactions in waves of random lanes, of which a random number is kept.
@@ -117,21 +118,34 @@ fn run_in_waves(
         }
         let tasks: Vec<Task<'_>> = rest[..count].iter().filter_map(task).collect();
         let order: Vec<usize> = tasks.iter().map(|_| random.index(lanes)).collect();
+        // Now and then lanes have no time.
+        let end = random.once_in(6).then(Moment::now);
         let mut taken = serial.session().take_lanes(lanes).unwrap();
-        let judged = taken.run(&tasks, &order).unwrap();
+        for (task, lane) in tasks.iter().zip(&order) {
+            if !random.once_in(8) {
+                let how = random.among(&[Bring::Move, Bring::Share]);
+                let before = taken.holders(&task.call.contract);
+                taken.bring(&task.call.contract, *lane, how).unwrap();
+                let after = taken.holders(&task.call.contract);
+                seen.moved += usize::from(before.without(after) != LaneSet::default());
+            }
+        }
+        let scopes = random.among(&[Scopes::Each, Scopes::Whole]);
+        let judged = taken.run(&tasks, &order, end, scopes).unwrap();
         match judged.why {
             Some(Why::Conflict(_)) => seen.conflicts += 1,
             Some(Why::Stopped(stop)) => {
                 assert!(matches!(stop, Stop::Misplaced(_)), "the host did not fail");
                 seen.misplaced += 1;
             }
+            Some(Why::Late) => seen.late += 1,
             None => assert_eq!(judged.good, count),
         }
         let kept = match random.once_in(4) {
             true => random.index(judged.good + 1),
             false => judged.good,
         };
-        let ended = taken.keep(judged, kept).unwrap();
+        let ended = taken.keep(&tasks, judged, kept).unwrap();
         serial.session().put_lanes(taken, false);
         assert_eq!(ended.len(), kept);
         seen.kept += kept;
@@ -198,47 +212,11 @@ fn waves_are_as_one_after_another() {
     }
     eprintln!("{seen:?}");
     assert!(
-        seen.kept > 300 && seen.conflicts > 20 && seen.misplaced > 20,
+        seen.kept > 300
+            && seen.conflicts > 20
+            && seen.misplaced > 20
+            && seen.late > 20
+            && seen.moved > 5,
         "{seen:?}"
     );
-}
-
-/// P6: a block that is made to have lanes bring each other up to date, for nothing, has them do so within what may be lost: large memories that
-/// would change lanes with each wave.
-#[test]
-fn what_lanes_carry_for_nothing_is_bounded() {
-    let scene = Scene::new(6, agent::code());
-    let call =
-        |agent, steps: &[Step]| Transaction::call_raw(id(agent), "run", script(steps), LIMIT);
-    let grow = |agent| call(agent, &[Step::Grow(5)]);
-    let write = |agent, from: u32, pages: u32| {
-        let cells =
-            (from..from + pages).map(|page| Step::Write(CELLS + page % 64 * 4_096, from + 1));
-        call(agent, &cells.collect::<Vec<_>>())
-    };
-    let mut moved = vec![grow(0), grow(1), write(0, 0, 64), write(1, 0, 64)];
-    for at in 0..300 {
-        // What spent most last time comes first, which is why it does not fit where it was.
-        moved.push(call(at % 2, &[Step::Spin(108_000), Step::Add(CELLS, 1)]));
-        moved.push(call(
-            1 - at % 2,
-            &[Step::Spin(160_000), Step::Add(CELLS, 1)],
-        ));
-        let mut alone = call(2, &[Step::Spin(1)]);
-        alone.limit_gas = 1 << 40;
-        moved.push(alone);
-    }
-    let threads = NonZeroUsize::new(8).unwrap();
-    let settings = BlockSettings::new(BlockContext::new(1, 1), 1 << 42)
-        .base(scene.base)
-        .undo(Undo::Never)
-        .execution(Execution::Parallel { threads });
-    let mut block = scene.vm.block(settings).unwrap();
-    block.execute_all(&moved).unwrap();
-    let succeeded = |executed: &Arc<Executed>| executed.outcome.is_success();
-    assert!(block.receipts().iter().all(succeeded));
-    let planner = &block.parallel.as_ref().unwrap().planner;
-    let most = 2 * ALLOWANCE_GAS + planner.kept_gas / 8;
-    let carried = planner.carried_gas;
-    assert!(carried > 0 && carried < most, "{carried}, at most {most}");
 }

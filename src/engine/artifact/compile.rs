@@ -54,11 +54,21 @@ impl Compilers {
         wasm: Vec<u8>,
     ) -> Result<Compiled, CompileError> {
         let engine = engine.clone();
-        let compiled = self.run(move || engine.precompile_module(&wasm))?;
-        match compiled {
-            Ok(bytes) => Ok(Compiled(bytes)),
-            Err(error) => Err(CompileError::Compiler(format!("{error:#}"))),
-        }
+        compiled(self.run(move || engine.precompile_module(&wasm))?)
+    }
+
+    /// Compiles a rewritten component.
+    ///
+    /// # Errors
+    /// [`CompileError`]; a panic of the compiler is one, too.
+    #[cfg(feature = "libraries")]
+    pub fn compile_component(
+        &self,
+        engine: &wasmtime::Engine,
+        wasm: Vec<u8>,
+    ) -> Result<Compiled, CompileError> {
+        let engine = engine.clone();
+        compiled(self.run(move || engine.precompile_component(&wasm))?)
     }
 
     /// Runs work on the threads, and waits for it.
@@ -77,6 +87,13 @@ impl Compilers {
             Ok(Err(panic)) => Err(CompileError::Panicked(message(&*panic))),
             Err(_) => Err(CompileError::Threads("they went away".into())),
         }
+    }
+}
+
+fn compiled(bytes: wasmtime::Result<Vec<u8>>) -> Result<Compiled, CompileError> {
+    match bytes {
+        Ok(bytes) => Ok(Compiled(bytes)),
+        Err(error) => Err(CompileError::Compiler(format!("{error:#}"))),
     }
 }
 

@@ -21,3 +21,17 @@ pub fn load(
     // in this process's own memory, where nothing changes them between the check and the copy that is made here.
     unsafe { wasmtime::Module::deserialize(engine, code.bytes()) }
 }
+
+/// Makes a component of compiled code, as [`load`] makes a module.
+///
+/// # Errors
+/// What wasmtime says: other settings, a module, or no memory.
+#[cfg(feature = "libraries")]
+pub fn load_component(
+    engine: &wasmtime::Engine,
+    code: TrustedCode<'_>,
+) -> wasmtime::Result<wasmtime::component::Component> {
+    // SAFETY: as above, with `Engine::precompile_component`. Compiled code says whether it is that of a module or of a component,
+    // and wasmtime refuses the other.
+    unsafe { wasmtime::component::Component::deserialize(engine, code.bytes()) }
+}

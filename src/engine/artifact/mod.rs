@@ -18,6 +18,8 @@ mod disk;
 mod facts;
 mod flight;
 mod format;
+#[cfg(feature = "libraries")]
+mod libraries;
 mod load;
 mod modules;
 mod secret;

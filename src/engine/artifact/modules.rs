@@ -21,18 +21,21 @@ use crate::engine::{Backend, Engine, Host, Module};
 /// Compiled code of all engines of a VM.
 pub struct Artifacts<H: Host> {
     shelf: Mutex<Shelf<Module<H>>>,
-    disk: Option<Disk>,
-    compilers: Compilers,
-    counters: Arc<Counters>,
+    pub(super) disk: Option<Disk>,
+    pub(super) compilers: Compilers,
+    pub(super) counters: Arc<Counters>,
     /// How many engines there are.
     engines: AtomicU32,
 }
 
 /// The modules of one engine.
 pub struct Modules<H: Host> {
-    artifacts: Arc<Artifacts<H>>,
-    engine: Arc<Engine<H>>,
+    pub(super) artifacts: Arc<Artifacts<H>>,
+    pub(super) engine: Arc<Engine<H>>,
     stamp: Stamp,
+    /// That of the libraries, if the protocol lists any.
+    #[cfg(feature = "libraries")]
+    pub(super) library_stamp: Option<Stamp>,
     number: u32,
 }
 
@@ -115,6 +118,8 @@ impl<H: Host> Clone for Modules<H> {
             artifacts: self.artifacts.clone(),
             engine: self.engine.clone(),
             stamp: self.stamp.clone(),
+            #[cfg(feature = "libraries")]
+            library_stamp: self.library_stamp.clone(),
             number: self.number,
         }
     }
@@ -127,8 +132,12 @@ impl<H: Host> Modules<H> {
         let number = artifacts.engines.fetch_add(1, Ordering::Relaxed);
         Self {
             artifacts,
-            engine,
             stamp,
+            #[cfg(feature = "libraries")]
+            library_stamp: engine
+                .libraries()
+                .map(|shelf| Stamp::of_libraries(backend, engine.protocol(), shelf.wasmtime())),
+            engine,
             number,
         }
     }

@@ -12,6 +12,9 @@ use crate::engine::{Aids, Backend, Protocol};
 /// Bytes of a stamp's name.
 const NAME_BYTES: usize = 16;
 
+/// What rules about libraries begin with.
+const LIBRARY: &str = "library.";
+
 /// What code is compiled by and under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
@@ -20,12 +23,34 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of an engine.
+    /// The stamp of an engine's contracts.
     pub fn new(
         backend: Backend,
         protocol: &Protocol,
         engine: &wasmtime::Engine,
         aids: Aids,
+    ) -> Self {
+        // The other aids change the compiler's settings, which its hash tells.
+        let code = aids.probed.then_some("probed");
+        Self::of(backend, protocol, engine, code, |rule| {
+            changes_code(rule) && !rule.starts_with(LIBRARY)
+        })
+    }
+
+    /// The stamp of the engine that runs the protocol's libraries. Their limits are in it: what keeps to others may not be a library.
+    #[cfg(feature = "libraries")]
+    pub fn of_libraries(backend: Backend, protocol: &Protocol, engine: &wasmtime::Engine) -> Self {
+        Self::of(backend, protocol, engine, Some("library"), |rule| {
+            changes_code(rule) && !rule.starts_with("library.code.")
+        })
+    }
+
+    fn of(
+        backend: Backend,
+        protocol: &Protocol,
+        engine: &wasmtime::Engine,
+        code: Option<&str>,
+        counts: impl Fn(&str) -> bool,
     ) -> Self {
         let backend = match backend {
             Backend::Native => "native",
@@ -34,14 +59,11 @@ impl Stamp {
         let mut hasher = Recorder(hash::hasher(Kind::Artifact));
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let compatibility = hex(&hasher.0.finalize());
-        let rules = protocol.text();
-        let rules = rules.lines().filter(|line| changes_code(line));
         let mut text = format!("backend = {backend}\ncompatibility = {compatibility}\n");
-        // The other aids change the compiler's settings, which its hash tells.
-        if aids.probed {
-            text.push_str("code = probed\n");
+        if let Some(code) = code {
+            text.push_str(&format!("code = {code}\n"));
         }
-        for rule in rules {
+        for rule in protocol.text().lines().filter(|rule| counts(rule)) {
             text.push_str(rule);
             text.push('\n');
         }

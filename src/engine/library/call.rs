@@ -6,22 +6,25 @@
 
 use crostata_abi::typed::decode;
 use crostata_abi::{ARGBUF_LEN, ContractId};
-use wasmtime::{AsContextMut, ResourceLimiter, Store, Trap};
+use wasmtime::{AsContextMut, ResourceLimiter, Store, Trap, UpdateDeadline};
 
+use super::chance::chance;
 use super::rules::FunctionName;
 use super::shelf::{Answer, Function, Library, Shelf};
 use crate::engine::outcome::Fault;
 use crate::engine::protocol::LibraryRules;
 use crate::engine::query::BlockContext;
+use crate::engine::supervise::IsOver;
 
-/// What a library may give to the host in one go, in bytes of the host: an answer, or what a function of the host is called with.
-const LIFTED_BYTES_MAX: usize = 4 << 20;
+/// What a library may give to the host in one go, in bytes of the host, before that is looked at: the longest answer, or the most bytes that a
+/// function of the host takes, each of which is a value of 40 bytes to the engine.
+const LIFTED_BYTES_MAX: usize = 192 << 10;
 
 /// What is before the answer of a function that gives a `result`.
 const RESULT_TAGS: [u8; 2] = [0, 1];
 
 /// A function that a contract calls.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// Which.
     pub name: FunctionName<'a>,
@@ -29,29 +32,21 @@ pub struct Call<'a> {
     pub argument: &'a [u8],
     /// Who calls.
     pub contract: ContractId,
-    /// What the session's data say of the block, as [`block_data`] finds it. A witness has the data, and no other block.
-    pub block: [Option<&'a [u8]>; 4],
+    /// The session's data, which say what block it is. A witness has them, and no other block.
+    pub data: &'a [(&'a str, &'a [u8])],
     /// How many calls of libraries there were before in the call tree.
     pub number: u64,
     /// The gas it may spend.
     pub limit_gas: u64,
-}
-
-/// The session data that a library hears of, or that its randomness depends on.
-pub fn block_data<'a>(datum: impl Fn(&str) -> Option<&'a [u8]>) -> [Option<&'a [u8]>; 4] {
-    [
-        BlockContext::TIME,
-        BlockContext::HEIGHT,
-        BlockContext::PROPOSER,
-        BlockContext::CHAIN,
-    ]
-    .map(datum)
+    /// Whether the call is to end now, if it is a query's.
+    pub is_over: Option<&'a IsOver>,
 }
 
 /// The block's time in milliseconds after 1970, 0 without one.
 fn time_ms(call: &Call<'_>) -> u64 {
-    let time = call.block[0].and_then(|bytes| decode(bytes).ok());
-    time.unwrap_or(0)
+    let mut data = call.data.iter();
+    let time = data.find(|(name, _)| *name == BlockContext::TIME);
+    time.and_then(|(_, bytes)| decode(bytes).ok()).unwrap_or(0)
 }
 
 /// Why a library did not answer.
@@ -75,8 +70,8 @@ pub struct End {
 pub struct State {
     /// Milliseconds after 1970, as the block says; 0 without one.
     pub time_ms: u64,
-    /// What randomness comes from.
-    pub random: blake3::OutputReader,
+    /// What randomness comes from, for a library that asks for some.
+    pub chance: Option<blake3::OutputReader>,
     /// Prices and limits.
     pub rules: LibraryRules,
     limit_gas: u64,
@@ -150,10 +145,14 @@ impl Shelf {
     }
 
     fn run(&self, call: &Call<'_>, library: &Library, function: &Function) -> Result<End, Fault> {
-        let mut store = Store::new(&self.engine, State::new(call, &self.libraries.rules));
+        let mut store = Store::new(
+            &self.engine,
+            State::new(call, library, &self.libraries.rules),
+        );
         store.limiter(|state| state);
         store.set_hostcall_fuel(LIFTED_BYTES_MAX);
         store.set_fuel(call.limit_gas).map_err(fault)?;
+        self.watch(&mut store, call)?;
         let called = enter(&mut store, library, function, call.argument);
         let left = store.get_fuel().map_err(fault)?;
         let state = store.data();
@@ -179,6 +178,29 @@ impl Shelf {
             Err(_) => call.limit_gas,
         };
         Ok(End { result, spent_gas })
+    }
+
+    /// Has a call end when its query is to end: it looks at the beginning, and whenever the clock moved on.
+    fn watch(&self, store: &mut Store<State>, call: &Call<'_>) -> Result<(), Fault> {
+        if !self.is_interruptible {
+            return Ok(());
+        }
+        let Some(is_over) = call.is_over.cloned() else {
+            // The sum with the epochs so far must not overflow.
+            store.set_epoch_deadline(u64::MAX / 2);
+            return Ok(());
+        };
+        store.set_epoch_deadline(1);
+        if is_over() {
+            return Err(Fault::timeout());
+        }
+        store.epoch_deadline_callback(move |_| {
+            Ok(match is_over() {
+                true => UpdateDeadline::Interrupt,
+                false => UpdateDeadline::Continue(1),
+            })
+        });
+        Ok(())
     }
 }
 
@@ -226,6 +248,7 @@ fn failed(error: wasmtime::Error) -> Result<Failed, Fault> {
         (Some(Trap::OutOfFuel), _) | (_, Some(Ended::OutOfGas)) => Ok(Failed::OutOfGas),
         // The counter ends recursion long before; how deep it gets here depends on the machine.
         (Some(Trap::StackOverflow), _) => Err(Fault::new("a library used up its native stack")),
+        (Some(Trap::Interrupt), _) => Err(Fault::timeout()),
         (Some(trap), _) => Ok(Failed::Trapped(trap.to_string())),
         (_, Some(Ended::Refused(what))) => Ok(Failed::Trapped(what.clone())),
         (None, None) => Ok(Failed::Trapped(format!("{error:#}"))),
@@ -254,10 +277,10 @@ pub fn charge(store: &mut impl AsContextMut<Data = State>, gas: u64) -> wasmtime
 }
 
 impl State {
-    fn new(call: &Call<'_>, rules: &LibraryRules) -> Self {
+    fn new(call: &Call<'_>, library: &Library, rules: &LibraryRules) -> Self {
         Self {
             time_ms: time_ms(call),
-            random: random(call),
+            chance: library.draws.then(|| chance(call)),
             rules: rules.clone(),
             limit_gas: call.limit_gas,
             made_gas: 0,
@@ -330,23 +353,4 @@ impl ResourceLimiter for State {
         self.fault = Some(format!("the host has no table for a library: {error:#}"));
         Err(error)
     }
-}
-
-/// Random bytes that everybody who executes the call gets: of the block, who calls what with what, and how many calls there were before.
-fn random(call: &Call<'_>) -> blake3::OutputReader {
-    let mut hasher = blake3::Hasher::new_derive_key("crostata: randomness of libraries, version 1");
-    let mut add = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    for datum in call.block {
-        add(&[u8::from(datum.is_some())]);
-        add(datum.unwrap_or_default());
-    }
-    add(call.contract.as_bytes());
-    add(call.name.code.as_bytes());
-    add(call.name.function.as_bytes());
-    add(&call.number.to_le_bytes());
-    add(call.argument);
-    hasher.finalize_xof()
 }

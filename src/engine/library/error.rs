@@ -57,6 +57,11 @@ impl From<wasmparser::BinaryReaderError> for LibraryError {
 }
 
 impl LibraryError {
+    /// It can not be compiled.
+    pub(in crate::engine) fn compile(what: String) -> Self {
+        Self::Compile { what }
+    }
+
     /// Holds `found` against a limit.
     pub(super) fn at_most(
         what: &'static str,

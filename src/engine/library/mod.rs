@@ -8,7 +8,8 @@
 //! | `rules` | the list, prices and limits in the protocol; names of functions |
 //! | `rewrite` | validates a component, and counts the stack in its modules |
 //! | `shelf` | the engine of libraries, and what is compiled for it |
-//! | `call` | a call: gas, memory, stack, outcome |
+//! | `call` | a call: gas, memory, stack, deadline, outcome |
+//! | `chance` | what randomness a call gets |
 //! | `wasi` | what a library may import |
 //!
 //! What this folder never does: look for files, or decide who may call. Without the feature `libraries` only the rules are there, so that every
@@ -16,6 +17,8 @@
 
 #[cfg(feature = "libraries")]
 mod call;
+#[cfg(feature = "libraries")]
+mod chance;
 #[cfg(feature = "libraries")]
 mod error;
 #[cfg(feature = "libraries")]
@@ -27,11 +30,13 @@ mod shelf;
 mod wasi;
 
 #[cfg(feature = "libraries")]
-pub use call::{Call, Failed, block_data};
+pub use call::{Call, Failed};
 #[cfg(feature = "libraries")]
 pub use error::LibraryError;
+#[cfg(feature = "libraries")]
+pub use rewrite::rewrite;
 #[cfg(feature = "libraries")]
 pub use rules::FunctionName;
 pub use rules::Libraries;
 #[cfg(feature = "libraries")]
-pub use shelf::Shelf;
+pub use shelf::{Compiled, Shelf};

@@ -11,13 +11,12 @@ use wasmtime::{Config, Engine, OptLevel};
 
 use super::call::State;
 use super::error::LibraryError;
-use super::rewrite::rewrite;
 use super::rules::Libraries;
 use super::wasi;
 use crate::engine::backend::{Backend, EngineError};
 use crate::engine::costs;
 use crate::engine::outcome::{Fault, memory_fault};
-use crate::engine::protocol::{OperatorPrices, Protocol};
+use crate::engine::protocol::{LibraryRules, OperatorPrices, Protocol};
 
 /// Native stack that a byte of the counter may stand for, as for contracts.
 const NATIVE_BYTES_PER_HEIGHT: u64 = 4;
@@ -31,21 +30,35 @@ const NATIVE_BYTES_MAX: u64 = 256 << 20;
 /// Stacks kept for later calls.
 const STACKS_MAX: usize = 16;
 
-/// The libraries of one protocol, as far as they are loaded. All engines of the protocol share it.
+/// The libraries of one protocol, as far as they are loaded. All engines of the protocol whose calls can have deadlines share one, and all others another.
 pub struct Shelf {
     pub(super) engine: Engine,
     pub(super) libraries: Libraries,
-    compiled: RwLock<BTreeMap<CodeHash, Arc<Library>>>,
+    loaded: RwLock<BTreeMap<CodeHash, Arc<Library>>>,
+    /// Whether calls can have deadlines.
+    pub(super) is_interruptible: bool,
     stacks: Mutex<Vec<DefaultStack>>,
     stack_bytes: usize,
+}
+
+/// A library that was checked and compiled.
+pub struct Compiled {
+    /// What came of it.
+    pub component: Component,
+    /// Core instances that a call makes.
+    pub instances: u64,
 }
 
 /// A library that can be called.
 pub struct Library {
     pub(super) instance: InstancePre<State>,
+    /// As the chain lists it.
+    binary: Arc<[u8]>,
     pub(super) functions: BTreeMap<String, Function>,
     /// Core instances that a call makes.
     pub(super) instances: u64,
+    /// Whether it imports anything random.
+    pub(super) draws: bool,
 }
 
 /// A function that can be called.
@@ -68,7 +81,11 @@ impl Shelf {
     ///
     /// # Errors
     /// [`EngineError`] when a price or limit is out of range or the machine is not supported.
-    pub fn of(backend: Backend, protocol: &Protocol) -> Result<Option<Arc<Self>>, EngineError> {
+    pub fn of(
+        backend: Backend,
+        protocol: &Protocol,
+        is_interruptible: bool,
+    ) -> Result<Option<Arc<Self>>, EngineError> {
         let libraries = &protocol.libraries;
         if libraries.is_empty() {
             return Ok(None);
@@ -97,53 +114,93 @@ impl Shelf {
             return Err(EngineError::Limit { name, value, max });
         }
         let wasm_bytes = stack.saturating_add(HOST_BYTES / 2) as usize;
-        let config = config(backend, &protocol.operators, wasm_bytes)?;
+        let mut config = config(backend, &protocol.operators, wasm_bytes)?;
+        config.epoch_interruption(is_interruptible);
         let start_error = |error| EngineError::Start(format!("{error:#}"));
         Ok(Some(Arc::new(Self {
             engine: Engine::new(&config).map_err(start_error)?,
             libraries: libraries.clone(),
-            compiled: RwLock::default(),
+            loaded: RwLock::default(),
+            is_interruptible,
             stacks: Mutex::default(),
             stack_bytes: stack.saturating_add(HOST_BYTES) as usize,
         })))
     }
 
-    /// Checks and compiles a library, unless it is there already.
+    /// The engine that libraries are compiled for.
+    pub fn wasmtime(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Prices and limits.
+    pub fn rules(&self) -> &LibraryRules {
+        &self.libraries.rules
+    }
+
+    /// Has running calls look at their deadlines, if calls can have any here.
+    pub fn look(&self) {
+        if self.is_interruptible {
+            self.engine.increment_epoch();
+        }
+    }
+
+    /// Whether a library was put here.
+    pub fn has_library(&self, code: &CodeHash) -> bool {
+        self.library(code).is_some()
+    }
+
+    /// The binaries of the libraries that were.
+    pub fn binaries(&self) -> Vec<(CodeHash, Arc<[u8]>)> {
+        let loaded = self.loaded.read();
+        let loaded = loaded.unwrap_or_else(PoisonError::into_inner);
+        let binaries = loaded.iter();
+        binaries
+            .map(|(code, library)| (*code, library.binary.clone()))
+            .collect()
+    }
+
+    /// Puts a library here.
     ///
     /// # Errors
     /// [`LibraryError`]: what is wrong with it.
-    pub fn load(&self, code: &CodeHash, bytes: &[u8]) -> Result<(), LibraryError> {
-        if self.library(code).is_some() {
-            return Ok(());
-        }
-        let library = Arc::new(self.compile(bytes)?);
-        let compiled = self.compiled.write();
-        let mut compiled = compiled.unwrap_or_else(PoisonError::into_inner);
-        compiled.insert(*code, library);
+    pub fn put(
+        &self,
+        code: &CodeHash,
+        binary: &[u8],
+        compiled: Compiled,
+    ) -> Result<(), LibraryError> {
+        let library = Arc::new(self.link(binary, compiled)?);
+        let loaded = self.loaded.write();
+        let mut loaded = loaded.unwrap_or_else(PoisonError::into_inner);
+        loaded.insert(*code, library);
         Ok(())
     }
 
     /// A library that was loaded.
     pub(super) fn library(&self, code: &CodeHash) -> Option<Arc<Library>> {
-        let compiled = self.compiled.read();
-        let compiled = compiled.unwrap_or_else(PoisonError::into_inner);
-        compiled.get(code).cloned()
+        let loaded = self.loaded.read();
+        let loaded = loaded.unwrap_or_else(PoisonError::into_inner);
+        loaded.get(code).cloned()
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<Library, LibraryError> {
-        let rewritten = rewrite(bytes, &self.libraries.rules)?;
-        let compiled = Component::from_binary(&self.engine, &rewritten.component);
-        let component = compiled.map_err(not_compiled)?;
+    fn link(&self, binary: &[u8], compiled: Compiled) -> Result<Library, LibraryError> {
+        let Compiled {
+            component,
+            instances,
+        } = compiled;
         let functions = functions(&self.engine, &component);
         if functions.is_empty() {
             return Err(LibraryError::NoFunction);
         }
         let mut linker = Linker::new(&self.engine);
         wasi::define(&mut linker, &component)?;
+        let instance = linker.instantiate_pre(&component);
         Ok(Library {
-            instance: linker.instantiate_pre(&component).map_err(not_compiled)?,
+            instance: instance.map_err(|error| LibraryError::compile(format!("{error:#}")))?,
+            binary: binary.into(),
             functions,
-            instances: rewritten.instances,
+            instances,
+            draws: wasi::draws(&component),
         })
     }
 
@@ -169,11 +226,6 @@ impl Shelf {
     fn stacks(&self) -> std::sync::MutexGuard<'_, Vec<DefaultStack>> {
         self.stacks.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn not_compiled(error: wasmtime::Error) -> LibraryError {
-    let what = format!("{error:#}");
-    LibraryError::Compile { what }
 }
 
 /// As that of contracts, but for what their rewriting does for them: here the engine takes the price of bulk operations, and memories are its own.

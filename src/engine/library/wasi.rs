@@ -25,6 +25,9 @@ use super::error::LibraryError;
 /// Bytes that a library may ask for, or write, in one go.
 const BYTES_MAX: u64 = 4_096;
 
+/// Bytes that an item of a poll counts for.
+const ITEM_BYTES: u64 = 8;
+
 /// Nanoseconds of a millisecond: what clocks resolve.
 const MILLISECOND_NANOS: u64 = 1_000_000;
 
@@ -64,6 +67,13 @@ pub fn define(linker: &mut Linker<State>, component: &Component) -> Result<(), L
         }
     }
     Ok(())
+}
+
+/// Whether a component imports anything random.
+pub fn draws(component: &Component) -> bool {
+    let ty = component.component_type();
+    let mut imports = ty.imports(component.engine());
+    imports.any(|(name, _)| name.starts_with("wasi:random/"))
 }
 
 /// The interface of wasi 0.2 with this name, without its version.
@@ -203,7 +213,7 @@ fn poll(guest: &mut Guest<'_>, arguments: &[Val]) -> Result<Option<Val>> {
     let Some(Val::List(asked)) = arguments.first() else {
         return Err(misfit());
     };
-    charge_bytes(guest, asked.len() as u64)?;
+    charge_bytes(guest, asked.len() as u64, ITEM_BYTES)?;
     let ready = (0..).zip(asked).map(|(index, _)| Val::U32(index));
     Ok(Some(Val::List(ready.collect())))
 }
@@ -212,7 +222,7 @@ fn drop_bytes(guest: &mut Guest<'_>, arguments: &[Val]) -> Result<Option<Val>> {
     let Some(Val::List(bytes)) = arguments.get(1) else {
         return Err(misfit());
     };
-    charge_bytes(guest, bytes.len() as u64)?;
+    charge_bytes(guest, bytes.len() as u64, 1)?;
     Ok(Some(done(None)))
 }
 
@@ -220,26 +230,33 @@ fn random_bytes(guest: &mut Guest<'_>, arguments: &[Val]) -> Result<Option<Val>>
     let Some(Val::U64(len)) = arguments.first() else {
         return Err(misfit());
     };
-    charge_bytes(guest, *len)?;
+    charge_bytes(guest, *len, 1)?;
     let mut bytes = vec![0; *len as usize];
-    guest.data_mut().random.fill(&mut bytes);
+    draw(guest, &mut bytes)?;
     Ok(Some(Val::List(bytes.into_iter().map(Val::U8).collect())))
 }
 
 fn random(guest: &mut Guest<'_>) -> Result<u64> {
     let mut bytes = [0; 8];
-    charge_bytes(guest, bytes.len() as u64)?;
-    guest.data_mut().random.fill(&mut bytes);
+    charge_bytes(guest, bytes.len() as u64, 1)?;
+    draw(guest, &mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
 }
 
-fn charge_bytes(guest: &mut Guest<'_>, bytes: u64) -> Result<()> {
-    if bytes > BYTES_MAX {
-        let what = format!("{bytes} bytes or items in one go; at most {BYTES_MAX} are allowed");
+fn draw(guest: &mut Guest<'_>, bytes: &mut [u8]) -> Result<()> {
+    let chance = guest.data_mut().chance.as_mut();
+    chance.ok_or_else(misfit)?.fill(bytes);
+    Ok(())
+}
+
+/// Takes the price of bytes, or of items that count for several.
+fn charge_bytes(guest: &mut Guest<'_>, count: u64, each: u64) -> Result<()> {
+    if count > BYTES_MAX {
+        let what = format!("{count} bytes or items in one go; at most {BYTES_MAX} are allowed");
         return Err(Ended::Refused(what).into());
     }
     let price = guest.data().rules.host_byte;
-    charge(guest, price.saturating_mul(bytes))
+    charge(guest, price.saturating_mul(count.saturating_mul(each)))
 }
 
 /// A moment of the clock on the wall.

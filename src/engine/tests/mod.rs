@@ -46,6 +46,11 @@ impl Host for Nothing {
         None
     }
 
+    #[cfg(feature = "libraries")]
+    fn data(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        std::iter::empty()
+    }
+
     fn owner(&self, _: &ContractId) -> Result<Option<Vec<u8>>, Fault> {
         Ok(None)
     }

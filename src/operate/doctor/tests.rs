@@ -10,6 +10,16 @@ use crate::operate::settings::ProtocolSource;
 
 const GIB: u64 = 1 << 30;
 
+/// The bytes of the trial's contract are what their documentation says.
+#[test]
+fn the_trial_is_what_it_says() {
+    let source = include_str!("trial.rs");
+    let (_, text) = source.split_once("```wat\n").unwrap();
+    let (text, _) = text.split_once("```").unwrap();
+    let module = wat::parse_str(text.replace("///", "")).unwrap();
+    assert_eq!(super::trial::CONTRACT, module);
+}
+
 fn not_looked<T>() -> Looked<T> {
     let reason = "made up".to_owned();
     Err(NotLooked { reason })

@@ -2,11 +2,6 @@
 
 use std::sync::Arc;
 
-use wasm_encoder::{
-    CodeSection, ConstExpr, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, MemArg, MemorySection, MemoryType, Module, TypeSection, ValType,
-};
-
 use super::super::settings::Settings;
 use crate::session::{ContractData, SessionData};
 use crate::store::files::MemoryFiles;
@@ -15,9 +10,23 @@ use crate::vm::{Config, VM};
 /// Enough for the trial under any schedule that lets contracts run.
 const LIMIT_GAS: u64 = 1_000_000_000;
 
-/// Where the argument buffer is, and how many Wasm pages the memory has.
-const BUFFER: i32 = 65_536;
-const MEMORY_WASM_PAGES: u64 = 2;
+/// A contract whose function `run` writes to its memory:
+///
+/// ```wat
+/// (module
+///   (func (export "run") (param i32) (result i32)
+///     (i32.store (i32.const 0) (i32.const 7))
+///     (i32.const 0))
+///   (memory (export "memory") 2)
+///   (global (export "A") i32 (i32.const 65536)))
+/// ```
+pub const CONTRACT: &[u8] = b"\0asm\x01\0\0\0\
+    \x01\x06\x01\x60\x01\x7f\x01\x7f\
+    \x03\x02\x01\0\
+    \x05\x03\x01\0\x02\
+    \x06\x08\x01\x7f\0\x41\x80\x80\x04\x0b\
+    \x07\x14\x03\x03run\0\0\x06memory\x02\0\x01A\x03\0\
+    \x0a\x0d\x01\x0b\0\x41\0\x41\x07\x36\x02\0\x41\0\x0b";
 
 /// Runs the trial with a node's backend.
 ///
@@ -43,58 +52,9 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     };
     let vm = VM::with_files(Arc::new(MemoryFiles::new()), config)?;
     let mut session = vm.session(SessionData::default())?;
-    let contract = session.deploy(contract(), ContractData::builder(), LIMIT_GAS)?;
+    let contract = session.deploy(CONTRACT, ContractData::builder(), LIMIT_GAS)?;
     let mut session = vm.session(SessionData::builder().base(session.commit()?))?;
     session.call_raw(contract, "run", [], LIMIT_GAS)?;
     session.commit()?;
     Ok(())
-}
-
-/// A contract whose function `run` writes to its memory.
-fn contract() -> Vec<u8> {
-    let mut types = TypeSection::new();
-    types.ty().function([ValType::I32], [ValType::I32]);
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    let mut memories = MemorySection::new();
-    memories.memory(MemoryType {
-        minimum: MEMORY_WASM_PAGES,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    let mut globals = GlobalSection::new();
-    let constant = GlobalType {
-        val_type: ValType::I32,
-        mutable: false,
-        shared: false,
-    };
-    globals.global(constant, &ConstExpr::i32_const(BUFFER));
-    let mut exports = ExportSection::new();
-    exports.export("memory", ExportKind::Memory, 0);
-    exports.export("A", ExportKind::Global, 0);
-    exports.export("run", ExportKind::Func, 0);
-    let mut code = CodeSection::new();
-    code.function(&body());
-    let mut module = Module::new();
-    module
-        .section(&types)
-        .section(&functions)
-        .section(&memories);
-    module.section(&globals).section(&exports).section(&code);
-    module.finish()
-}
-
-fn body() -> Function {
-    let mut body = Function::new([]);
-    let place = MemArg {
-        offset: 0,
-        align: 2,
-        memory_index: 0,
-    };
-    let mut instructions = body.instructions();
-    instructions.i32_const(0).i32_const(7).i32_store(place);
-    instructions.i32_const(0).end();
-    body
 }

@@ -71,7 +71,8 @@ const SHOWN_CHARS: usize = 60;
 
 const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
 
-fn other_type(value: &DeValue<'_>) -> Misfit {
+/// What a value of another type than the wanted one is.
+pub fn other_type(value: &DeValue<'_>) -> Misfit {
     let found = value.type_str();
     Misfit::Type { found }
 }

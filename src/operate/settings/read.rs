@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Settings;
 use super::error::{SettingsError, SettingsProblem};
-use super::kind::{Kind, Misfit, OptionalPath, fingerprint, shown};
+use super::kind::{Kind, Misfit, OptionalPath, fingerprint, other_type, shown};
 use super::protocols::ProtocolSource;
 use super::table::{Table, Unfit};
 
@@ -164,24 +164,15 @@ impl<'a> Reading<'a> {
     ) -> Option<&'v DeTable<'i>> {
         let entries = value.get_ref().as_table();
         if entries.is_none() {
-            let misfit = Misfit::Type {
-                found: value.get_ref().type_str(),
-            };
-            let allowed = format!("a table, [{name}]");
-            let unfit = Unfit { misfit, allowed };
-            self.unfit(name.to_owned(), unfit, &value.span());
+            self.other_type(name, value, &format!("a table, [{name}]"));
         }
         entries
     }
 
     fn protocols(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<ProtocolSource> {
         let Some(list) = value.get_ref().as_array() else {
-            let misfit = Misfit::Type {
-                found: value.get_ref().type_str(),
-            };
-            let allowed = "a list of tables, each under [[protocols]]".to_owned();
-            let unfit = Unfit { misfit, allowed };
-            self.unfit("protocols".to_owned(), unfit, &value.span());
+            let allowed = "a list of tables, each under [[protocols]]";
+            self.other_type("protocols", value, allowed);
             return Vec::new();
         };
         let sources = list.iter().filter_map(|source| self.protocol(source));
@@ -248,6 +239,14 @@ impl<'a> Reading<'a> {
             meant,
             known,
         });
+    }
+
+    fn other_type(&mut self, key: &str, value: &Spanned<DeValue<'_>>, allowed: &str) {
+        let unfit = Unfit {
+            misfit: other_type(value.get_ref()),
+            allowed: allowed.to_owned(),
+        };
+        self.unfit(key.to_owned(), unfit, &value.span());
     }
 
     fn unfit(&mut self, key: String, unfit: Unfit, span: &Range<usize>) {

@@ -7,7 +7,8 @@ use crostata_abi::ContractId;
 use super::super::context::Context;
 use super::super::contract::SessionContract;
 use super::super::record::Record;
-use super::{BRING_LOOKS, Homes, Resting};
+use super::clock::Moment;
+use super::{Homes, Resting, no_memory};
 use crate::engine::{CallOutcome, Fault, Loaded, Runner};
 use crate::memory::ContractMemory;
 
@@ -145,32 +146,29 @@ impl Context {
         resting: &mut Resting,
         contract: &ContractId,
     ) -> Result<Loaded<Self>, Fault> {
-        let newer = resting.newer(contract);
-        let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
-        let mut loaded = self.load_below(contract, newer)?;
-        let carried = loaded.memory.carry(newer, None).map_err(no_memory)?;
-        resting.carried += BRING_LOOKS + carried;
+        let begin = Moment::now();
+        let mut loaded = self.load_below(contract, resting.newer(contract)?)?;
+        resting.bring(contract, &mut loaded.memory)?;
+        resting.carried += begin.elapsed();
         Ok(loaded)
     }
 
-    /// Brings a memory that is out of date up to date with that of a resting lane.
+    /// Brings a memory that is out of date up to date with that of a resting lane. `true` if it is another memory then.
     pub fn bring_newer(
         &mut self,
         contract: &ContractId,
         memory: &mut ContractMemory,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         if self.running.is_some() {
             return Err(self.misplace(contract));
         }
-        let newer = self.resting.as_ref();
-        let newer = newer.and_then(|resting| resting.newer(contract));
-        let newer = newer.ok_or_else(|| Fault::new("a lane lost a contract that it has"))?;
-        let carried = memory.carry(newer, None).map_err(no_memory)?;
-        if let Some(resting) = &mut self.resting {
-            resting.carried += BRING_LOOKS + carried;
-        }
+        let resting = self.resting.as_mut();
+        let resting = resting.ok_or_else(|| Fault::new("there is no lane that has a contract"))?;
+        let begin = Moment::now();
+        let is_another = resting.bring(contract, memory)?;
+        resting.carried += begin.elapsed();
         self.hold(contract);
-        Ok(())
+        Ok(is_another)
     }
 
     fn hold(&mut self, contract: &ContractId) {
@@ -188,13 +186,8 @@ pub fn claim_entered(runner: &mut Runner<Context>, outcome: &CallOutcome) {
     let Some(mut resting) = runner.host_mut().resting.take() else {
         return;
     };
-    for (contract, _) in runner.accesses() {
+    for contract in runner.entered_first(resting.number()) {
         resting.claim(contract);
     }
     runner.host_mut().resting = Some(resting);
-}
-
-fn no_memory(error: crate::memory::MemoryError) -> Fault {
-    let fault = Fault::from("a contract can not be brought from another lane", error);
-    fault.of_kind(crate::engine::ErrorKind::Memory)
 }

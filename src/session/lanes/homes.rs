@@ -22,6 +22,11 @@ impl LaneSet {
         self.0 |= 1 << lane;
     }
 
+    /// Removes a lane.
+    pub fn remove(&mut self, lane: usize) {
+        self.0 &= !(1 << lane);
+    }
+
     /// Whether a lane is among them.
     pub fn contains(self, lane: usize) -> bool {
         self.0 >> lane & 1 == 1

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use crostata_abi::ContractId;
 
-use super::lane::Lane;
+use super::lane::{Lane, Scopes};
 use super::wave::{Judged, Why};
 use super::{LaneSet, Lanes};
 use crate::engine::Fault;
@@ -24,28 +24,44 @@ pub struct Shared {
     pub contract: ContractId,
     /// The lanes that entered it, or loaded it.
     pub entered: LaneSet,
+    scopes: Scopes,
     /// What each of them changed.
     pub changed: Vec<(usize, Changed)>,
 }
 
+/// What a lane changed of a contract, at most.
+fn changed(lane: &Lane, contract: &ContractId, scopes: Scopes) -> Result<Changed, Fault> {
+    let runner = lane.runner()?;
+    match scopes {
+        Scopes::Each => runner.changed(contract),
+        Scopes::Whole => Ok(runner.written(contract)),
+    }
+}
+
 impl Shared {
-    fn new(contract: ContractId, entered: LaneSet, lanes: &[Lane]) -> Result<Self, Fault> {
+    fn new(
+        contract: ContractId,
+        entered: LaneSet,
+        scopes: Scopes,
+        lanes: &[Lane],
+    ) -> Result<Self, Fault> {
         let changed = entered.iter().map(|lane| {
-            let changed = lanes[lane].runner()?.changed(&contract)?;
+            let changed = changed(&lanes[lane], &contract, scopes)?;
             Ok((lane, changed))
         });
         Ok(Self {
             contract,
             entered,
+            scopes,
             changed: changed.collect::<Result<_, Fault>>()?,
         })
     }
 
     /// Looks again at what these lanes changed, after some of it was undone.
     pub fn look_again(&mut self, lanes: &[Lane], undone: LaneSet) -> Result<(), Fault> {
-        for (lane, changed) in &mut self.changed {
+        for (lane, what) in &mut self.changed {
             if undone.contains(*lane) {
-                *changed = lanes[*lane].runner()?.changed(&self.contract)?;
+                *what = changed(&lanes[*lane], &self.contract, self.scopes)?;
             }
         }
         Ok(())
@@ -68,20 +84,23 @@ type Writers = HashMap<(ContractId, Option<Part>), usize>;
 
 impl Lanes {
     /// Judges the wave that just ran, in which lanes loaded these contracts.
-    pub(super) fn judge(&mut self, loaded: &[(usize, ContractId)]) -> Result<Judged, Fault> {
-        let shared = self.shared(loaded)?;
+    pub(super) fn judge(
+        &mut self,
+        loaded: &[(usize, ContractId)],
+        scopes: Scopes,
+    ) -> Result<Judged, Fault> {
+        let shared = self.shared(loaded, scopes)?;
         let mut judged = Judged {
             good: self.order.len(),
             why: None,
             shared,
         };
         for lane in &self.lanes {
-            if let Some(stop) = lane.stopped {
-                let task = lane.tasks[lane.ended.len()];
-                if task < judged.good {
-                    judged.good = task;
-                    judged.why = Some(Why::Stopped(stop));
-                }
+            if let Some(task) = lane.tasks.get(lane.ended.len())
+                && *task < judged.good
+            {
+                judged.good = *task;
+                judged.why = Some(lane.stopped.map_or(Why::Late, Why::Stopped));
             }
         }
         if let Some((task, contract)) = self.first_conflict(&judged)? {
@@ -92,7 +111,11 @@ impl Lanes {
     }
 
     /// Notes who entered what; gives what has to be looked at.
-    fn shared(&mut self, loaded: &[(usize, ContractId)]) -> Result<Vec<Shared>, Fault> {
+    fn shared(
+        &mut self,
+        loaded: &[(usize, ContractId)],
+        scopes: Scopes,
+    ) -> Result<Vec<Shared>, Fault> {
         let mut entered = loaded.to_vec();
         for (number, lane) in self.lanes.iter().enumerate() {
             let runner = lane.runner()?;
@@ -120,7 +143,7 @@ impl Lanes {
             .collect();
         let shared = sets.into_iter();
         shared
-            .map(|(contract, entered)| Shared::new(contract, entered, &self.lanes))
+            .map(|(contract, entered)| Shared::new(contract, entered, scopes, &self.lanes))
             .collect()
     }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::channel;
 use super::super::context::Context;
 use super::super::error::{Error, Rejected};
 use super::super::receipt::CallReceipt;
+use super::clock::{Duration, Moment};
 use crate::engine::{Accesses, Call, Fault, Runner};
 
 /// A call of a wave, with the session data that it alone sees.
@@ -19,6 +20,27 @@ pub struct Task<'a> {
     pub may_feed: bool,
 }
 
+/// Tasks, some of which a lane runs.
+#[derive(Debug)]
+pub struct Wave<'a> {
+    /// All of them, in the order of the block.
+    pub tasks: &'a [Task<'a>],
+    pub number: u64,
+    /// A lane begins nothing after this, besides its first task.
+    pub end: Option<Moment>,
+    pub scopes: Scopes,
+}
+
+/// How what tasks do is kept to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scopes {
+    /// Task by task, which costs a copy of each page that a task writes. What changed is told by content.
+    Each,
+    /// All tasks of a lane together: those of them that stay after all run again. Whatever was written counts as changed. For tasks that enter
+    /// nothing that others in other lanes enter.
+    Whole,
+}
+
 /// How a call ended.
 #[derive(Debug)]
 pub struct Ended {
@@ -27,6 +49,8 @@ pub struct Ended {
     pub feeds: Vec<Vec<u8>>,
     /// Pages that it touched, as the limit on them counts.
     pub pages_touched: u64,
+    /// How long it ran.
+    pub took: Duration,
 }
 
 impl Ended {
@@ -35,6 +59,7 @@ impl Ended {
             result,
             feeds: Vec::new(),
             pages_touched: 0,
+            took: Duration::ZERO,
         }
     }
 
@@ -50,7 +75,7 @@ impl Ended {
 
 /// Runs calls ahead, until they are judged.
 pub struct Lane {
-    /// Absent only while a call runs.
+    /// Absent only while a call runs, and, of the first lane, at rest.
     pub runner: Option<Box<Runner<Context>>>,
     /// The tasks of this wave, in the order of the block.
     pub tasks: Vec<usize>,
@@ -59,8 +84,13 @@ pub struct Lane {
     /// Why the last of the tasks that began did not end.
     pub stopped: Option<Stop>,
     pub accesses: Accesses,
-    /// Scopes that are open: one for each call that ran.
-    pub open: usize,
+    /// Scopes that are open: one for each call that ran, or one.
+    open: usize,
+    scopes: Scopes,
+    /// Whether what happened in them is kept, and they are to be closed.
+    is_kept: bool,
+    /// Whether tasks that stay were undone with others.
+    is_behind: bool,
 }
 
 /// Why a call did not end.
@@ -73,15 +103,26 @@ pub enum Stop {
 }
 
 impl Lane {
-    pub fn new(runner: Box<Runner<Context>>) -> Self {
+    pub fn new(runner: Option<Box<Runner<Context>>>) -> Self {
         Self {
-            runner: Some(runner),
+            runner,
             tasks: Vec::new(),
             ended: Vec::new(),
             stopped: None,
             accesses: Accesses::default(),
             open: 0,
+            scopes: Scopes::Each,
+            is_kept: false,
+            is_behind: false,
         }
+    }
+
+    /// Forgets the wave before.
+    pub fn clear(&mut self) {
+        self.tasks.clear();
+        self.ended.clear();
+        self.accesses.clear();
+        self.stopped = None;
     }
 
     /// The runner, which is there between calls.
@@ -93,21 +134,34 @@ impl Lane {
         self.runner.as_deref_mut().ok_or_else(gone)
     }
 
-    /// Runs its tasks until one can not end.
+    /// Runs its tasks until one can not end, or there is no time left.
     ///
     /// # Errors
     /// [`Fault`] when the lane can not go on at all.
-    pub fn run(&mut self, tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
-        self.ended.clear();
-        self.accesses.clear();
-        self.stopped = None;
+    pub fn run(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+        self.flush()?;
+        self.scopes = wave.scopes;
+        let mut begin = Moment::now();
         for at in 0..self.tasks.len() {
+            if at > 0 && wave.end.is_some_and(|end| begin > end) {
+                break;
+            }
+            self.open()?;
+            let Some(mut ended) = self.run_task(&wave.tasks[self.tasks[at]], wave.number)? else {
+                break;
+            };
+            let before = std::mem::replace(&mut begin, Moment::now());
+            ended.took = begin.since(before);
+            self.ended.push(ended);
+        }
+        Ok(())
+    }
+
+    /// Opens a scope for the next task, unless it has one.
+    fn open(&mut self) -> Result<(), Fault> {
+        if self.scopes == Scopes::Each || self.open == 0 {
             self.runner_mut()?.savepoint();
             self.open += 1;
-            match self.run_task(&tasks[self.tasks[at]], wave)? {
-                Some(ended) => self.ended.push(ended),
-                None => break,
-            }
         }
         Ok(())
     }
@@ -165,7 +219,9 @@ impl Lane {
             }
         };
         let Some(mut ended) = ended else {
-            self.open -= 1;
+            if self.scopes == Scopes::Each {
+                self.open -= 1;
+            }
             runner.abandon(self.open)?;
             return Ok(None);
         };
@@ -174,23 +230,65 @@ impl Lane {
         Ok(Some(ended))
     }
 
-    /// Undoes the tasks from the `kept`-th on.
+    /// Undoes the tasks from the `kept`-th on; `true` if there were any.
     ///
     /// # Errors
     /// [`Fault`]: what the contracts hold is then unknown.
-    pub fn undo_from(&mut self, kept: usize) -> Result<(), Fault> {
-        while self.open > kept {
+    pub fn undo_from(&mut self, kept: usize) -> Result<bool, Fault> {
+        if self.ended.len() <= kept {
+            return Ok(false);
+        }
+        self.ended.truncate(kept);
+        let open = match self.scopes {
+            Scopes::Each => kept,
+            Scopes::Whole => 0,
+        };
+        while self.open > open {
             self.open -= 1;
             self.runner_mut()?.rollback()?;
         }
-        self.ended.truncate(kept);
+        self.is_behind = self.scopes == Scopes::Whole && kept > 0;
+        Ok(true)
+    }
+
+    /// Whether tasks that stay were undone with others, and are to run again.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Runs the tasks again that were undone with others.
+    ///
+    /// # Errors
+    /// [`Fault`] when they come to something else.
+    pub fn catch_up(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+        self.is_behind = false;
+        for at in 0..self.ended.len() {
+            self.open()?;
+            let ended = self.run_task(&wave.tasks[self.tasks[at]], wave.number)?;
+            if ended.map(|ended| ended.spent_gas()) != Some(self.ended[at].spent_gas()) {
+                return Err(Fault::new(
+                    "a call came to something else when it ran again",
+                ));
+            }
+        }
         Ok(())
     }
 
-    /// Keeps what ran.
-    pub fn keep(&mut self) -> Result<(), Fault> {
+    /// Keeps what ran: at once, or before the lane does anything else.
+    pub fn keep(&mut self, at_once: bool) -> Result<(), Fault> {
+        self.is_kept |= self.open > 0;
         self.open = 0;
-        self.runner_mut()?.keep_all();
+        match at_once {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Closes the scopes of what is kept.
+    pub fn flush(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.is_kept) {
+            self.runner_mut()?.keep_all();
+        }
         Ok(())
     }
 }

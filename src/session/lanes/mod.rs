@@ -14,6 +14,7 @@
 //!
 //! What this module never does: decide what runs where, or how many calls run ahead.
 
+pub mod clock;
 mod context;
 mod homes;
 mod judge;
@@ -23,7 +24,7 @@ mod wave;
 
 pub use context::{Running, claim_entered};
 pub use homes::{Homes, LANES_MAX, LaneSet};
-pub use lane::{Ended, Lane, Stop, Task};
+pub use lane::{Ended, Lane, Scopes, Stop, Task};
 pub use rest::Resting;
 pub use wave::{Judged, Why};
 
@@ -31,6 +32,7 @@ use std::sync::Arc;
 
 use crostata_abi::ContractId;
 
+use self::clock::Duration;
 use super::context::Context;
 use super::contract::SessionContract;
 use super::error::Error;
@@ -47,12 +49,14 @@ pub struct Lanes {
     wave: u64,
     /// The lane of each task of the latest wave.
     order: Vec<usize>,
-    /// Looks at parts of pages that bringing contracts to lanes took, since somebody asked.
-    carried: u64,
 }
 
-/// What bringing a contract takes beside its pages, in looks: its place in the lane, its instance.
-const BRING_LOOKS: u64 = 32;
+/// What bringing a contract takes beside its pages, in pages: its place in the lane, its instance.
+const BRING_PAGES: usize = 8;
+
+/// A contract of which more pages may have changed is not brought page by page if it need not stay where it is: its memory changes lanes, which
+/// costs an instance.
+const CARRIED_PAGES_MAX: usize = 16;
 
 impl Lanes {
     /// The homes, while no lane runs.
@@ -66,65 +70,95 @@ impl Lanes {
         home.map_or_else(LaneSet::default, |home| home.holders)
     }
 
-    /// Looks at parts of pages that bringing contracts to lanes took since this was last asked.
-    pub fn take_carried(&mut self) -> u64 {
-        std::mem::take(&mut self.carried)
-    }
-
-    /// Looks that [`bring`](Self::bring) would take.
-    pub fn bring_looks(&self, contract: &ContractId, lane: usize) -> u64 {
+    /// Pages that [`bring`](Self::bring) would look at, at most, or what takes as long.
+    pub fn bring_pages(&self, contract: &ContractId, lane: usize, how: Bring) -> usize {
         if !self.homes.lacks(lane, contract) {
             return 0;
         }
         let memory = |lane: usize| self.lanes.get(lane)?.runner.as_ref()?.memory(contract);
         let newer = self.holders(contract).first().and_then(memory);
-        let looks = match (memory(lane), newer) {
-            (Some(older), Some(newer)) => older.carry_looks(newer),
-            (None, Some(newer)) => newer.carry_looks(newer) / 2,
+        let pages = match (memory(lane), newer) {
+            (Some(older), Some(newer)) => older.carry_pages(newer),
+            (None, Some(newer)) => newer.carry_pages(newer) / 2,
             _ => 0,
         };
-        BRING_LOOKS + looks
+        BRING_PAGES
+            + match how {
+                Bring::Move => pages.min(CARRIED_PAGES_MAX),
+                Bring::Share => pages,
+            }
     }
 
     /// Brings a contract to a lane, unless it has it or can load it.
     ///
     /// # Errors
     /// [`Fault`] when memory can not be had.
-    pub fn bring(&mut self, contract: &ContractId, lane: usize) -> Result<(), Fault> {
+    pub fn bring(&mut self, contract: &ContractId, lane: usize, how: Bring) -> Result<(), Fault> {
         if !self.homes.lacks(lane, contract) {
             return Ok(());
         }
-        let holder = self.holders(contract).first();
-        let mut newer = holder
-            .and_then(|holder| self.lanes.get_mut(holder))
-            .map(|holder| holder.runner.take());
-        let brought = match &newer {
-            Some(Some(newer)) => bring(newer, self.lanes[lane].runner_mut()?, contract),
-            _ => Err(Fault::new("no lane has a contract that changed")),
-        };
-        if let (Some(holder), Some(newer)) = (holder, newer.take()) {
-            self.lanes[holder].runner = newer;
+        let holder = self.holders(contract).first().ok_or_else(lost)?;
+        self.lanes[lane].flush()?;
+        self.lanes[holder].flush()?;
+        let mut newer = self.lanes[holder].runner.take().ok_or_else(lost)?;
+        let brought = bring(&mut newer, self.lanes[lane].runner_mut()?, contract, how);
+        self.lanes[holder].runner = Some(newer);
+        let is_moved = brought?;
+        let home = self.homes_mut()?.entry(*contract);
+        home.holders.insert(lane);
+        if is_moved {
+            home.holders.remove(holder);
         }
-        self.carried += brought?;
-        self.homes_mut()?.entry(*contract).holders.insert(lane);
         Ok(())
     }
 }
 
-/// Brings a contract from one runner to another, neither of which runs.
+/// How a contract is brought to a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bring {
+    /// It need not stay where it is.
+    Move,
+    /// Both lanes have it then.
+    Share,
+}
+
+/// Brings a contract from one runner to another, neither of which runs. `true` if it is not in the first any more.
 fn bring(
-    from: &Runner<Context>,
+    from: &mut Runner<Context>,
     to: &mut Runner<Context>,
     contract: &ContractId,
-) -> Result<u64, Fault> {
-    let Some(newer) = from.memory(contract) else {
-        return Err(Fault::new("a lane lost a contract that it has"));
-    };
+    how: Bring,
+) -> Result<bool, Fault> {
+    let newer = from.memory(contract).ok_or_else(lost)?;
+    let pages = place(to, contract, newer)?;
+    if how == Bring::Move && pages > CARRIED_PAGES_MAX {
+        to.trade(contract, from);
+        return Ok(true);
+    }
+    to.carry(contract, newer, None).map(|()| false)
+}
+
+/// Makes a place for a contract, as it is below this block, if there is none. Gives the pages to look at to bring it up to date.
+fn place(
+    to: &mut Runner<Context>,
+    contract: &ContractId,
+    newer: &ContractMemory,
+) -> Result<usize, Fault> {
     if to.memory(contract).is_none() {
         let loaded = to.host_mut().load_below(contract, newer)?;
         to.insert(*contract, loaded.module, loaded.memory);
     }
-    Ok(BRING_LOOKS + to.carry(contract, newer, None)?)
+    let older = to.memory(contract).ok_or_else(lost)?;
+    Ok(older.carry_pages(newer))
+}
+
+fn lost() -> Fault {
+    Fault::new("a lane lost a contract that it has")
+}
+
+fn no_memory(error: crate::memory::MemoryError) -> Fault {
+    let fault = Fault::from("a contract can not be brought from another lane", error);
+    fault.of_kind(crate::engine::ErrorKind::Memory)
 }
 
 impl Session {
@@ -134,6 +168,15 @@ impl Session {
             return false;
         };
         runner.host().is_alone()
+    }
+
+    /// What calls of the session took to bring contracts over from resting lanes, since this was last asked.
+    pub(crate) fn take_carried(&mut self) -> Duration {
+        let runner = self.runner.as_mut();
+        let resting = runner.and_then(|runner| runner.host_mut().resting.as_mut());
+        resting.map_or(Duration::ZERO, |resting| {
+            std::mem::take(&mut resting.carried)
+        })
     }
 
     /// Takes the lanes out of the session, so many of them if it had none. Until they are put back nothing can be done with it.
@@ -147,7 +190,13 @@ impl Session {
         let runner = self.runner.take();
         let mut runner = runner.ok_or_else(|| Fault::new("the session is unusable"))?;
         let resting = runner.host_mut().resting.take();
-        let resting = resting.unwrap_or_else(|| Box::new(Resting::beside(&runner, count)));
+        let resting = match resting {
+            Some(resting) => resting,
+            None => {
+                runner.keep_copies();
+                Box::new(Resting::beside(&runner, count))
+            }
+        };
         Ok(resting.wake(runner))
     }
 
@@ -166,7 +215,9 @@ impl Session {
             return Ok(());
         };
         for (contract, other) in resting.elsewhere() {
-            bring(other, runner, contract)?;
+            let newer = other.memory(contract).ok_or_else(lost)?;
+            place(runner, contract, newer)?;
+            runner.carry(contract, newer, None)?;
         }
         Ok(())
     }

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use crostata_abi::ContractId;
 
+use super::clock::Moment;
 use super::context::Running;
 use super::judge::Shared;
-use super::lane::{Ended, Lane, Stop, Task};
+use super::lane::{Ended, Lane, Scopes, Stop, Task, Wave};
 use super::{LaneSet, Lanes};
 use crate::engine::Fault;
 
@@ -29,28 +30,43 @@ pub enum Why {
     Conflict(ContractId),
     /// It stopped.
     Stopped(Stop),
+    /// Its lane had no time for it.
+    Late,
 }
 
 impl Lanes {
-    /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. Nothing is kept until
+    /// Runs a wave of tasks, which are given in the order of the block with the lane of each, and judges it. What they enter should be brought
+    /// to their lanes before. No lane begins a task after `end`, besides its first. Nothing is kept until
     /// [`keep`](Self::keep) is called, which must be next.
     ///
     /// # Errors
     /// [`Fault`] when a lane can not go on.
-    pub fn run(&mut self, tasks: &[Task<'_>], order: &[usize]) -> Result<Judged, Fault> {
+    pub fn run(
+        &mut self,
+        tasks: &[Task<'_>],
+        order: &[usize],
+        end: Option<Moment>,
+        scopes: Scopes,
+    ) -> Result<Judged, Fault> {
         self.wave += 1;
         self.order.clear();
         self.order.extend_from_slice(order);
-        self.lanes.iter_mut().for_each(|lane| lane.tasks.clear());
+        self.lanes.iter_mut().for_each(Lane::clear);
         for (task, lane) in order.iter().enumerate() {
-            self.bring(&tasks[task].call.contract, *lane)?;
             self.lanes[*lane].tasks.push(task);
         }
         self.begin()?;
-        let ran = run_all(&mut self.lanes, tasks, self.wave);
+        let wave = Wave {
+            tasks,
+            number: self.wave,
+            end,
+            scopes,
+        };
+        let busy = self.lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
+        let ran = run_all(busy, |lane| lane.run(&wave));
         let loaded = self.end()?;
         ran?;
-        self.judge(&loaded)
+        self.judge(&loaded, scopes)
     }
 
     fn begin(&mut self) -> Result<(), Fault> {
@@ -75,38 +91,45 @@ impl Lanes {
         Ok(loaded)
     }
 
-    /// The gas that each good task of the wave spent, in order, and what all tasks that ran spent together.
-    pub fn spent(&self, judged: &Judged) -> (Vec<u64>, u64) {
+    /// The gas that each good task of the wave spent, in order.
+    pub fn spent(&self, judged: &Judged) -> Vec<u64> {
         let lanes = self
             .lanes
             .iter()
             .map(|lane| lane.ended.iter().map(Ended::spent_gas));
         let mut lanes: Vec<_> = lanes.collect();
-        let all = lanes.iter().cloned().flatten().fold(0, u64::saturating_add);
         let good = self.order[..judged.good].iter();
         let good = good.map(|lane| lanes[*lane].next().unwrap_or(0));
-        (good.collect(), all)
+        good.collect()
     }
 
-    /// Keeps the first `kept` tasks of the wave, which must be good, and undoes the others. Gives how those ended that are kept.
+    /// Keeps the first `kept` of the wave's tasks, which must be good, and undoes the others. Gives how those ended that are kept.
     ///
     /// # Errors
     /// [`Fault`]: what the contracts hold is then unknown.
-    pub fn keep(&mut self, judged: Judged, kept: usize) -> Result<Vec<Ended>, Fault> {
+    pub fn keep(
+        &mut self,
+        tasks: &[Task<'_>],
+        judged: Judged,
+        kept: usize,
+    ) -> Result<Vec<Ended>, Fault> {
         debug_assert!(kept <= judged.good, "what is kept is good");
         let mut undone = LaneSet::default();
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             let stays = lane.tasks.partition_point(|task| *task < kept);
-            if lane.open > stays {
-                lane.undo_from(stays)?;
+            if lane.undo_from(stays)? {
                 undone.insert(number);
             }
         }
+        self.catch_up(tasks)?;
         let mut shared = judged.shared;
         for one in &mut shared {
             one.look_again(&self.lanes, undone)?;
         }
-        self.lanes.iter_mut().try_for_each(Lane::keep)?;
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            // The first one's runner is the session's. The others do it on their threads.
+            lane.keep(number == 0)?;
+        }
         for one in &shared {
             self.settle(one)?;
         }
@@ -119,6 +142,24 @@ impl Lanes {
         let in_order = order.map(|lane| ended[*lane].next());
         let in_order: Option<Vec<Ended>> = in_order.collect();
         in_order.ok_or_else(|| Fault::new("a lane lost the end of a call"))
+    }
+
+    /// Runs again what stays and was undone with what does not.
+    fn catch_up(&mut self, tasks: &[Task<'_>]) -> Result<(), Fault> {
+        if !self.lanes.iter().any(Lane::is_behind) {
+            return Ok(());
+        }
+        self.begin()?;
+        let wave = Wave {
+            tasks,
+            number: self.wave,
+            end: None,
+            scopes: Scopes::Whole,
+        };
+        let behind = self.lanes.iter_mut().filter(|lane| lane.is_behind());
+        let ran = run_all(behind, |lane| lane.catch_up(&wave));
+        self.end()?;
+        ran
     }
 
     /// Gives the lanes that entered a contract in this wave what others among them changed; those that did not have it no more.
@@ -155,41 +196,43 @@ impl Lanes {
         to: usize,
         what: &crate::memory::Changed,
     ) -> Result<(), Fault> {
+        self.lanes[to].flush()?;
         let newer = self.lanes[from].runner.take();
-        let carried = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
+        let brought = match newer.as_ref().and_then(|newer| newer.memory(contract)) {
             Some(newer) => self.lanes[to]
                 .runner_mut()?
                 .carry(contract, newer, Some(what)),
             None => Err(Fault::new("a lane lost a contract that it has")),
         };
         self.lanes[from].runner = newer;
-        self.carried += carried?;
-        Ok(())
+        brought
     }
 }
 
-/// Runs the lanes that have tasks: on the threads of the pool, the calling one first, which does everything if the others are busy.
-fn run_all(lanes: &mut [Lane], tasks: &[Task<'_>], wave: u64) -> Result<(), Fault> {
-    let busy = lanes.iter_mut().filter(|lane| !lane.tasks.is_empty());
-    let busy: Vec<Mutex<Result<&mut Lane, Fault>>> =
-        busy.map(|lane| Mutex::new(Ok(lane))).collect();
+/// Has lanes do something: on the threads of the pool, the calling one first, which does everything if the others are busy.
+fn run_all<'a>(
+    lanes: impl Iterator<Item = &'a mut Lane>,
+    run: impl Fn(&mut Lane) -> Result<(), Fault> + Sync,
+) -> Result<(), Fault> {
+    let lanes: Vec<Mutex<Result<&mut Lane, Fault>>> =
+        lanes.map(|lane| Mutex::new(Ok(lane))).collect();
     let next = AtomicUsize::new(0);
     let take = || {
-        while let Some(lane) = busy.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(lane) = lanes.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
             if let Ok(running) = &mut *lane
-                && let Err(fault) = running.run(tasks, wave)
+                && let Err(fault) = run(running)
             {
                 *lane = Err(fault);
             }
         }
     };
     rayon::in_place_scope(|scope| {
-        for _ in 1..busy.len() {
+        for _ in 1..lanes.len() {
             scope.spawn(|_| take());
         }
         take();
     });
-    let mut ran = busy.into_iter().map(|lane| lane.into_inner());
+    let mut ran = lanes.into_iter().map(|lane| lane.into_inner());
     ran.try_for_each(|lane| lane.unwrap_or_else(PoisonError::into_inner).map(drop))
 }

@@ -1,6 +1,6 @@
 //! Where two trees differ: subtrees with the same hash are not looked into.
 
-use std::cmp::Ordering;
+use crostata_proof::tree::lift;
 
 use super::change::fork;
 use super::node::{Entry, Link, NODE_CHILDREN, NODE_LEVELS};
@@ -20,68 +20,27 @@ pub struct Differing<L> {
 impl<L: Clone + Send + Sync> Tree<L> {
     /// The positions whose leaves differ, in rising order. Costs the ways to them, never the size of the trees.
     ///
-    /// Trees of different heights have nothing in common: all leaves of both are looked at, and equal ones left out.
+    /// A lower tree is compared as the first subtree of a tree as high as the other.
     ///
     /// # Errors
     /// [`NodeError`] when a node on the ways can not be had.
     pub fn difference(&self, other: &Self) -> Result<Vec<Differing<L>>, NodeError> {
+        let height = self.height.max(other.height);
+        let comparing = Comparing { one: self, other };
         let mut found = Vec::new();
-        if self.height == other.height {
-            let comparing = Comparing { one: self, other };
-            comparing.entries(self.whole(), other.whole(), &mut found)?;
-            return Ok(found);
-        }
-        let (empty_one, empty_other) = (self.emptied(), other.emptied());
-        let ones = self.difference(&empty_one)?;
-        let others = empty_other.difference(other)?;
-        self.merge(other, ones, others)
+        comparing.entries(self.whole(height), other.whole(height), &mut found)?;
+        Ok(found)
     }
 
-    /// Everything, with the hash at the tree's own height: what is at the top may be far below that.
-    fn whole(&self) -> Option<Entry<L>> {
+    /// Everything, with the hash at a height that is not below the tree's own: what is at the top may be far below that.
+    fn whole(&self, height: u32) -> Option<Entry<L>> {
         let link = self.top.as_ref()?.link.clone();
-        let (hash, height) = (self.root, self.height);
+        let hash = lift(self.root, 0, self.height, height);
         Some(Entry { hash, height, link })
-    }
-
-    /// The leaves of two trees side by side, without those that have the same hash.
-    fn merge(
-        &self,
-        other: &Self,
-        ones: Vec<Differing<L>>,
-        others: Vec<Differing<L>>,
-    ) -> Result<Vec<Differing<L>>, NodeError> {
-        let (mut ones, mut others) = (ones.into_iter().peekable(), others.into_iter().peekable());
-        let mut merged = Vec::new();
-        loop {
-            let order = match (ones.peek(), others.peek()) {
-                (None, None) => return Ok(merged),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (Some(one), Some(other)) => one.position.cmp(&other.position),
-            };
-            match order {
-                Ordering::Less => merged.extend(ones.next()),
-                Ordering::Greater => merged.extend(others.next()),
-                Ordering::Equal => {
-                    let both = ones.next().zip(others.next());
-                    if let Some((mine, theirs)) = both
-                        && self.leaf_hash(mine.position)? != other.leaf_hash(mine.position)?
-                    {
-                        let other = theirs.other;
-                        merged.push(Differing { other, ..mine });
-                    }
-                }
-            }
-        }
-    }
-
-    fn leaf_hash(&self, position: u64) -> Result<Option<crostata_proof::Hash>, NodeError> {
-        Ok(self.get(position)?.map(|(hash, _)| hash))
     }
 }
 
-/// Two trees of one height.
+/// Two trees.
 struct Comparing<'a, L> {
     one: &'a Tree<L>,
     other: &'a Tree<L>,

@@ -11,7 +11,7 @@ use crostata_proof::{ARITY, hash};
 use dusk_bytes::Serializable;
 use dusk_merkle::Aggregate;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence};
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use serde_json::Value;
 
 /// A hash as `dusk_merkle` wants its items: four EMPTY make EMPTY, anything else a node.
@@ -145,55 +145,69 @@ impl NodeSource<Hash> for Counted {
     }
 }
 
-/// P5: the difference of large trees costs the ways to what differs; trees that are the same cost nothing.
+/// P5: the difference of large trees costs the ways to what differs, also where one is higher than the other, as the memory of a contract that
+/// migrated to another width; trees that are the same cost nothing.
 #[test]
 fn a_difference_costs_what_differs() {
-    let kept = Kept::default();
-    let large = save(&tree_of((0..20_000).map(|at| at * 37)), &kept);
-    let changed = save(
-        &with(&large, &[(37, Some([9; 32])), (38, Some([9; 32]))]),
-        &kept,
-    );
-    let counted = Arc::new(Counted(kept, AtomicUsize::new(0)));
-    let stored = |tree: &Tree<Hash>| {
-        let top = tree.top().cloned();
-        Tree::from_top(tree.height, tree.root(), top, counted.clone()).unwrap()
-    };
-    let (large, changed) = (stored(&large), stored(&changed));
-    assert!(large.difference(&large.clone()).unwrap().is_empty());
-    assert_eq!(counted.1.load(Ordering::Relaxed), 0);
-    let found: Vec<_> = large.difference(&changed).unwrap();
-    assert!(found.iter().map(|at| at.position).eq([37, 38]));
-    assert!((2..20).contains(&counted.1.load(Ordering::Relaxed)));
+    for height in [10, 15] {
+        let kept = Kept::default();
+        let large = tree_of_height(10, (0..20_000).map(|at| at * 37));
+        let changed = tree_of_height(height, (0..20_000).map(|at| at * 37));
+        let mut batch = vec![(37, Some([9; 32])), (38, Some([9; 32])), (74, None)];
+        batch.extend((height > 10).then_some((1 << 21, Some([9; 32]))));
+        let changed = save(&with(&changed, &batch), &kept);
+        let large = save(&large, &kept);
+        let counted = Arc::new(Counted(kept, AtomicUsize::new(0)));
+        let stored = |tree: &Tree<Hash>| {
+            let top = tree.top().cloned();
+            Tree::from_top(tree.height, tree.root(), top, counted.clone()).unwrap()
+        };
+        let (large, changed) = (stored(&large), stored(&changed));
+        assert!(large.difference(&large.clone()).unwrap().is_empty());
+        assert_eq!(counted.1.load(Ordering::Relaxed), 0);
+        let expected = batch.iter().map(|(at, _)| *at);
+        let found: Vec<_> = large.difference(&changed).unwrap();
+        assert!(found.iter().map(|at| at.position).eq(expected.clone()));
+        let turned: Vec<_> = changed.difference(&large).unwrap();
+        assert!(turned.iter().map(|at| at.position).eq(expected));
+        let reads = counted.1.load(Ordering::Relaxed);
+        assert!((4..40).contains(&reads), "{reads} at {height}");
+    }
 }
 
-/// P4: memories of contracts that changed their width are compared leaf by leaf.
+/// A tree in which each of these batches was kept, and what is in it.
+fn kept_tree(height: u32, batches: Vec<Batch>) -> (Tree<Hash>, BTreeMap<u64, Hash>) {
+    let kept = Kept::default();
+    let (mut tree, mut model) = (empty(height), BTreeMap::new());
+    for batch in batches {
+        tree = save(&with(&tree, &batch), &kept);
+        for (at, leaf) in batch {
+            match leaf {
+                Some(leaf) => model.insert(at, leaf),
+                None => model.remove(&at),
+            };
+        }
+    }
+    (tree, model)
+}
+
+/// Trees of two heights: what both have, and what each has besides.
+fn heights_agree(low: u32, high: u32) -> Result<(), TestCaseError> {
+    let parts = (batches(low), batches(low), batches(high));
+    let result = TestRunner::new(config()).run(&parts, |(both, one, other)| {
+        let one = kept_tree(low, [both.clone(), one].concat());
+        let other = kept_tree(high, [both, other].concat());
+        differences_agree((&one.0, &one.1), (&other.0, &other.1))
+    });
+    result.map_err(|error| TestCaseError::fail(format!("{low} and {high}: {error}")))
+}
+
+/// P4: memories of contracts that changed their width are compared leaf for leaf, at whatever heights.
 #[test]
 fn trees_of_other_heights_are_compared_too() {
-    let leaves = |height, batch: &[(u64, Option<Hash>)]| with(&empty(height), batch);
-    let one = leaves(
-        10,
-        &[(0, Some([1; 32])), (5, Some([2; 32])), (70, Some([3; 32]))],
-    );
-    let other = leaves(
-        15,
-        &[
-            (0, Some([1; 32])),
-            (5, Some([4; 32])),
-            (9_000_000, Some([5; 32])),
-        ],
-    );
-    let found = one.difference(&other).unwrap();
-    let found: Vec<_> = found
-        .iter()
-        .map(|at| (at.position, at.one, at.other))
-        .collect();
-    let expected = [
-        (5, Some([2; 32]), Some([4; 32])),
-        (70, Some([3; 32]), None),
-        (9_000_000, None, Some([5; 32])),
-    ];
-    assert_eq!(found, expected);
+    for (low, high) in [(10, 15), (1, 31), (5, 6)] {
+        heights_agree(low, high).unwrap();
+    }
 }
 
 /// Keeps nodes in memory, as a store keeps them on disk.
@@ -329,11 +343,15 @@ fn positions(tree: &Tree<Hash>) -> Vec<u64> {
 }
 
 fn tree_of(positions: impl IntoIterator<Item = u64>) -> Tree<Hash> {
+    tree_of_height(31, positions)
+}
+
+fn tree_of_height(height: u32, positions: impl IntoIterator<Item = u64>) -> Tree<Hash> {
     let batch: Vec<_> = positions
         .into_iter()
         .map(|position| (position, Some([position as u8 | 1; 32])))
         .collect();
-    with(&empty(31), &batch)
+    with(&empty(height), &batch)
 }
 
 /// P4: the roots and openings of the conformance vectors.

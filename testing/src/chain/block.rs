@@ -5,20 +5,20 @@ use crostata_abi::typed::{Decode, Encode, decode, encode};
 use super::{Chain, expect};
 use crate::machine::{Machine, Request};
 
-/// The datum of the block's height, a `u64`.
-const HEIGHT: &str = "height";
+/// The datum of the block's height, a `u64`, named as blocks of the VM name it.
+const HEIGHT: &str = "block_height";
 
-/// The datum of the block's time, a `u64` of seconds.
-const TIME: &str = "time";
+/// The datum of the block's time, a `u64` of milliseconds.
+const TIME: &str = "block_time";
 
-/// Seconds between two blocks.
-const INTERVAL_SECONDS: u64 = 10;
+/// Milliseconds between two blocks.
+const INTERVAL_MS: u64 = 10_000;
 
 /// The block that the chain's next calls run in: session data that contracts read by name. Height and time begin unset.
 ///
 /// ```ignore
-/// chain.block().height(7).time(1_700_000_000).advance(3);
-/// assert_eq!(chain.block().get::<u64>("height"), Some(10));
+/// chain.block().height(7).time_ms(1_774_000_000_000).advance(3);
+/// assert_eq!(chain.block().get::<u64>("block_height"), Some(10));
 /// ```
 pub struct Block<'a, M: Machine> {
     chain: &'a mut Chain<M>,
@@ -32,26 +32,26 @@ impl<M: Machine + 'static> Chain<M> {
 }
 
 impl<M: Machine + 'static> Block<'_, M> {
-    /// Sets the height, the datum `height`.
+    /// Sets the height, the datum `block_height`.
     #[track_caller]
     pub fn height(self, height: u64) -> Self {
         self.datum(HEIGHT, &height)
     }
 
-    /// Sets the time in seconds, the datum `time`.
+    /// Sets the time in milliseconds after 1970, the datum `block_time`.
     #[track_caller]
-    pub fn time(self, seconds: u64) -> Self {
-        self.datum(TIME, &seconds)
+    pub fn time_ms(self, time_ms: u64) -> Self {
+        self.datum(TIME, &time_ms)
     }
 
     /// Goes on by so many blocks, of 10 seconds each.
     #[track_caller]
     pub fn advance(self, blocks: u64) -> Self {
         let height = self.get::<u64>(HEIGHT).unwrap_or(0);
-        let time = self.get::<u64>(TIME).unwrap_or(0);
-        let seconds = blocks.saturating_mul(INTERVAL_SECONDS);
+        let time_ms = self.get::<u64>(TIME).unwrap_or(0);
+        let passed_ms = blocks.saturating_mul(INTERVAL_MS);
         self.height(height.saturating_add(blocks))
-            .time(time.saturating_add(seconds))
+            .time_ms(time_ms.saturating_add(passed_ms))
     }
 
     /// Sets any datum.
