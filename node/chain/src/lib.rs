@@ -34,7 +34,9 @@ pub use gossip::Inbox;
 pub use offload::Worker;
 pub use pace::Pace;
 pub use shared::{SharedPool, SubmitError};
-pub use sync::{Arrived, JoinError, Offer, OfferError, Snapshots, StateSync, SyncKey};
+pub use sync::{
+    Arrived, Explanation, JoinError, NotExplained, Offer, OfferError, Snapshots, StateSync, SyncKey,
+};
 pub use validator::{
     Channels, CommitteeError, Keys, MAX_PENDING, Marshal, Scheme, Settings, Stores, Validator,
     message_bytes_max, scheme,

@@ -9,6 +9,7 @@
 //! Validators serve the state of the block at which they last took a snapshot, and the one before, so that who began can end.
 
 mod arrive;
+mod explain;
 mod key;
 mod offer;
 mod serve;
@@ -29,6 +30,7 @@ use crate::validator::Scheme;
 use serve::{Delivered, Service};
 
 pub use arrive::{Arrived, JoinError};
+pub use explain::{Explanation, NotExplained};
 pub use key::SyncKey;
 pub use offer::{Offer, OfferError};
 pub use serve::Snapshots;

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
+use crate::block::Block;
 use crate::digest::{BlockDigest, ChainId};
 use crate::machine::Roots;
 use crate::run::Unfit;
@@ -91,10 +92,10 @@ pub enum FinalizeError {
         theirs: BlockDigest,
     },
     /// It comes to something else here than the chain agreed on. Either this node is broken, or all others are.
-    #[error("this node has diverged at block {height}: {invalid}")]
+    #[error("this node has diverged at block {}: {invalid}", block.height())]
     Diverged {
-        /// The height.
-        height: u64,
+        /// The block.
+        block: Box<Block>,
         /// What is different.
         invalid: Invalid,
     },

@@ -10,6 +10,7 @@
 mod account;
 mod block;
 mod bytes;
+mod difference;
 mod digest;
 mod error;
 mod genesis;
@@ -24,6 +25,7 @@ mod vm;
 pub use account::{Account, AccountState};
 pub use block::{Block, BlockError, Header};
 pub use bytes::Malformed;
+pub use difference::{Difference, difference};
 pub use digest::{BlockDigest, ChainId, TransactionDigest};
 pub use error::{ExecuteError, Fatal, FinalizeError, Invalid, OpenError};
 pub use genesis::{Deployment, Genesis, GenesisError};

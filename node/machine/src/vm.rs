@@ -7,6 +7,7 @@
 mod kept;
 mod signatures;
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata::store::files::MemoryFiles;
@@ -42,6 +43,15 @@ pub struct Sealed {
 enum Ended {
     /// Executed: the name, which becomes the commit's tag, comes later.
     Open(Box<crostata::Block>),
+}
+
+impl Sealed {
+    /// Ends the state under a name.
+    pub(crate) fn seal(self, tag: [u8; 32]) -> Result<SealedBlock, Fatal> {
+        let Ended::Open(open) = self.ended;
+        let sealed = open.seal(tag);
+        sealed.map_err(|error| Fatal::new("a block is not sealed", error))
+    }
 }
 
 /// A state machine over a VM.
@@ -159,14 +169,12 @@ impl VmMachine {
     }
 
     /// Keeps a block whose state has no name yet.
-    fn seal(&self, block: &Block, sealed: Sealed) -> Result<(), Fatal> {
-        let Ended::Open(open) = sealed.ended;
-        let ended = open.seal(block.digest().to_bytes());
-        let ended = ended.map_err(|error| Fatal::new("a block is not sealed", error))?;
+    fn seal(&self, block: &Block, mut sealed: Sealed) -> Result<(), Fatal> {
+        let receipts = mem::take(&mut sealed.receipts);
         let kept = Kept {
             block: block.clone(),
-            sealed: ended,
-            receipts: sealed.receipts,
+            sealed: sealed.seal(block.digest().to_bytes())?,
+            receipts,
         };
         self.lock().kept.insert(kept);
         Ok(())
@@ -304,7 +312,10 @@ impl Machine for VmMachine {
             Err(ExecuteError::UnknownParent { parent }) => {
                 Err(FinalizeError::Gap { height, parent })
             }
-            Err(ExecuteError::Invalid(invalid)) => Err(FinalizeError::Diverged { height, invalid }),
+            Err(ExecuteError::Invalid(invalid)) => {
+                let block = Box::new(block.clone());
+                Err(FinalizeError::Diverged { block, invalid })
+            }
             Err(ExecuteError::Fatal(fatal)) => Err(fatal.into()),
         }
     }

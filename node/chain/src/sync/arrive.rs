@@ -70,29 +70,60 @@ where
         asked: 0,
     };
     loop {
-        let offer = match arriving(&vm) {
+        let again = match arriving(&vm) {
             Some(block) => {
                 let until = Some(context.current() + AGAIN_WAIT);
-                let again = market.ask(&mut context, &mut resolver, deliveries, block, until);
-                again.await?
+                let asked = market.ask(&mut context, &mut resolver, deliveries, block, until);
+                asked.await?
             }
             None => None,
         };
         let any = BlockDigest::default();
-        let offer = match offer {
-            Some(offer) => offer,
-            None => match market
-                .ask(&mut context, &mut resolver, deliveries, any, None)
-                .await?
-            {
-                Some(offer) => offer,
-                None => continue,
-            },
+        let offer = match again {
+            Some(offer) => Some(offer),
+            None => {
+                market
+                    .ask(&mut context, &mut resolver, deliveries, any, None)
+                    .await?
+            }
+        };
+        let Some(offer) = offer else {
+            continue;
         };
         tracing::info!(height = offer.header.height, "a state is offered");
         if let Some(arrived) = chunks(&context, &vm, &offer, &mut resolver, deliveries).await? {
             return Ok(arrived);
         }
+    }
+}
+
+/// Gets a block's state from peers into an empty VM; none if nobody has it.
+///
+/// # Errors
+/// [`JoinError`].
+pub async fn fetch<E, R>(
+    mut context: E,
+    vm: Arc<VM>,
+    scheme: Scheme,
+    peers: Vec<PublicKey>,
+    block: BlockDigest,
+    mut resolver: R,
+    deliveries: &mut mpsc::UnboundedReceiver<Delivered>,
+) -> Result<Option<Arrived>, JoinError>
+where
+    E: Spawner + Clock + CryptoRng,
+    R: TargetedResolver<Key = SyncKey, Subscriber = (), PublicKey = PublicKey>,
+{
+    let mut market = Market {
+        scheme,
+        peers,
+        asked: 0,
+    };
+    let until = Some(context.current() + CHUNK_WAIT);
+    let asked = market.ask(&mut context, &mut resolver, deliveries, block, until);
+    match asked.await? {
+        Some(offer) => chunks(&context, &vm, &offer, &mut resolver, deliveries).await,
+        None => Ok(None),
     }
 }
 

@@ -16,8 +16,10 @@ use super::offer::Offer;
 use crate::offload::Worker;
 use crate::validator::Marshal;
 
-/// How many snapshots are held: one to begin with, and one to end with.
-const HELD: usize = 2;
+/// How many states are held for who joins: one to begin with, and one to end with.
+const JOINING: usize = 2;
+/// How many of the latest states are held, for who finds that he came to another one.
+const RECENT: usize = 16;
 /// The length of a chunk.
 const CHUNK_BYTES: u64 = 1 << 20;
 
@@ -33,8 +35,38 @@ struct Held {
 /// The states that this node serves. Cheap to clone.
 #[derive(Clone)]
 pub struct Snapshots {
-    held: Arc<Mutex<VecDeque<Held>>>,
+    states: Arc<Mutex<States>>,
     chunk_bytes: u64,
+}
+
+#[derive(Default)]
+struct States {
+    /// For who joins: they stay for a while.
+    joining: VecDeque<Held>,
+    /// The latest, for who came to another one.
+    recent: VecDeque<Held>,
+}
+
+impl States {
+    fn of(&self, block: &BlockDigest) -> Option<&Held> {
+        let mut all = self.recent.iter().chain(&self.joining);
+        all.find(|held| held.digest == *block)
+    }
+
+    fn add(&mut self, held: Held, every: u64) {
+        let latest = self.joining.back().map(|latest| latest.height);
+        if latest.is_none_or(|latest| held.height >= latest.saturating_add(every)) {
+            keep(&mut self.joining, held.clone(), JOINING);
+        }
+        keep(&mut self.recent, held, RECENT);
+    }
+}
+
+fn keep(states: &mut VecDeque<Held>, held: Held, max: usize) {
+    states.push_back(held);
+    while states.len() > max {
+        states.pop_front();
+    }
 }
 
 impl Default for Snapshots {
@@ -47,23 +79,17 @@ impl Snapshots {
     /// None yet. They will be served in chunks of so many bytes, or of one code or page where that is longer.
     pub fn in_chunks_of(chunk_bytes: u64) -> Self {
         Self {
-            held: Arc::default(),
+            states: Arc::default(),
             chunk_bytes,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the state of this height is to be served, too.
-    fn is_due(&self, height: u64, every: u64) -> bool {
-        let latest = self.lock().back().map(|held| held.height);
-        latest.is_none_or(|latest| height >= latest.saturating_add(every))
-    }
-
-    /// Takes a snapshot of a block that has just become final, if one is due and the block has a certificate of its own. Nobody may make another
-    /// block final meanwhile.
+    /// Takes a snapshot of a block that has just become final, if the block has a certificate of its own. One in `every` blocks is for who joins. Nobody
+    /// may make another block final meanwhile.
     pub async fn take<E: Spawner + Clock, M: Machine>(
         &self,
         context: &E,
@@ -72,9 +98,6 @@ impl Snapshots {
         block: &Block,
         every: u64,
     ) {
-        if !self.is_due(block.height(), every) {
-            return;
-        }
         let height = Height::new(block.height());
         let Some(finalization) = marshal.get_finalization(height).await else {
             return;
@@ -99,29 +122,21 @@ impl Snapshots {
             offer: offer.encode(),
             snapshot,
         };
-        let mut all = self.lock();
-        all.push_back(held);
-        while all.len() > HELD {
-            all.pop_front();
-        }
+        self.lock().add(held, every);
     }
 
     /// The latest, unless a block is meant.
     fn offer(&self, block: &BlockDigest) -> Option<Bytes> {
-        let held = self.lock();
+        let states = self.lock();
         let held = match *block == BlockDigest::default() {
-            true => held.back(),
-            false => held.iter().find(|held| held.digest == *block),
+            true => states.joining.back(),
+            false => states.of(block),
         };
         held.map(|held| held.offer.clone())
     }
 
     fn chunk(&self, block: &BlockDigest, cursor: &[u8; CURSOR_BYTES]) -> Option<Bytes> {
-        let snapshot = {
-            let held = self.lock();
-            let held = held.iter().find(|held| held.digest == *block)?;
-            held.snapshot.clone()
-        };
+        let snapshot = self.lock().of(block)?.snapshot.clone();
         match snapshot.chunk(cursor, self.chunk_bytes) {
             Ok(chunk) => chunk.map(Bytes::from),
             Err(error) => {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use commonware_runtime::{Clock, Runner, deterministic};
 use crostata::Root;
 use crostata::store::files::{Fault, FaultyFiles, Unsynced};
-use crostata_chain::Alarm;
+use crostata_chain::{Alarm, Explanation};
 use crostata_machine::{
-    Account, AccountState, Block, BlockDigest, Built, CURSOR_BYTES, Context, ExecuteError,
+    Account, AccountState, BANK, Block, BlockDigest, Built, CURSOR_BYTES, Context, ExecuteError,
     Executed, Fatal, FinalizeError, Finalized, Machine, Receipt, Sealed, SignatureError, Snapshot,
     Transaction, Verified, VmMachine,
 };
@@ -99,7 +99,7 @@ fn a_partition_decides_nothing_and_heals() {
 /// A machine that comes to something else than it should.
 struct Broken {
     machine: Arc<VmMachine>,
-    /// Whether it votes as others do, and only says something else of its own blocks.
+    /// Whether it votes as others do, and only says something else of its own blocks. If not, it forgets every third transaction.
     lies: bool,
 }
 
@@ -124,11 +124,15 @@ impl Machine for Broken {
         context: &Context,
         transactions: &[Transaction],
     ) -> Result<Executed<Sealed>, ExecuteError> {
-        let mut executed = self.machine.execute(parent, context, transactions)?;
-        if !self.lies {
-            executed.roots.state = Root::from_bytes([6; 32]);
+        match self.lies {
+            true => self.machine.execute(parent, context, transactions),
+            false => {
+                let kept = transactions.iter().zip(1..);
+                let kept = kept.filter(|(_, number)| number % 3 != 0);
+                let kept: Vec<_> = kept.map(|(transaction, _)| transaction.clone()).collect();
+                self.machine.execute(parent, context, &kept)
+            }
         }
-        Ok(executed)
     }
 
     fn keep(&self, block: &Block, handle: Sealed) -> Result<(), Fatal> {
@@ -152,9 +156,10 @@ impl Machine for Broken {
         match self.lies {
             true => self.machine.finalize(height, block),
             false => match self.check(block) {
-                Err(ExecuteError::Invalid(invalid)) => {
-                    Err(FinalizeError::Diverged { height, invalid })
-                }
+                Err(ExecuteError::Invalid(invalid)) => Err(FinalizeError::Diverged {
+                    block: Box::new(block.clone()),
+                    invalid,
+                }),
                 _ => self.machine.finalize(height, block),
             },
         }
@@ -222,22 +227,45 @@ fn a_lying_proposer_is_refused_and_alarmed() {
     });
 }
 
-/// A node that comes to something else than the chain agreed on stops, and says so; it never goes on with another state.
+/// A node that comes to something else than the chain agreed on stops, and says at which contract and page; it never goes on with another state.
 #[test]
-fn a_node_that_diverges_stops() {
+fn a_node_that_diverges_stops_and_says_where() {
     simulate(5, async |mut world: World| {
         start_broken(&mut world, 1, false).await;
-        let (top, stuck) = (world.top(), world.height(1));
-        world.reach(&[0, 2, 3], top + 8).await;
-        let raised = world.nodes[1].alarms.raised();
-        assert!(
-            raised.iter().any(|alarm| matches!(
-                alarm,
-                Alarm::Stopped(FinalizeError::Diverged { .. }) | Alarm::Ancestor { .. }
-            )),
-            "{raised:?}"
-        );
-        assert!(world.nodes[1].alarms.has_stopped());
+        let top = world.top();
+        world.reach(&ALL, top + 3).await;
+        world.submit_transfers(9);
+        while !world.nodes[1].alarms.has_stopped() {
+            world.context.sleep(Duration::from_millis(10)).await;
+        }
+        let block = loop {
+            let raised = world.nodes[1].alarms.raised();
+            let diverged = raised.into_iter().find_map(|alarm| match alarm {
+                Alarm::Stopped(FinalizeError::Diverged { block, .. }) => Some(block),
+                _ => None,
+            });
+            match diverged {
+                Some(block) => break block,
+                None => world.context.sleep(Duration::from_millis(10)).await,
+            }
+        };
+        let make = |machine| {
+            Arc::new(Broken {
+                machine,
+                lies: false,
+            })
+        };
+        let explanation = world.explain(1, make, &block).await.unwrap();
+        let Explanation::Differs(difference) = &explanation else {
+            panic!("{explanation}");
+        };
+        assert_eq!((difference.contract, difference.contracts), (BANK, 1));
+        assert!(difference.page.is_some() && difference.pages > 0);
+        println!("{explanation}");
+
+        let stuck = world.height(1);
+        assert_eq!(stuck + 1, block.height());
+        world.reach(&[0, 2, 3], world.top() + 8).await;
         assert_eq!(world.height(1), stuck);
         world.assert_agreed(&[0, 2, 3]);
     });

@@ -15,12 +15,12 @@ use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
 use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
 use crostata::{Config, LogConfig, Protocol, Root, VM};
 use crostata_chain::{
-    Alarms, Channels, FinalBlock, Inbox, Keys, Settings, SharedPool, Snapshots, StateSync, Stores,
-    SubmitError, Validator, message_bytes_max, scheme,
+    Alarms, Channels, Explanation, FinalBlock, Inbox, Keys, NotExplained, Settings, SharedPool,
+    Snapshots, StateSync, Stores, SubmitError, Validator, message_bytes_max, scheme,
 };
 use crostata_machine::{
-    Account, BANK, BANK_CODE, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
-    SecretKey, Transaction, TransactionDigest, VmMachine,
+    Account, BANK, BANK_CODE, Block, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
+    Sealed, SecretKey, Transaction, TransactionDigest, VmMachine,
 };
 
 pub const VALIDATORS: usize = 4;
@@ -387,6 +387,27 @@ impl World {
             ended.unwrap();
         });
         (inbox.await.unwrap(), handle)
+    }
+
+    /// Has a node that has stopped say where it differs.
+    pub async fn explain<M: Machine<Handle = Sealed>>(
+        &mut self,
+        node: usize,
+        make: impl FnOnce(Arc<VmMachine>) -> Arc<M>,
+        block: &Block,
+    ) -> Result<Explanation, NotExplained> {
+        let peers = (0..VALIDATORS).filter(|other| *other != node);
+        let peers = peers.map(|node| self.public_key(node)).collect();
+        let scheme = scheme(&self.genesis.chain(), &self.keys(node));
+        let context = self.context.child("explain");
+        let truth = TEMPLATE.beside(Arc::new(MemoryFiles::new()), LogConfig::default());
+        let truth = Arc::new(truth.unwrap());
+        let running = self.nodes[node].running.as_mut().unwrap();
+        let (machine, ours) = (make(running.machine.clone()), running.machine.vm().clone());
+        let sync = &mut running.sync;
+        let block = block.clone();
+        sync.explain(context, machine, ours, truth, scheme, peers, block)
+            .await
     }
 
     /// Whether a node that does not run has a final state on its disk.
