@@ -9,6 +9,7 @@ use std::sync::Arc;
 use commonware_actor::Feedback;
 use commonware_consensus::Reporter;
 use commonware_consensus::marshal::Update;
+use commonware_consensus::types::Height;
 use commonware_cryptography::Digested;
 use commonware_runtime::{Clock, Handle, Spawner};
 use commonware_utils::Acknowledgement as _;
@@ -95,11 +96,10 @@ impl<M: Machine> Finalising<M> {
     ) {
         while let Some((block, acknowledgement)) = blocks.recv().await {
             let block = block.inner().block().clone();
-            match self.finalize(&context, &block).await {
+            match self.finalize_in_order(&context, &block).await {
                 Some(Ok(receipts)) => {
                     self.snapshot(&context, &block).await;
-                    self.pool.lock().finalized(block.transactions());
-                    (self.listener)(FinalBlock { block, receipts });
+                    self.tell(block, receipts);
                     acknowledgement.acknowledge();
                 }
                 stopped => {
@@ -118,6 +118,41 @@ impl<M: Machine> Finalising<M> {
         let (worker, marshal, every) = (&self.worker, &self.marshal, self.snapshot_every);
         let taken = self.snapshots.take(context, worker, marshal, block, every);
         taken.await;
+    }
+
+    /// Makes a block final. A machine that is behind what the engine has told it, since its directory was replaced by an older one, gets what is missing from
+    /// the engine's store first. None if the runtime ends.
+    async fn finalize_in_order<E: Spawner + Clock>(
+        &self,
+        context: &E,
+        block: &Block,
+    ) -> Option<Result<Vec<Receipt>, FinalizeError>> {
+        let first = self.finalize(context, block).await?;
+        let Err(FinalizeError::Gap { .. }) = &first else {
+            return Some(first);
+        };
+        let behind = self.worker.machine().finalized().height;
+        tracing::warn!(
+            behind,
+            height = block.height(),
+            "the machine is behind the engine"
+        );
+        for height in behind.saturating_add(1)..block.height() {
+            let Some(missing) = self.marshal.get_block(Height::new(height)).await else {
+                return Some(first);
+            };
+            let missing = missing.inner().block().clone();
+            match self.finalize(context, &missing).await? {
+                Ok(receipts) => self.tell(missing, receipts),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.finalize(context, block).await
+    }
+
+    fn tell(&self, block: Block, receipts: Vec<Receipt>) {
+        self.pool.lock().finalized(block.transactions());
+        (self.listener)(FinalBlock { block, receipts });
     }
 
     /// None if the runtime ends.

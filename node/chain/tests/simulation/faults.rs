@@ -271,6 +271,22 @@ fn a_node_that_diverges_stops_and_says_where() {
     });
 }
 
+/// A machine whose directory was replaced by an older one, or by none, gets what is missing from the engine's store.
+#[test]
+fn a_machine_that_is_behind_its_engine_catches_up() {
+    simulate(14, async |mut world: World| {
+        world.submit_transfers(9);
+        world.reach(&ALL, 8).await;
+        world.crash(2, Unsynced::Kept).await;
+        world.nodes[2].disk = Default::default();
+        world.nodes[2].replaced = true;
+        world.start(2).await;
+        assert_eq!(world.height(2), 0);
+        world.reach(&ALL, world.top() + 3).await;
+        world.assert_agreed(&ALL);
+    });
+}
+
 /// A disk that fails stops its node with an alarm; the others go on; on a disk that works again it goes on from what it acknowledged.
 #[test]
 fn a_failing_disk_stops_one_node() {

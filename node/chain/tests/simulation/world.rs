@@ -15,8 +15,8 @@ use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
 use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
 use crostata::{Config, LogConfig, Protocol, Root, VM};
 use crostata_chain::{
-    Alarms, Channels, Explanation, FinalBlock, Inbox, Keys, NotExplained, Settings, SharedPool,
-    Snapshots, StateSync, Stores, SubmitError, Validator, message_bytes_max, scheme,
+    Alarms, Channels, Explanation, FinalBlock, Inbox, Keys, Marshal, NotExplained, Settings,
+    SharedPool, Snapshots, StateSync, Stores, SubmitError, Validator, message_bytes_max, scheme,
 };
 use crostata_machine::{
     Account, BANK, BANK_CODE, Block, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
@@ -81,6 +81,8 @@ pub struct Node {
     /// The VM's disk.
     pub disk: MemoryFiles,
     pub alarms: Alarms,
+    /// Whether its disk was replaced by an older one.
+    pub replaced: bool,
     /// How slow it is.
     pub held_up: Duration,
     pub running: Option<Running>,
@@ -91,6 +93,7 @@ pub struct Running {
     pub pool: SharedPool,
     pub files: FaultyFiles,
     pub inbox: Arc<dyn Submit>,
+    marshal: Marshal,
     handle: Handle<()>,
     sync: StateSync,
 }
@@ -170,6 +173,7 @@ impl World {
             key,
             disk: MemoryFiles::new(),
             alarms: Alarms::default(),
+            replaced: false,
             held_up: Duration::ZERO,
             running: None,
         });
@@ -249,12 +253,13 @@ impl World {
         let (sync, snapshots) = self.sync(node).await;
         let settings = self.settings(node);
         let run = self.run(node, &machine, made, pool.clone(), snapshots, settings);
-        let (inbox, handle) = run.await;
+        let (inbox, marshal, handle) = run.await;
         self.nodes[node].running = Some(Running {
             machine,
             pool,
             files,
             inbox,
+            marshal,
             handle,
             sync,
         });
@@ -331,12 +336,13 @@ impl World {
             snapshots,
             settings,
         );
-        let (inbox, handle) = started.await;
+        let (inbox, marshal, handle) = started.await;
         self.nodes[node].running = Some(Running {
             machine,
             pool,
             files,
             inbox,
+            marshal,
             handle,
             sync,
         });
@@ -351,7 +357,7 @@ impl World {
         pool: SharedPool,
         snapshots: Snapshots,
         settings: Settings,
-    ) -> (Arc<dyn Submit>, Handle<()>) {
+    ) -> (Arc<dyn Submit>, Marshal, Handle<()>) {
         let history = self.history.clone();
         let stores = Stores {
             genesis: real.genesis().clone(),
@@ -382,11 +388,12 @@ impl World {
                 Validator::start(context, stores, &keys, channels, control, manager, settings);
             let validator = starting.await.unwrap();
             let inbox: Arc<dyn Submit> = Arc::new(validator.inbox);
-            started.send(inbox).ok();
+            started.send((inbox, validator.marshal)).ok();
             let (ended, ..) = futures::future::select_all(validator.parts).await;
             ended.unwrap();
         });
-        (inbox.await.unwrap(), handle)
+        let (inbox, marshal) = inbox.await.unwrap();
+        (inbox, marshal, handle)
     }
 
     /// Has a node that has stopped say where it differs.
@@ -452,11 +459,25 @@ impl World {
             if nodes.iter().all(|node| self.height(*node) >= height) {
                 return;
             }
+            self.assert_acknowledged().await;
             self.context.sleep(Duration::from_millis(100)).await;
         }
         let heights: Vec<_> = nodes.iter().map(|node| self.height(*node)).collect();
         let alarms: Vec<_> = self.nodes.iter().map(|node| node.alarms.raised()).collect();
         panic!("the validators {nodes:?} are at {heights:?}, not {height}; {alarms:?}");
+    }
+
+    /// P3: nothing is acknowledged to the engine that is not durably final.
+    async fn assert_acknowledged(&self) {
+        for (node, running) in self
+            .running()
+            .filter(|(node, _)| !self.nodes[*node].replaced)
+        {
+            if let Some(processed) = running.marshal.get_processed().await {
+                let finalized = running.machine.finalized().height;
+                assert!(processed.height().get() <= finalized, "validator {node}");
+            }
+        }
     }
 
     /// The height that any validator has reached.
