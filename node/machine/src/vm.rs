@@ -307,6 +307,11 @@ impl Machine for VmMachine {
                 }),
             };
         }
+        let parent = block.parent();
+        if parent != finalized.digest {
+            // Also where its state is in memory: what it follows is not durable.
+            return Err(FinalizeError::Gap { height, parent });
+        }
         match self.check(block) {
             Ok(()) => self.commit_final(height, block),
             Err(ExecuteError::UnknownParent { parent }) => {

@@ -157,6 +157,11 @@ fn unfinalised_blocks_are_executed_again_after_a_restart() {
     for block in [&first, &second, &third] {
         machine.check(block).unwrap();
     }
+    let gap = machine.finalize(3, &third).unwrap_err();
+    assert!(
+        matches!(gap, FinalizeError::Gap { height: 3, .. }),
+        "what it follows is not durable: {gap}"
+    );
     for block in [&first, &second, &third] {
         machine.finalize(block.height(), block).unwrap();
     }
