@@ -7,6 +7,7 @@
 mod kept;
 mod signatures;
 
+use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +32,8 @@ use signatures::Signatures;
 
 /// The gas that reading from the bank may take: outside of blocks, nobody pays.
 const QUERY_GAS: u64 = 50_000_000;
+/// The most accounts that are remembered of a state.
+const ACCOUNTS_MAX: usize = 1 << 16;
 
 /// A state in memory, with what its transactions came to. Before it is kept it may not have a name yet.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ struct State {
     finalized: Finalized,
     kept: KeptBlocks,
     signatures: Signatures,
+    /// What the final state says of accounts that were asked for.
+    accounts: HashMap<Account, AccountState>,
 }
 
 impl std::fmt::Debug for VmMachine {
@@ -94,6 +99,7 @@ impl VmMachine {
             finalized,
             kept: KeptBlocks::default(),
             signatures: Signatures::default(),
+            accounts: HashMap::new(),
         };
         Ok(Self {
             vm,
@@ -200,6 +206,7 @@ impl VmMachine {
             state_root: commit.root,
         };
         state.kept.forget_through(height);
+        state.accounts.clear();
         Ok(kept
             .map(|kept| Arc::unwrap_or_clone(kept).receipts)
             .unwrap_or_default())
@@ -220,10 +227,21 @@ impl Machine for VmMachine {
     }
 
     fn account(&self, account: &Account) -> Result<AccountState, Fatal> {
-        let commit = self.vm.finalized();
-        let base = commit.map(Base::from);
+        let (known, at) = {
+            let state = self.lock();
+            (state.accounts.get(account).copied(), state.finalized.height)
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let base = self.vm.finalized().map(Base::from);
         let (balance, nonce) = ask_bank(&self.vm, base, "account", &account.to_bytes())?;
-        Ok(AccountState { balance, nonce })
+        let asked = AccountState { balance, nonce };
+        let mut state = self.lock();
+        if state.finalized.height == at && state.accounts.len() < ACCOUNTS_MAX {
+            state.accounts.insert(*account, asked);
+        }
+        Ok(asked)
     }
 
     fn has(&self, block: &BlockDigest) -> bool {
