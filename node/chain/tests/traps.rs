@@ -280,6 +280,10 @@ impl Machine for Failing {
         self.machine.finalize(height, block)
     }
 
+    fn settle(&self) -> Result<(), Fatal> {
+        self.machine.settle()
+    }
+
     fn finalized(&self) -> Finalized {
         self.machine.finalized()
     }
