@@ -334,6 +334,11 @@ impl Block {
         self.gas_spent
     }
 
+    /// What a transaction takes of the block's gas besides its limit: the price of the code that it deploys.
+    pub fn code_gas(&self, transaction: &Transaction) -> u64 {
+        self.serial.code_gas(transaction)
+    }
+
     /// The gas that is left for others.
     pub fn gas_left(&self) -> u64 {
         self.gas_limit.saturating_sub(self.gas_spent)

@@ -156,6 +156,21 @@ impl VM {
         Ok(from.difference(&to)?)
     }
 
+    /// What is different between a commit of this VM and one of another, as [`diff`](Self::diff): where two machines that should have come to the
+    /// same did not.
+    ///
+    /// # Errors
+    /// As [`diff`](Self::diff).
+    pub fn diff_with(
+        &self,
+        from: impl Into<CommitRef>,
+        other: &Self,
+        to: impl Into<CommitRef>,
+    ) -> Result<Diff, ProofError> {
+        let (from, to) = (self.committed(from.into())?, other.committed(to.into())?);
+        Ok(from.difference(&to)?)
+    }
+
     fn committed(&self, commit: CommitRef) -> Result<Snapshot, ProofError> {
         let retained = self.commits.any(commit)?;
         Ok(self.commits.state(&retained)?)

@@ -1,0 +1,142 @@
+//! Anything happening to anybody, at any time, chosen by a seed: one history all the same, and the chain goes on when it is over.
+//!
+//! `CROSTATA_SEEDS=1000` runs so many, `CROSTATA_SEED=17` that one.
+
+use std::time::Duration;
+
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{Clock, Runner, deterministic};
+use commonware_utils::Probability;
+use crostata::store::files::{Fault, FaultyFiles, Files, Unsynced};
+use rand::{Rng, RngExt as _};
+
+use crate::world::{FOLLOWER, LINK, NODES, World};
+
+/// How many seeds are run where nobody says so.
+const SEEDS: u64 = 12;
+/// How many things happen.
+const EVENTS: usize = 14;
+
+#[test]
+fn whatever_happens_there_is_one_history() {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    match number("CROSTATA_SEED") {
+        Some(seed) => run(seed),
+        None => (0..number("CROSTATA_SEEDS").unwrap_or(SEEDS)).for_each(run),
+    }
+}
+
+fn run(seed: u64) {
+    println!("CROSTATA_SEED={seed}");
+    let config = deterministic::Config::new().with_seed(seed);
+    let config = config.with_timeout(Some(Duration::from_secs(3_600)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let mut random = {
+            use commonware_runtime::Supervisor;
+            context.child("events")
+        };
+        let mut world = World::new(context).await;
+        world.start_all().await;
+        for _ in 0..EVENTS {
+            happen(&mut world, &mut random).await;
+            let wait = Duration::from_millis(random.random_range(0..3_000));
+            world.context.sleep(wait).await;
+        }
+        heal(&mut world).await;
+        let all: Vec<usize> = (0..NODES).collect();
+        world.reach(&all, world.top() + 3).await;
+        world.assert_agreed(&all);
+    });
+}
+
+fn unsynced(random: &mut impl Rng) -> Unsynced {
+    match random.random_range(0..4) {
+        0 => Unsynced::Lost,
+        1 => Unsynced::Kept,
+        _ => Unsynced::Torn(random.random()),
+    }
+}
+
+async fn happen(world: &mut World, random: &mut impl Rng) {
+    let node = random.random_range(0..NODES);
+    let runs = world.nodes[node].running.is_some();
+    match (random.random_range(0..10), runs) {
+        (0 | 1, true) => world.crash(node, unsynced(random)).await,
+        (0..5, false) if node != FOLLOWER => start(world, node, random).await,
+        (0..5, false) => follow(world, random).await,
+        (2, true) => world.cut_off(node).await,
+        (3, _) => world.join(node).await,
+        (4, _) => world.link_all(&link(random)).await,
+        (5, true) if node != FOLLOWER => {
+            world.crash(node, unsynced(random)).await;
+            start(world, node, random).await;
+        }
+        _ => world.submit_transfers(random.random_range(1..12)),
+    }
+}
+
+/// Starts a validator, perhaps a slow one, perhaps on a disk that will fail.
+async fn start(world: &mut World, node: usize, random: &mut impl Rng) {
+    world.nodes[node].alarms = Default::default();
+    world.nodes[node].held_up = match random.random_range(0..3) {
+        0 => Duration::from_millis(random.random_range(0..200)),
+        _ => Duration::ZERO,
+    };
+    let fault = match random.random_range(0..8) {
+        0 => Fault::Io,
+        1 => Fault::Cut,
+        2 => Fault::NoSpace,
+        3 => Fault::Short,
+        _ => return world.start(node).await,
+    };
+    // Not while it opens: a machine that does not open is not started.
+    let files = FaultyFiles::failing(random.random_range(200..1_000), fault);
+    let disk = &world.nodes[node].disk;
+    for name in disk.names().unwrap() {
+        files.put(&name, &disk.bytes(&name).unwrap_or_default());
+    }
+    world.start_as(node, files, |machine| machine).await;
+}
+
+/// Has the follower follow: by what is on its disk, or by state sync, which may be interrupted.
+async fn follow(world: &mut World, random: &mut impl Rng) {
+    let within = Duration::from_millis(random.random_range(100..4_000));
+    match world.has_state(FOLLOWER) {
+        true => world.start(FOLLOWER).await,
+        false => drop(world.start_by_sync(FOLLOWER, within).await),
+    }
+}
+
+fn link(random: &mut impl Rng) -> Link {
+    Link {
+        latency: Duration::from_millis(random.random_range(1..150)),
+        jitter: Duration::from_millis(random.random_range(0..80)),
+        success_rate: Probability::new(random.random_range(85..101), 100).unwrap(),
+    }
+}
+
+/// Everybody runs on a disk that works, and hears everybody.
+async fn heal(world: &mut World) {
+    world.link_all(&LINK).await;
+    for node in 0..NODES {
+        let works = |node: usize| {
+            let node = &world.nodes[node];
+            let disk = node.running.as_ref().map(|running| running.files.is_cut());
+            disk.map(|cut| !cut && !node.alarms.has_stopped())
+        };
+        if works(node) == Some(false) {
+            world.crash(node, Unsynced::Lost).await;
+        }
+        world.nodes[node].alarms = Default::default();
+        world.nodes[node].held_up = Duration::ZERO;
+    }
+    for node in (0..FOLLOWER).chain([FOLLOWER]) {
+        match world.nodes[node].running {
+            Some(_) => {}
+            None if node == FOLLOWER && !world.has_state(node) => {
+                assert!(world.start_by_sync(node, Duration::from_secs(300)).await);
+            }
+            None => world.start(node).await,
+        }
+    }
+}

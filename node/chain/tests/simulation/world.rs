@@ -1,0 +1,542 @@
+//! Validators, their links and disks, and what must hold of all of them at every moment: one history.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use commonware_cryptography::Signer as _;
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
+use commonware_macros::select;
+use commonware_p2p::simulated::{self, Link, Network, Oracle};
+use commonware_runtime::{Clock, Handle, Quota, Spawner, Supervisor, deterministic};
+use commonware_utils::channel::oneshot;
+use commonware_utils::ordered::Set;
+use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
+use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
+use crostata::{Config, LogConfig, Protocol, Root, VM};
+use crostata_chain::{
+    Alarms, Channels, Explanation, FinalBlock, Inbox, Keys, Marshal, NotExplained, Settings,
+    SharedPool, Snapshots, StateSync, Stores, SubmitError, Validator, message_bytes_max, scheme,
+};
+use crostata_machine::{
+    Account, BANK, BANK_CODE, Block, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
+    Sealed, SecretKey, Transaction, TransactionDigest, VmMachine,
+};
+
+pub const VALIDATORS: usize = 4;
+/// Validators, and one more who follows.
+pub const NODES: usize = 5;
+pub const FOLLOWER: usize = 4;
+pub const GAS: u64 = 2_000_000;
+pub const RICH: u64 = 1_000_000_000_000_000;
+
+pub const LINK: Link = Link {
+    latency: Duration::from_millis(20),
+    jitter: Duration::from_millis(5),
+    success_rate: probability!(1.0),
+};
+
+/// What a block must be on every validator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreed {
+    pub digest: BlockDigest,
+    pub root: Root,
+    pub transactions: usize,
+}
+
+/// The one history.
+#[derive(Clone, Default)]
+pub struct History(Arc<Mutex<BTreeMap<u64, Agreed>>>);
+
+impl History {
+    /// Whatever any validator makes final at a height all of them do.
+    fn add(&self, node: usize, block: &FinalBlock) {
+        let header = block.block.header();
+        let agreed = Agreed {
+            digest: block.block.digest(),
+            root: header.state_root,
+            transactions: block.block.transactions().len(),
+        };
+        let mut blocks = self.0.lock().unwrap();
+        let known = *blocks.entry(header.height).or_insert(agreed);
+        assert_eq!(
+            known, agreed,
+            "validator {node} diverged at {}",
+            header.height
+        );
+    }
+
+    pub fn blocks(&self) -> BTreeMap<u64, Agreed> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub fn transactions(&self) -> usize {
+        self.blocks().values().map(|block| block.transactions).sum()
+    }
+}
+
+/// A validator: what stays when it crashes, and what runs.
+pub struct Node {
+    pub key: PrivateKey,
+    /// The VM's disk.
+    pub disk: MemoryFiles,
+    pub alarms: Alarms,
+    /// Whether its disk was replaced by an older one.
+    pub replaced: bool,
+    /// How slow it is.
+    pub held_up: Duration,
+    pub running: Option<Running>,
+}
+
+pub struct Running {
+    pub machine: Arc<VmMachine>,
+    pub pool: SharedPool,
+    pub files: FaultyFiles,
+    pub inbox: Arc<dyn Submit>,
+    marshal: Marshal,
+    handle: Handle<()>,
+    sync: StateSync,
+}
+
+/// Where a client's transaction comes in.
+pub trait Submit: Send + Sync {
+    fn submit(&self, transaction: &Transaction) -> Result<TransactionDigest, SubmitError>;
+}
+
+impl<M: Machine> Submit for Inbox<M> {
+    fn submit(&self, transaction: &Transaction) -> Result<TransactionDigest, SubmitError> {
+        Self::submit(self, transaction)
+    }
+}
+
+pub struct World {
+    pub context: deterministic::Context,
+    pub oracle: Oracle<PublicKey, deterministic::Context>,
+    pub genesis: Genesis,
+    pub nodes: Vec<Node>,
+    pub history: History,
+    nonces: BTreeMap<u8, u64>,
+}
+
+/// The client that signs.
+pub fn client(number: u8) -> SecretKey {
+    SecretKey::from_bytes(&[number + 1; 32])
+}
+
+pub const CLIENTS: u8 = 3;
+
+pub fn genesis() -> Genesis {
+    Genesis {
+        // The deterministic clock begins there.
+        time_ms: 0,
+        rules: Rules::default(),
+        protocol: Protocol::default(),
+        bank: BANK_CODE.into(),
+        balances: (0..CLIENTS)
+            .map(|number| (client(number).account(), RICH))
+            .collect(),
+        contracts: Vec::new(),
+    }
+}
+
+/// Code is compiled once for all validators of all worlds.
+static TEMPLATE: LazyLock<VM> =
+    LazyLock::new(|| VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap());
+
+const QUOTA: Quota = Quota::per_second(NZU32!(100_000));
+
+/// The directory as a disk that can fail.
+pub fn faulty(disk: &MemoryFiles) -> FaultyFiles {
+    let files = FaultyFiles::new();
+    for name in disk.names().unwrap() {
+        files.put(&name, &disk.bytes(&name).unwrap_or_default());
+    }
+    files
+}
+
+impl World {
+    pub async fn new(context: deterministic::Context) -> Self {
+        let genesis = genesis();
+        let keys: Vec<_> = (0..NODES as u64).map(PrivateKey::from_seed).collect();
+        let public: Vec<_> = keys.iter().map(|key| key.public_key()).collect();
+        let rules = Arc::new(genesis.rules.clone());
+        let config = simulated::Config {
+            max_size: message_bytes_max(VALIDATORS as u32, &rules) as u32,
+            max_peers_per_set: NZUsize!(NODES),
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(1),
+        };
+        let network = context.child("network");
+        let (network, oracle) = Network::new_with_peers(network, config, public).await;
+        network.start();
+        let nodes = keys.into_iter().map(|key| Node {
+            key,
+            disk: MemoryFiles::new(),
+            alarms: Alarms::default(),
+            replaced: false,
+            held_up: Duration::ZERO,
+            running: None,
+        });
+        let world = Self {
+            context,
+            oracle,
+            genesis,
+            nodes: nodes.collect(),
+            history: History::default(),
+            nonces: BTreeMap::new(),
+        };
+        world.link_all(&LINK).await;
+        world
+    }
+
+    pub async fn link_all(&self, link: &Link) {
+        for from in 0..NODES {
+            for to in 0..NODES {
+                self.link(from, to, link).await;
+            }
+        }
+    }
+
+    pub async fn link(&self, from: usize, to: usize, link: &Link) {
+        if from != to {
+            let (from, to) = (self.public_key(from), self.public_key(to));
+            let _ = self.oracle.remove_link(from.clone(), to.clone()).await;
+            self.oracle.add_link(from, to, link.clone()).await.unwrap();
+        }
+    }
+
+    /// Cuts a validator off from all others.
+    pub async fn cut_off(&self, node: usize) {
+        for other in (0..NODES).filter(|other| *other != node) {
+            let (node, other) = (self.public_key(node), self.public_key(other));
+            let _ = self.oracle.remove_link(node.clone(), other.clone()).await;
+            let _ = self.oracle.remove_link(other, node).await;
+        }
+    }
+
+    pub async fn join(&self, node: usize) {
+        for other in (0..NODES).filter(|other| *other != node) {
+            self.link(node, other, &LINK).await;
+            self.link(other, node, &LINK).await;
+        }
+    }
+
+    pub fn public_key(&self, node: usize) -> PublicKey {
+        self.nodes[node].key.public_key()
+    }
+
+    pub async fn start_all(&mut self) {
+        for node in 0..VALIDATORS {
+            self.start(node).await;
+        }
+    }
+
+    /// Starts a validator from what is on its disks.
+    pub async fn start(&mut self, node: usize) {
+        let files = faulty(&self.nodes[node].disk);
+        self.start_as(node, files, |machine| machine).await;
+    }
+
+    /// Starts a validator over a disk, with what becomes of its machine.
+    pub async fn start_as<M: Machine>(
+        &mut self,
+        node: usize,
+        files: FaultyFiles,
+        make: impl FnOnce(Arc<VmMachine>) -> Arc<M>,
+    ) {
+        let genesis = self.genesis.clone();
+        let vm = TEMPLATE.beside(Arc::new(files.clone()), LogConfig::default());
+        let machine = Arc::new(VmMachine::open(Arc::new(vm.unwrap()), &genesis).unwrap());
+        let pool = Pool::new(genesis.rules.clone(), PoolLimits::default());
+        let pool = SharedPool::new(pool);
+        let made = make(machine.clone());
+        let (sync, snapshots) = self.sync(node).await;
+        let settings = self.settings(node);
+        let run = self.run(node, &machine, made, pool.clone(), snapshots, settings);
+        let (inbox, marshal, handle) = run.await;
+        self.nodes[node].running = Some(Running {
+            machine,
+            pool,
+            files,
+            inbox,
+            marshal,
+            handle,
+            sync,
+        });
+    }
+
+    /// What serves states, and gets one.
+    async fn sync(&self, node: usize) -> (StateSync, Snapshots) {
+        let context = self.context.child("sync").with_attribute("node", node);
+        let control = self.oracle.control(self.public_key(node));
+        let network = control.register(6, QUOTA).await.unwrap();
+        let snapshots = Snapshots::in_chunks_of(16 << 10);
+        let (me, peers) = (self.public_key(node), self.oracle.manager());
+        let wait = Duration::from_secs(1);
+        let sync = StateSync::start(
+            context,
+            me,
+            network,
+            control,
+            peers,
+            snapshots.clone(),
+            wait,
+        );
+        (sync, snapshots)
+    }
+
+    fn settings(&self, node: usize) -> Settings {
+        Settings {
+            snapshot_every: 8,
+            held_up: self.nodes[node].held_up,
+            ..Settings::new(format!("validator-{node}"))
+        }
+    }
+
+    fn keys(&self, node: usize) -> Keys {
+        let committee = (0..VALIDATORS).map(|node| self.public_key(node));
+        let committee: Set<PublicKey> = committee.try_collect().unwrap();
+        let key = self.nodes[node].key.clone();
+        Keys { committee, key }
+    }
+
+    /// Starts a node that has nothing, or not all of a state, from what the others serve; or gives up after some time, as if the power had gone.
+    pub async fn start_by_sync(&mut self, node: usize, within: Duration) -> bool {
+        let files = faulty(&self.nodes[node].disk);
+        let vm = TEMPLATE.beside(Arc::new(files.clone()), LogConfig::default());
+        let vm = Arc::new(vm.unwrap());
+        let (mut sync, snapshots) = self.sync(node).await;
+        let peers = (0..VALIDATORS).map(|node| self.public_key(node)).collect();
+        let scheme = scheme(&self.genesis.chain(), &self.keys(node));
+        let context = self.context.child("join").with_attribute("node", node);
+        let arrived = select! {
+            arrived = sync.join(context, vm.clone(), scheme, peers) => Some(arrived.unwrap()),
+            _ = self.context.sleep(within) => None,
+        };
+        let Some(arrived) = arrived else {
+            sync.part.abort();
+            let _ = sync.part.await;
+            self.nodes[node].disk = files.crash(Unsynced::Torn(node as u64));
+            return false;
+        };
+        let machine = Arc::new(VmMachine::open(vm, &self.genesis).unwrap());
+        assert_eq!(machine.finalized().digest, arrived.header.digest());
+        assert_eq!(machine.finalized().height, arrived.header.height);
+        let pool = Pool::new(self.genesis.rules.clone(), PoolLimits::default());
+        let pool = SharedPool::new(pool);
+        let settings = Settings {
+            floor: Some(arrived.finalization),
+            ..self.settings(node)
+        };
+        let started = self.run(
+            node,
+            &machine,
+            machine.clone(),
+            pool.clone(),
+            snapshots,
+            settings,
+        );
+        let (inbox, marshal, handle) = started.await;
+        self.nodes[node].running = Some(Running {
+            machine,
+            pool,
+            files,
+            inbox,
+            marshal,
+            handle,
+            sync,
+        });
+        true
+    }
+
+    async fn run<M: Machine>(
+        &self,
+        node: usize,
+        real: &VmMachine,
+        machine: Arc<M>,
+        pool: SharedPool,
+        snapshots: Snapshots,
+        settings: Settings,
+    ) -> (Arc<dyn Submit>, Marshal, Handle<()>) {
+        let history = self.history.clone();
+        let stores = Stores {
+            genesis: real.genesis().clone(),
+            chain: real.chain(),
+            rules: Arc::new(real.rules().clone()),
+            machine,
+            pool,
+            alarms: self.nodes[node].alarms.clone(),
+            listener: Arc::new(move |block: FinalBlock| history.add(node, &block)),
+            snapshots,
+        };
+        let keys = self.keys(node);
+        let control = self.oracle.control(self.public_key(node));
+        let quota = QUOTA;
+        let channels = Channels {
+            votes: control.register(0, quota).await.unwrap(),
+            certificates: control.register(1, quota).await.unwrap(),
+            resolver: control.register(2, quota).await.unwrap(),
+            blocks: control.register(3, quota).await.unwrap(),
+            backfill: control.register(4, quota).await.unwrap(),
+            transactions: control.register(5, quota).await.unwrap(),
+        };
+        let manager = self.oracle.manager();
+        let context = self.context.child("validator").with_attribute("node", node);
+        let (started, inbox) = oneshot::channel();
+        let handle = context.spawn(move |context| async move {
+            let starting =
+                Validator::start(context, stores, &keys, channels, control, manager, settings);
+            let validator = starting.await.unwrap();
+            let inbox: Arc<dyn Submit> = Arc::new(validator.inbox);
+            started.send((inbox, validator.marshal)).ok();
+            let (ended, ..) = futures::future::select_all(validator.parts).await;
+            ended.unwrap();
+        });
+        let (inbox, marshal) = inbox.await.unwrap();
+        (inbox, marshal, handle)
+    }
+
+    /// Has a node that has stopped say where it differs.
+    pub async fn explain<M: Machine<Handle = Sealed>>(
+        &mut self,
+        node: usize,
+        make: impl FnOnce(Arc<VmMachine>) -> Arc<M>,
+        block: &Block,
+    ) -> Result<Explanation, NotExplained> {
+        let peers = (0..VALIDATORS).filter(|other| *other != node);
+        let peers = peers.map(|node| self.public_key(node)).collect();
+        let scheme = scheme(&self.genesis.chain(), &self.keys(node));
+        let context = self.context.child("explain");
+        let truth = TEMPLATE.beside(Arc::new(MemoryFiles::new()), LogConfig::default());
+        let truth = Arc::new(truth.unwrap());
+        let running = self.nodes[node].running.as_mut().unwrap();
+        let (machine, ours) = (make(running.machine.clone()), running.machine.vm().clone());
+        let sync = &mut running.sync;
+        let block = block.clone();
+        sync.explain(context, machine, ours, truth, scheme, peers, block)
+            .await
+    }
+
+    /// Whether a node that does not run has a final state on its disk.
+    pub fn has_state(&self, node: usize) -> bool {
+        let files = Arc::new(faulty(&self.nodes[node].disk));
+        let vm = TEMPLATE.beside(files, LogConfig::default()).unwrap();
+        vm.finalized().is_some()
+    }
+
+    /// Gives a transaction to one validator, as a client does.
+    pub fn give(
+        &self,
+        node: usize,
+        transaction: &Transaction,
+    ) -> Result<TransactionDigest, SubmitError> {
+        let running = self.nodes[node].running.as_ref().unwrap();
+        running.inbox.submit(transaction)
+    }
+
+    /// The power goes at a validator: what its disk has not synced may be lost.
+    pub async fn crash(&mut self, node: usize, unsynced: Unsynced) {
+        let running = self.nodes[node].running.take().unwrap();
+        running.handle.abort();
+        running.sync.part.abort();
+        let _ = (running.handle.await, running.sync.part.await);
+        self.nodes[node].disk = running.files.crash(unsynced);
+    }
+
+    pub fn running(&self) -> impl Iterator<Item = (usize, &Running)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(number, node)| Some((number, node.running.as_ref()?)))
+    }
+
+    pub fn height(&self, node: usize) -> u64 {
+        let running = self.nodes[node].running.as_ref().unwrap();
+        running.machine.finalized().height
+    }
+
+    /// Waits until these validators have made a height final.
+    pub async fn reach(&self, nodes: &[usize], height: u64) {
+        for _ in 0..3_000 {
+            if nodes.iter().all(|node| self.height(*node) >= height) {
+                return;
+            }
+            self.assert_acknowledged().await;
+            self.context.sleep(Duration::from_millis(100)).await;
+        }
+        let heights: Vec<_> = nodes.iter().map(|node| self.height(*node)).collect();
+        let alarms: Vec<_> = self.nodes.iter().map(|node| node.alarms.raised()).collect();
+        panic!("the validators {nodes:?} are at {heights:?}, not {height}; {alarms:?}");
+    }
+
+    /// P3: nothing is acknowledged to the engine that is not durably final.
+    async fn assert_acknowledged(&self) {
+        for (node, running) in self
+            .running()
+            .filter(|(node, _)| !self.nodes[*node].replaced)
+        {
+            if let Some(processed) = running.marshal.get_processed().await {
+                let finalized = running.machine.finalized().height;
+                assert!(processed.height().get() <= finalized, "validator {node}");
+            }
+        }
+    }
+
+    /// The height that any validator has reached.
+    pub fn top(&self) -> u64 {
+        let heights = self
+            .running()
+            .map(|(_, running)| running.machine.finalized().height);
+        heights.max().unwrap_or_default()
+    }
+
+    /// A transfer of a client to the next.
+    pub fn transfer(&mut self, number: u8, amount: u64) -> Transaction {
+        let nonce = self.nonces.entry(number).or_default();
+        let to: Account = client((number + 1) % CLIENTS).account();
+        let call = Draft::call(BANK, "transfer", &(to.to_bytes(), amount)).unwrap();
+        let signed = call
+            .with(*nonce, GAS, 1)
+            .sign(&client(number), &self.genesis.chain());
+        *nonce += 1;
+        signed
+    }
+
+    /// Gives a transaction to every validator that runs.
+    pub fn submit(&self, transaction: &Transaction) -> Vec<Result<TransactionDigest, SubmitError>> {
+        let nodes = self.running();
+        let given = nodes.map(|(_, node)| node.pool.add(&*node.machine, transaction));
+        given.collect()
+    }
+
+    /// So many transfers, given to all.
+    pub fn submit_transfers(&mut self, count: usize) {
+        for number in 0..count {
+            let transfer = self.transfer((number % CLIENTS as usize) as u8, 1 + number as u64);
+            self.submit(&transfer);
+        }
+    }
+
+    /// All validators that run are at one state; tokens were neither made nor lost.
+    pub fn assert_agreed(&self, nodes: &[usize]) {
+        let blocks = self.history.blocks();
+        for node in nodes {
+            let running = self.nodes[*node].running.as_ref().unwrap();
+            let finalized = running.machine.finalized();
+            if finalized.height > 0 {
+                let agreed = blocks[&finalized.height];
+                assert_eq!(
+                    (finalized.digest, finalized.state_root),
+                    (agreed.digest, agreed.root)
+                );
+            }
+            let vm = running.machine.vm();
+            let mut session = vm
+                .session(crostata::SessionData::builder().base(vm.finalized().unwrap()))
+                .unwrap();
+            let supply: u64 = session
+                .call(BANK, "supply", &(), 1_000_000_000)
+                .unwrap()
+                .data;
+            assert_eq!(supply, RICH * u64::from(CLIENTS));
+        }
+    }
+}

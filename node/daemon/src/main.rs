@@ -1,0 +1,3 @@
+//! A validator.
+
+fn main() {}
