@@ -200,9 +200,8 @@ impl VmMachine {
             state_root: commit.root,
         };
         state.kept.forget_through(height);
-        Ok(kept
-            .map(|kept| Arc::unwrap_or_clone(kept).receipts)
-            .unwrap_or_default())
+        drop(state);
+        Ok(kept.map(opened).unwrap_or_default())
     }
 }
 
@@ -367,6 +366,19 @@ impl<'a> Filling<'a> {
         self.len_bytes += Block::len_of(transaction);
         self.included.push(transaction.clone());
     }
+}
+
+/// The receipts of a final block, each with its opening.
+fn opened(kept: Arc<Kept>) -> Vec<Receipt> {
+    let Kept {
+        sealed, receipts, ..
+    } = Arc::unwrap_or_clone(kept);
+    let open = |receipt: Receipt| {
+        let included = receipt.executed.as_ref().and_then(|one| one.included);
+        let opening = included.and_then(|included| sealed.receipt_opening(included.index));
+        Receipt { opening, ..receipt }
+    };
+    receipts.into_iter().map(open).collect()
 }
 
 fn header(parent: BlockDigest, context: &Context, roots: Roots) -> Header {

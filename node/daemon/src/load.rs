@@ -1,0 +1,1 @@
+//! How many transfers a network makes final.
