@@ -152,7 +152,37 @@ impl<M: Machine> Application<M> {
         }
     }
 
-    /// A verdict, or none.
+    /// Whether a block comes to what it says; none if that is not known.
+    async fn executed<E: Spawner + Clock>(
+        &self,
+        context: &E,
+        block: &Block,
+        ancestry: impl Ancestry<ChainBlock>,
+    ) -> Option<bool> {
+        if self.machine().has(&block.digest()) {
+            return Some(true);
+        }
+        ancestry::within_reach(context, self.machine(), block.height()).await;
+        self.ready(context, ancestry).await?;
+        let checked = block.clone();
+        let checking = self
+            .worker
+            .run(context, move |machine| machine.check(&checked));
+        match checking.await.ok()? {
+            Ok(()) => Some(true),
+            Err(ExecuteError::Invalid(invalid)) => {
+                tracing::warn!(block = %block.digest(), %invalid, "an invalid block was proposed");
+                Some(false)
+            }
+            Err(ExecuteError::UnknownParent { .. }) => None,
+            Err(ExecuteError::Fatal(fatal)) => {
+                self.alarms.raise(fatal);
+                None
+            }
+        }
+    }
+
+    /// A verdict, or none. It depends on the context too: a block that is known may be proposed by somebody whose block it is not.
     async fn judge<E: Spawner + Clock>(
         &self,
         context: &E,
@@ -163,9 +193,6 @@ impl<M: Machine> Application<M> {
         if self.alarms.has_stopped() {
             return None;
         }
-        if self.machine().has(&block.digest()) {
-            return Some(true);
-        }
         let parent = ancestry.clone().next().await?.inner().block().clone();
         let header = block.header();
         let follows = block.height().checked_sub(1) == Some(parent.height());
@@ -175,24 +202,7 @@ impl<M: Machine> Application<M> {
         {
             return Some(false);
         }
-        ancestry::within_reach(context, self.machine(), block.height()).await;
-        self.ready(context, ancestry).await?;
-        let checked = block.clone();
-        let checking = self
-            .worker
-            .run(context, move |machine| machine.check(&checked));
-        let verdict = match checking.await.ok()? {
-            Ok(()) => true,
-            Err(ExecuteError::Invalid(invalid)) => {
-                tracing::warn!(block = %block.digest(), %invalid, "an invalid block was proposed");
-                false
-            }
-            Err(ExecuteError::UnknownParent { .. }) => return None,
-            Err(ExecuteError::Fatal(fatal)) => {
-                self.alarms.raise(fatal);
-                return None;
-            }
-        };
+        let verdict = self.executed(context, &block, ancestry).await?;
         // A block of the future is not invalid, only early.
         if verdict {
             let due = at_ms(header.time_ms).checked_sub(self.pace.ahead_max);

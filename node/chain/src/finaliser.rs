@@ -101,6 +101,9 @@ impl<M: Machine> Finalising<M> {
                     self.snapshot(&context, &block).await;
                     self.tell(block, receipts);
                     acknowledgement.acknowledge();
+                    if blocks.is_empty() {
+                        self.settle(&context).await;
+                    }
                 }
                 stopped => {
                     if let Some(Err(error)) = stopped {
@@ -148,6 +151,12 @@ impl<M: Machine> Finalising<M> {
             }
         }
         self.finalize(context, block).await
+    }
+
+    async fn settle<E: Spawner + Clock>(&self, context: &E) {
+        if let Ok(Err(fatal)) = self.worker.run(context, |machine| machine.settle()).await {
+            self.alarms.raise(fatal);
+        }
     }
 
     fn tell(&self, block: Block, receipts: Vec<Receipt>) {

@@ -74,18 +74,21 @@ impl SharedPool {
 
     /// What to offer for a block behind these, which are not final.
     pub fn offer(&self, max: usize, pending: &[Block]) -> Vec<Transaction> {
-        let transactions = pending.iter().flat_map(|block| block.transactions());
-        let pending: BTreeSet<_> = transactions.map(Transaction::digest).collect();
-        self.lock().offer(max, &pending)
+        self.lock().offer(max, &digests(pending))
     }
 
     /// Whether there is anything to offer behind these blocks.
     pub fn has_work(&self, pending: &[Block]) -> bool {
-        !self.offer(1, pending).is_empty()
+        self.lock().has_offer(&digests(pending))
     }
 
     /// Waits for a transaction to come.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
     }
+}
+
+fn digests(blocks: &[Block]) -> BTreeSet<TransactionDigest> {
+    let transactions = blocks.iter().flat_map(|block| block.transactions());
+    transactions.map(Transaction::digest).collect()
 }

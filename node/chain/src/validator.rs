@@ -9,6 +9,7 @@ use commonware_consensus::Reporters;
 use commonware_consensus::marshal::core::{Actor, Mailbox};
 use commonware_consensus::marshal::standard::{Inline, Standard};
 use commonware_consensus::marshal::{self, Start, resolver};
+use commonware_consensus::simplex::config::{ForwardPolicy, SkipBudget, SkipPolicy};
 use commonware_consensus::simplex::elector::RoundRobin;
 use commonware_consensus::simplex::types::Finalization;
 use commonware_consensus::simplex::{self, Engine, Floor};
@@ -51,6 +52,13 @@ pub const MAX_PENDING: NonZeroUsize = NZUsize!(16);
 
 /// All of the chain is one epoch: validators do not change.
 const EPOCH: Epoch = Epoch::zero();
+
+/// How much waits between the parts of the engine.
+const MAILBOX: NonZeroUsize = NZUsize!(1_024);
+/// For how many views behind what is final things are remembered.
+const RETENTION: ViewDelta = ViewDelta::new(64);
+/// After what time something is asked for again.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Who signs, and as whom.
 #[derive(Debug, Clone)]
@@ -200,57 +208,20 @@ impl<M: Machine> Validator<M> {
             return Err(CommitteeError::Empty);
         }
         let scheme = scheme(&stores.chain, keys);
+        let genesis = engine_digest(stores.genesis.digest());
         let me = keys.key.public_key();
         let cache = CacheRef::new(NZU16!(4_096), NZUsize!(256));
 
-        let buffered = buffered::Config {
-            public_key: me.clone(),
-            mailbox_size: NZUsize!(1_024),
-            deque_size: 32,
-            priority: true,
-            codec_config: stores.rules.clone(),
-            peer_provider: peers.clone(),
-            strategy: Sequential,
-        };
-        let (broadcast, buffer) = buffered::Engine::new(context.child("broadcast"), buffered);
+        let rules = stores.rules.clone();
+        let broadcast = broadcast(&me, rules, peers.clone());
+        let (broadcast, buffer) = buffered::Engine::new(context.child("broadcast"), broadcast);
         let broadcast = broadcast.start(channels.blocks);
-
-        let resolver = resolver::p2p::Config {
-            public_key: me,
-            peer_provider: peers,
-            blocker: blocker.clone(),
-            mailbox_size: NZUsize!(1_024),
-            fetch_timeout: NZDuration!(settings.fetch_timeout),
-            fetch_retry_delay: Duration::from_millis(100),
-            priority_requests: false,
-            priority_responses: false,
-        };
+        let resolver = backfill(me, peers, blocker.clone(), &settings);
         let resolver = resolver::p2p::init(context.child("resolver"), resolver, channels.backfill);
 
         let finalizations = finalizations(&context, &settings, &cache).await;
         let blocks = blocks(&context, &settings, &cache, &stores.rules).await;
-        let first = ChainBlock::from(stores.genesis.clone());
-        let first_digest = engine_digest(stores.genesis.digest());
-        let config = marshal::Config {
-            provider: ConstantProvider::new(scheme.clone()),
-            epocher: FixedEpocher::new(NZU64!(u64::MAX)),
-            start: match settings.floor.clone() {
-                Some(floor) => Start::Floor(floor),
-                None => Start::Genesis(Digested::precomputed(first, first_digest)),
-            },
-            partition_prefix: settings.partition.clone(),
-            mailbox_size: NZUsize!(1_024),
-            view_retention: ViewDelta::new(64),
-            prunable_items_per_section: NZU64!(1_024),
-            page_cache: cache.clone(),
-            replay_buffer: NZUsize!(1 << 20),
-            key_write_buffer: NZUsize!(1 << 16),
-            value_write_buffer: NZUsize!(1 << 18),
-            block_codec_config: stores.rules.clone(),
-            max_repair: NZUsize!(64),
-            max_pending_acks: MAX_PENDING,
-            strategy: Sequential,
-        };
+        let config = marshalling(&stores, &settings, scheme.clone(), &cache);
         let (actor, marshal, _) =
             Actor::init(context.child("marshal"), finalizations, blocks, config).await;
 
@@ -280,7 +251,7 @@ impl<M: Machine> Validator<M> {
             context.child("application"),
             application,
             marshal.clone(),
-            FixedEpocher::new(NZU64!(u64::MAX)),
+            epochs(),
         );
         let config = simplex::Config {
             scheme,
@@ -292,11 +263,11 @@ impl<M: Machine> Validator<M> {
             track_historical_votes: false,
             strategy: Sequential,
             partition: format!("{}-simplex", settings.partition),
-            mailbox_size: NZUsize!(1_024),
+            mailbox_size: MAILBOX,
             epoch: EPOCH,
             floor: match settings.floor {
                 Some(floor) => Floor::Finalized(floor),
-                None => Floor::Genesis(first_digest),
+                None => Floor::Genesis(genesis),
             },
             replay_buffer: NZUsize!(1 << 20),
             write_buffer: NZUsize!(1 << 18),
@@ -304,14 +275,14 @@ impl<M: Machine> Validator<M> {
             leader_timeout: settings.leader_timeout,
             certification_timeout: settings.certification_timeout,
             timeout_retry: settings.timeout_retry,
-            view_retention: ViewDelta::new(64),
-            skip: simplex::config::SkipPolicy::Enabled {
+            view_retention: RETENTION,
+            skip: SkipPolicy::Enabled {
                 timeout: settings.certification_timeout.saturating_mul(3),
-                budget: simplex::config::SkipBudget::Participants,
+                budget: SkipBudget::Participants,
             },
             fetch_timeout: NZDuration!(settings.fetch_timeout),
-            fetch_retry_delay: Duration::from_millis(100),
-            forward: simplex::config::ForwardPolicy::SilentLeader,
+            fetch_retry_delay: RETRY_DELAY,
+            forward: ForwardPolicy::SilentLeader,
         };
         let engine = Engine::new(context.child("simplex"), config);
         let deciding = engine.start(channels.votes, channels.certificates, channels.resolver);
@@ -328,6 +299,91 @@ impl<M: Machine> Validator<M> {
             ],
         })
     }
+}
+
+/// How new blocks are sent to everybody.
+fn broadcast<P: Provider<PublicKey = PublicKey>>(
+    me: &PublicKey,
+    rules: Arc<Rules>,
+    peers: P,
+) -> buffered::Config<PublicKey, Arc<Rules>, P, Sequential> {
+    buffered::Config {
+        public_key: me.clone(),
+        mailbox_size: MAILBOX,
+        deque_size: 32,
+        priority: true,
+        codec_config: rules,
+        peer_provider: peers,
+        strategy: Sequential,
+    }
+}
+
+/// How blocks that are missing are asked for.
+fn backfill<P, B>(
+    me: PublicKey,
+    peers: P,
+    blocker: B,
+    settings: &Settings,
+) -> resolver::p2p::Config<PublicKey, P, B>
+where
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    resolver::p2p::Config {
+        public_key: me,
+        peer_provider: peers,
+        blocker,
+        mailbox_size: MAILBOX,
+        fetch_timeout: NZDuration!(settings.fetch_timeout),
+        fetch_retry_delay: RETRY_DELAY,
+        priority_requests: false,
+        priority_responses: false,
+    }
+}
+
+type Marshalling = marshal::Config<
+    ConstantProvider<Scheme, Epoch>,
+    FixedEpocher,
+    Sequential,
+    ChainBlock,
+    Digested<ChainBlock>,
+    Digest,
+>;
+
+/// How decided blocks are put in order, and from where.
+fn marshalling<M>(
+    stores: &Stores<M>,
+    settings: &Settings,
+    scheme: Scheme,
+    cache: &CacheRef,
+) -> Marshalling {
+    let genesis = ChainBlock::from(stores.genesis.clone());
+    let digest = engine_digest(stores.genesis.digest());
+    marshal::Config {
+        provider: ConstantProvider::new(scheme),
+        epocher: epochs(),
+        start: match settings.floor.clone() {
+            Some(floor) => Start::Floor(floor),
+            None => Start::Genesis(Digested::precomputed(genesis, digest)),
+        },
+        partition_prefix: settings.partition.clone(),
+        mailbox_size: MAILBOX,
+        view_retention: RETENTION,
+        prunable_items_per_section: NZU64!(1_024),
+        page_cache: cache.clone(),
+        replay_buffer: NZUsize!(1 << 20),
+        key_write_buffer: NZUsize!(1 << 16),
+        value_write_buffer: NZUsize!(1 << 18),
+        block_codec_config: stores.rules.clone(),
+        max_repair: NZUsize!(64),
+        max_pending_acks: MAX_PENDING,
+        strategy: Sequential,
+    }
+}
+
+/// One epoch for ever.
+fn epochs() -> FixedEpocher {
+    FixedEpocher::new(NZU64!(u64::MAX))
 }
 
 /// Where the certificates of decided blocks are kept.

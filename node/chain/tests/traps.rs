@@ -206,6 +206,28 @@ fn what_can_never_be_right_is_refused() {
     });
 }
 
+/// Validity is of a block in its context, alike for who knows the block and who does not: a block is its proposer's, also where it was executed already.
+#[test]
+fn a_known_block_of_another_leader_is_refused() {
+    simulate(async |context| {
+        let voter = machine();
+        let mut blocks = chain(&voter, &[10]);
+        let theirs = Context {
+            height: 2,
+            time_ms: 20,
+            proposer: Account::from_bytes([3; 32]),
+        };
+        let theirs = voter
+            .build(&blocks[1].digest(), &theirs, &[])
+            .unwrap()
+            .block;
+        assert!(voter.has(&theirs.digest()));
+        blocks.push(theirs);
+        let (application, _) = application(&voter);
+        assert!(!verify(&context, &application, &blocks).await);
+    });
+}
+
 /// A machine that fails, or is wrong.
 struct Failing {
     machine: Arc<VmMachine>,
@@ -256,6 +278,10 @@ impl Machine for Failing {
 
     fn finalize(&self, height: u64, block: &Block) -> Result<Vec<Receipt>, FinalizeError> {
         self.machine.finalize(height, block)
+    }
+
+    fn settle(&self) -> Result<(), Fatal> {
+        self.machine.settle()
     }
 
     fn finalized(&self) -> Finalized {

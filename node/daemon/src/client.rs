@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crostata_machine::{
-    Account, BANK, ChainId, Draft, SecretKey, Transaction, TransactionDigest,
-};
+use crostata_machine::{Account, BANK, ChainId, Draft, SecretKey, Transaction, TransactionDigest};
 use reqwest::blocking::{self, RequestBuilder};
 use serde::de::DeserializeOwned;
 
@@ -191,7 +189,11 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn proof(&self, wanted: &ProofRequest) -> Result<ProofAnswer, ClientError> {
-        let ProofRequest { contract, name, key } = wanted;
+        let ProofRequest {
+            contract,
+            name,
+            key,
+        } = wanted;
         let key = key.map_or(String::new(), |key| format!("&key={key}"));
         self.get(&format!("/proof?contract={contract}&name={name}{key}"))
     }

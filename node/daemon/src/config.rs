@@ -47,6 +47,9 @@ pub struct NetworkConfig {
     /// Whether a node without a state gets one from the others, instead of executing every block from the first on.
     #[serde(default = "yes")]
     pub state_sync: bool,
+    /// After how many blocks another state is served to nodes that join.
+    #[serde(default = "snapshot_every")]
+    pub snapshot_every: u64,
     /// All nodes of the chain, this one too.
     pub nodes: Vec<NodeConfig>,
 }
@@ -88,6 +91,10 @@ pub struct HttpConfig {
     /// Of so many of the latest blocks receipts are kept, in memory.
     #[serde(default = "HttpConfig::recent_blocks_max")]
     pub recent_blocks_max: usize,
+}
+
+fn snapshot_every() -> u64 {
+    64
 }
 
 fn yes() -> bool {
@@ -348,6 +355,7 @@ impl Config {
             ("http.connections_max", self.http.connections_max as u64),
             ("http.query_gas_max", self.http.query_gas_max),
             ("http.query_timeout_ms", self.http.query_timeout_ms),
+            ("network.snapshot_every", self.network.snapshot_every),
             ("http.recent_blocks_max", self.http.recent_blocks_max as u64),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
@@ -474,7 +482,10 @@ fn deployment(contract: &ContractConfig) -> Result<Deployment, ConfigError> {
         contract: ContractId::from_bytes(contract.id.0),
         code: Arc::from(code),
         owner: contract.owner.0.clone(),
-        argument: contract.argument.as_ref().map(|argument| argument.0.clone()),
+        argument: contract
+            .argument
+            .as_ref()
+            .map(|argument| argument.0.clone()),
     })
 }
 
@@ -484,7 +495,9 @@ mod tests {
 
     fn text() -> String {
         let secret: Secret = "07".repeat(32).parse().unwrap();
-        let me = Hex32(public_key_bytes(&private_key(&secret).unwrap().public_key()));
+        let me = Hex32(public_key_bytes(
+            &private_key(&secret).unwrap().public_key(),
+        ));
         format!(
             "data_directory = \"data\"\nsecret_key = \"{}\"\n[network]\nlisten = \"127.0.0.1:1\"\n\
              [[network.nodes]]\npublic_key = \"{me}\"\naddress = \"127.0.0.1:1\"\n\
@@ -515,8 +528,14 @@ mod tests {
         let path = directory.path().join("again.toml");
         config.write(&path).unwrap();
         let again = Config::read(&path).unwrap();
-        assert_eq!(again.genesis().unwrap().chain(), config.genesis().unwrap().chain());
-        assert_eq!(toml::to_string(&again).unwrap(), toml::to_string(&config).unwrap());
+        assert_eq!(
+            again.genesis().unwrap().chain(),
+            config.genesis().unwrap().chain()
+        );
+        assert_eq!(
+            toml::to_string(&again).unwrap(),
+            toml::to_string(&config).unwrap()
+        );
     }
 
     /// A name that is not known is refused, with its place and what is allowed there.
@@ -536,10 +555,16 @@ mod tests {
         let mut other = text();
         other.replace_range(at..at + 64, &"0b".repeat(32));
         assert!(refused(&other).contains("`network.nodes` do not have this node"));
-        assert!(refused(&text().replace("127.0.0.1:2\"\n", "127.0.0.1:2\"\ntimeout_ms = 0\n")).contains("`http.timeout_ms`"));
+        assert!(
+            refused(&text().replace("127.0.0.1:2\"\n", "127.0.0.1:2\"\ntimeout_ms = 0\n"))
+                .contains("`http.timeout_ms`")
+        );
         let idle = format!("{}[pace]\nidle_max_ms = 2000\n", text());
         assert!(refused(&idle).contains("`pace.idle_max_ms`"));
-        let nobody = text().replace("address = \"127.0.0.1:1\"", "address = \"127.0.0.1:1\"\nvalidator = false");
+        let nobody = text().replace(
+            "address = \"127.0.0.1:1\"",
+            "address = \"127.0.0.1:1\"\nvalidator = false",
+        );
         assert!(refused(&nobody).contains("have no validator"));
         let short = text().replace(&"07".repeat(32), "07");
         assert!(refused(&short).contains("64 hexadecimal digits"));

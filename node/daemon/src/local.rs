@@ -36,6 +36,8 @@ pub struct Plan {
     pub first_port: Option<u16>,
     /// How fast blocks follow each other.
     pub pace: PaceConfig,
+    /// After how many blocks another state is served to nodes that join.
+    pub snapshot_every: u64,
 }
 
 /// A node of a network on one machine.
@@ -64,7 +66,9 @@ pub struct LocalNetwork {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// Nobody would vote.
-    #[error("a network needs at least one validator, and one machine carries at most {VALIDATORS_MAX}")]
+    #[error(
+        "a network needs at least one validator, and one machine carries at most {VALIDATORS_MAX}"
+    )]
     Validators,
     /// There are too few ports.
     #[error("there are not enough ports from {0} on")]
@@ -103,6 +107,7 @@ impl Plan {
             clients: 4,
             first_port: None,
             pace: PaceConfig::default(),
+            snapshot_every: 64,
         }
     }
 
@@ -117,6 +122,14 @@ impl Plan {
         if !self.config_path(0).exists() {
             self.make()?;
         }
+        self.existing()
+    }
+
+    /// The network that is in the directory.
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub fn existing(&self) -> Result<LocalNetwork, LocalError> {
         let nodes = (0..self.validators + self.followers).map(|number| self.node(number));
         let clients = (0..self.clients).map(|number| self.client_path(number));
         Ok(LocalNetwork {
@@ -157,9 +170,14 @@ impl Plan {
         let genesis = self.genesis()?;
         let count = self.validators + self.followers;
         let ports = self.ports(count * 2)?;
-        let secrets: Vec<_> = (0..count).map(|_| Secret::random()).collect::<Result<_, _>>()?;
+        let secrets: Vec<_> = (0..count)
+            .map(|_| Secret::random())
+            .collect::<Result<_, _>>()?;
         let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let pairs: Vec<_> = ports.chunks_exact(2).map(|pair| (local(pair[0]), local(pair[1]))).collect();
+        let pairs: Vec<_> = ports
+            .chunks_exact(2)
+            .map(|pair| (local(pair[0]), local(pair[1])))
+            .collect();
         let mut nodes = Vec::new();
         for (number, (secret, (peer, _))) in secrets.iter().zip(&pairs).enumerate() {
             nodes.push(NodeConfig {
@@ -175,6 +193,7 @@ impl Plan {
                 network: NetworkConfig {
                     listen: peer,
                     state_sync: true,
+                    snapshot_every: self.snapshot_every,
                     nodes: nodes.clone(),
                 },
                 http: HttpConfig::at(http),
@@ -261,7 +280,10 @@ impl LocalNode {
     /// # Errors
     /// [`LocalError::System`].
     pub fn start_as(&self, program: &Path) -> Result<Running, LocalError> {
-        let log = fs::OpenOptions::new().append(true).create(true).open(&self.log);
+        let log = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&self.log);
         let log = log.map_err(system(self.log.display().to_string()))?;
         let started = Command::new(program)
             .args(["validator", "--until-stdin-ends", "--config"])

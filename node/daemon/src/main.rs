@@ -10,9 +10,9 @@ use crostata_machine::{Account, SecretKey};
 use crostata_node::client::{Client, Terms};
 use crostata_node::config::{Config, PaceConfig, write_secret};
 use crostata_node::hex::{Hex32, Secret};
+use crostata_node::load::Load;
 use crostata_node::local::Plan;
 use crostata_node::node;
-use tokio::io::AsyncReadExt as _;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,6 +39,8 @@ enum Command {
     Account(AccountArguments),
     /// Says where a node is.
     Status(NodeArguments),
+    /// Measures how many transfers a second a network on this machine makes final, and one VM alone.
+    Load(LoadArguments),
 }
 
 #[derive(Args)]
@@ -116,6 +118,25 @@ struct TransferArguments {
 }
 
 #[derive(Args)]
+struct LoadArguments {
+    /// The directory of the network, which runs.
+    #[arg(long)]
+    directory: PathBuf,
+    /// How long.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// How many validators the network has.
+    #[arg(long, default_value_t = 4)]
+    validators: usize,
+    /// How many accounts with tokens it has.
+    #[arg(long, default_value_t = 4)]
+    clients: usize,
+    /// Where transfers are brought, in turns; to all validators unless told.
+    #[arg(long)]
+    url: Vec<String>,
+}
+
+#[derive(Args)]
 struct AccountArguments {
     /// The account.
     account: Hex32,
@@ -147,6 +168,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Key(KeyCommand::Show { file }) => Ok(println!("{}", key(&file)?.account())),
         Command::Transfer(arguments) => transfer(&arguments),
         Command::Account(arguments) => account(&arguments),
+        Command::Load(arguments) => load(&arguments),
         Command::Status(arguments) => {
             let status = Client::new(&arguments.url)?.status()?;
             Ok(println!("{}", serde_json::to_string_pretty(&status)?))
@@ -180,10 +202,15 @@ async fn interrupted() {
     }
 }
 
+/// Waits until standard input ends, on a thread that nobody waits for.
 async fn stdin_ended() {
-    let mut ignored = [0; 64];
-    let mut stdin = tokio::io::stdin();
-    while stdin.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
+    let (end, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut ignored = std::io::sink();
+        let _ = std::io::copy(&mut std::io::stdin(), &mut ignored);
+        end.send(())
+    });
+    let _ = ended.await;
 }
 
 fn local(arguments: &LocalArguments) -> Result<(), Failure> {
@@ -192,12 +219,11 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
         ..PaceConfig::default()
     };
     let plan = Plan {
-        directory: arguments.directory.clone(),
-        validators: arguments.validators,
         followers: arguments.followers,
         clients: arguments.clients,
         first_port: arguments.first_port,
         pace,
+        ..Plan::new(&arguments.directory, arguments.validators)
     };
     let network = plan.network()?;
     let mut running = Vec::new();
@@ -206,12 +232,22 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
         println!("validator  {}  {}", node.url, node.config.display());
     }
     for node in network.nodes.iter().filter(|node| !node.validator) {
-        println!("follower   {}  {} (start it yourself)", node.url, node.config.display());
+        println!(
+            "follower   {}  {} (start it yourself)",
+            node.url,
+            node.config.display()
+        );
     }
     for client in &network.clients {
-        println!("account    {}  {}", key(client)?.account(), client.display());
+        println!(
+            "account    {}  {}",
+            key(client)?.account(),
+            client.display()
+        );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         tokio::select! {
             () = interrupted() => Ok(()),
@@ -226,7 +262,10 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
 
 /// Waits until a validator has ended by itself, which none should.
 async fn one_ended(
-    running: &mut [(crostata_node::local::Running, &crostata_node::local::LocalNode)],
+    running: &mut [(
+        crostata_node::local::Running,
+        &crostata_node::local::LocalNode,
+    )],
 ) -> Failure {
     loop {
         for (node, at) in &mut *running {
@@ -269,19 +308,50 @@ fn transfer(arguments: &TransferArguments) -> Result<(), Failure> {
     let to = Account::from_bytes(arguments.to.0);
     let transaction = client.transfer(&key(&arguments.key)?, to, arguments.amount, terms)?;
     let answer = client.wait(&transaction, Duration::from_secs(30))?;
-    println!("transaction {transaction} is final in block {}", answer.height);
+    println!(
+        "transaction {transaction} is final in block {}",
+        answer.height
+    );
     match answer.receipt {
-        Some(receipt) if !receipt.success => {
-            Err(receipt.reason.unwrap_or_else(|| "it failed".to_owned()).into())
-        }
+        Some(receipt) if !receipt.success => Err(receipt
+            .reason
+            .unwrap_or_else(|| "it failed".to_owned())
+            .into()),
         Some(receipt) => Ok(println!("{} gas, fee {}", receipt.gas_spent, receipt.fee)),
         None => Ok(()),
     }
 }
 
+fn load(arguments: &LoadArguments) -> Result<(), Failure> {
+    let plan = Plan {
+        followers: 0,
+        clients: arguments.clients,
+        ..Plan::new(&arguments.directory, arguments.validators)
+    };
+    let network = plan.existing()?;
+    let first = network.nodes.first().ok_or("there is no validator")?;
+    let genesis = Config::read(&first.config)?.genesis()?;
+    let urls = match arguments.url.is_empty() {
+        true => network.nodes.iter().map(|node| node.url.clone()).collect(),
+        false => arguments.url.clone(),
+    };
+    let keys = network.clients.iter().map(|client| key(client));
+    let load = Load {
+        urls,
+        keys: keys.collect::<Result<_, _>>()?,
+        seconds: arguments.seconds,
+    };
+    let directory = arguments.directory.join("load-alone");
+    println!("{}", load.measure(&genesis, &directory)?);
+    Ok(())
+}
+
 fn account(arguments: &AccountArguments) -> Result<(), Failure> {
     let account = Account::from_bytes(arguments.account.0);
     let answer = Client::new(&arguments.node.url)?.account(&account)?;
-    println!("balance {}, next nonce {}", answer.balance, answer.next_nonce);
+    println!(
+        "balance {}, next nonce {}",
+        answer.balance, answer.next_nonce
+    );
     Ok(())
 }

@@ -105,6 +105,8 @@ fn open(config: &Config, genesis: &Genesis) -> Result<VM, OpenVmError> {
 struct Node {
     alarms: Alarms,
     parts: Vec<commonware_runtime::Handle<()>>,
+    /// Serves states for as long as it is there.
+    sync: StateSync,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -164,10 +166,11 @@ impl Node {
         })?;
         let serving = tokio::spawn(http::serve(listener, api, config.http));
         let mut parts = validator.parts;
-        parts.extend([part, sync.part]);
+        parts.push(part);
         Ok(Self {
             alarms,
             parts,
+            sync,
             serving,
         })
     }
@@ -177,7 +180,9 @@ impl Node {
         context: &Context,
         stop: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
-        let ended = futures::future::select_all(self.parts);
+        let mut parts = self.parts;
+        parts.push(self.sync.part);
+        let ended = futures::future::select_all(parts);
         tokio::select! {
             () = stop => Ok(()),
             alarm = final_alarm(context, &self.alarms) => Err(NodeError::Alarm(alarm)),
@@ -230,6 +235,7 @@ fn settings(config: &Config, arrived: Option<Arrived>) -> Settings {
             idle_max: Duration::from_millis(config.pace.idle_max_ms),
             ..Pace::default()
         },
+        snapshot_every: config.network.snapshot_every,
         floor: arrived.map(|arrived| arrived.finalization),
         ..Settings::new("chain")
     }
@@ -277,7 +283,10 @@ async fn join(
     let scheme = scheme(&genesis.chain(), keys);
     let joining = sync.join(context.child("join"), vm.clone(), scheme, peers.collect());
     let arrived = joining.await?;
-    tracing::info!(height = arrived.header.height, "the state of the others has arrived");
+    tracing::info!(
+        height = arrived.header.height,
+        "the state of the others has arrived"
+    );
     Ok(Some(arrived))
 }
 

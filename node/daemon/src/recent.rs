@@ -76,8 +76,8 @@ impl Recent {
         let mut kept = self.lock();
         let first = kept.blocks.front().map(|first| first.block.height());
         let follows = first.is_none_or(|first| first == block.height() + 1);
-        let room = kept.blocks.len() < self.blocks_max
-            && kept.len_bytes + block.len_bytes() <= BYTES_MAX;
+        let room =
+            kept.blocks.len() < self.blocks_max && kept.len_bytes + block.len_bytes() <= BYTES_MAX;
         if follows && room {
             let receipts = Vec::new();
             kept.push_front(Arc::new(FinalBlock { block, receipts }));

@@ -9,7 +9,7 @@ use crate::error::Fatal;
 use crate::vm::Sealed;
 
 /// The commit of a state that is wrong has this as its tag: it is evidence, and no block's.
-const EVIDENCE: [u8; 32] = *b"crostata: a state that diverged\0";
+pub const EVIDENCE: [u8; 32] = *b"crostata: a state that diverged\0";
 
 /// Where two states differ first, by rising id of the contract and number of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -138,6 +138,13 @@ pub trait Machine: Send + Sync + 'static {
     /// [`FinalizeError`].
     fn finalize(&self, height: u64, block: &Block) -> Result<Vec<Receipt>, FinalizeError>;
 
+    /// Does what making blocks final has put off, to do it once for many: nothing more is final for now. Nothing depends on it but how long things
+    /// that nobody needs any more are kept.
+    ///
+    /// # Errors
+    /// [`Fatal`] when the disk fails.
+    fn settle(&self) -> Result<(), Fatal>;
+
     /// The block that is final.
     fn finalized(&self) -> Finalized;
 

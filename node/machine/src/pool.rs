@@ -217,6 +217,12 @@ impl Pool {
         offered
     }
 
+    /// Whether there is anything to offer.
+    pub fn has_offer(&self, pending: &BTreeSet<TransactionDigest>) -> bool {
+        let mut senders = self.senders.values();
+        senders.any(|waiting| candidate(waiting.values(), pending).is_some())
+    }
+
     /// Forgets what a final block has, and what can never be in one again: everything of its senders below their next nonces.
     pub fn finalized(&mut self, transactions: &[Transaction]) {
         for transaction in transactions {

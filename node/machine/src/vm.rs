@@ -7,17 +7,19 @@
 mod kept;
 mod signatures;
 
+use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crostata::store::files::MemoryFiles;
 use crostata::{
-    Base, BlockContext, BlockSettings, Commit, CommitRef, ContractData, ContractId, LogConfig,
-    SealedBlock, SessionData, VM,
+    Base, BlockContext, BlockSettings, Commit, ContractData, ContractId, LogConfig, SealedBlock,
+    SessionData, VM,
 };
 
 use crate::account::{Account, AccountState};
 use crate::block::{Block, Header};
+use crate::difference::EVIDENCE;
 use crate::digest::{BlockDigest, ChainId, TransactionDigest};
 use crate::error::{ExecuteError, Fatal, FinalizeError, Invalid, OpenError};
 use crate::genesis::{Deployment, Genesis, GenesisError};
@@ -31,6 +33,10 @@ use signatures::Signatures;
 
 /// The gas that reading from the bank may take: outside of blocks, nobody pays.
 const QUERY_GAS: u64 = 50_000_000;
+/// The most accounts that are remembered of a state.
+const ACCOUNTS_MAX: usize = 1 << 16;
+/// The most final blocks that the VM is not told of: it keeps their commits meanwhile.
+const UNSETTLED_MAX: u32 = 16;
 
 /// A state in memory, with what its transactions came to. Before it is kept it may not have a name yet.
 #[derive(Debug)]
@@ -65,8 +71,14 @@ pub struct VmMachine {
 
 struct State {
     finalized: Finalized,
+    /// The commit of the final block.
+    commit: Commit,
+    /// How many blocks are final that the VM was not told of.
+    unsettled: u32,
     kept: KeptBlocks,
     signatures: Signatures,
+    /// What the final state says of accounts that were asked for.
+    accounts: HashMap<Account, AccountState>,
 }
 
 impl std::fmt::Debug for VmMachine {
@@ -86,14 +98,17 @@ impl VmMachine {
     pub fn open(vm: Arc<VM>, genesis: &Genesis) -> Result<Self, OpenError> {
         let chain = genesis.chain();
         let first = genesis_block(&vm, genesis, chain)?;
-        let finalized = match vm.finalized() {
+        let (finalized, commit) = match vm.finalized() {
             Some(commit) => found(&vm, commit, chain)?,
             None => begin(&vm, genesis, &first)?,
         };
         let state = State {
             finalized,
+            commit,
+            unsettled: 0,
             kept: KeptBlocks::default(),
             signatures: Signatures::default(),
+            accounts: HashMap::new(),
         };
         Ok(Self {
             vm,
@@ -125,8 +140,8 @@ impl VmMachine {
     }
 
     /// The final commit.
-    pub fn commit(&self) -> Option<Commit> {
-        self.vm.finalized()
+    pub fn commit(&self) -> Commit {
+        self.lock().commit
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -191,16 +206,21 @@ impl VmMachine {
                 parent: block.parent(),
             })?,
         };
-        let finalized = self.vm.finalize_commit(commit.id);
-        finalized.map_err(|error| Fatal::new("a block is not made final", error))?;
         let mut state = self.lock();
+        state.commit = commit;
+        state.unsettled += 1;
         state.finalized = Finalized {
             height,
             digest: block.digest(),
             state_root: commit.root,
         };
         state.kept.forget_through(height);
+        state.accounts.clear();
+        let is_many = state.unsettled >= UNSETTLED_MAX;
         drop(state);
+        if is_many {
+            self.settle()?;
+        }
         Ok(kept.map(opened).unwrap_or_default())
     }
 }
@@ -219,10 +239,21 @@ impl Machine for VmMachine {
     }
 
     fn account(&self, account: &Account) -> Result<AccountState, Fatal> {
-        let commit = self.vm.finalized();
-        let base = commit.map(Base::from);
+        let (known, at) = {
+            let state = self.lock();
+            (state.accounts.get(account).copied(), state.finalized.height)
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let base = Base::from(self.commit());
         let (balance, nonce) = ask_bank(&self.vm, base, "account", &account.to_bytes())?;
-        Ok(AccountState { balance, nonce })
+        let asked = AccountState { balance, nonce };
+        let mut state = self.lock();
+        if state.finalized.height == at && state.accounts.len() < ACCOUNTS_MAX {
+            state.accounts.insert(*account, asked);
+        }
+        Ok(asked)
     }
 
     fn has(&self, block: &BlockDigest) -> bool {
@@ -306,6 +337,11 @@ impl Machine for VmMachine {
                 }),
             };
         }
+        let parent = block.parent();
+        if parent != finalized.digest {
+            // Also where its state is in memory: what it follows is not durable.
+            return Err(FinalizeError::Gap { height, parent });
+        }
         match self.check(block) {
             Ok(()) => self.commit_final(height, block),
             Err(ExecuteError::UnknownParent { parent }) => {
@@ -323,10 +359,21 @@ impl Machine for VmMachine {
         self.lock().finalized
     }
 
+    fn settle(&self) -> Result<(), Fatal> {
+        let (commit, unsettled) = {
+            let state = self.lock();
+            (state.commit, state.unsettled)
+        };
+        if unsettled > 0 {
+            settle(&self.vm, commit)?;
+            let mut state = self.lock();
+            state.unsettled = state.unsettled.saturating_sub(unsettled);
+        }
+        Ok(())
+    }
+
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, Fatal> {
-        let commit = self.vm.finalized().map(CommitRef::from);
-        let commit = commit.unwrap_or(CommitRef::Root(self.finalized().state_root));
-        let export = self.vm.export(commit);
+        let export = self.vm.export(self.commit());
         let export = export.map_err(|error| Fatal::new("the final state is not read", error))?;
         Ok(Arc::new(VmSnapshot::new(export)))
     }
@@ -422,37 +469,56 @@ fn block_context(rules: &Rules, context: &Context) -> Result<BlockContext, Fatal
     made.map_err(|error| Fatal::new("the chain's name can not be read by contracts", error))
 }
 
+/// Tells the VM that a commit is final, so that it forgets those before it.
+fn settle(vm: &VM, commit: Commit) -> Result<(), Fatal> {
+    let finalized = vm.finalize_commit(commit.id).map(drop);
+    finalized.map_err(|error| Fatal::new("a block is not made final", error))
+}
+
 /// Asks the bank something, which nobody pays for.
 fn ask_bank<A: crostata::Encode, R: crostata::Decode>(
     vm: &VM,
-    base: Option<Base>,
+    base: Base,
     function: &str,
     argument: &A,
 ) -> Result<R, Fatal> {
-    let mut data = SessionData::builder();
-    if let Some(base) = base {
-        data = data.base(base);
-    }
-    let session = vm.session(data);
+    let session = vm.session(SessionData::builder().base(base));
     let mut session = session.map_err(|error| Fatal::new("the final state is not read", error))?;
     let receipt = session.call::<A, R>(BANK, function, argument, QUERY_GAS);
     let receipt = receipt.map_err(|error| Fatal::new("the bank does not answer", error))?;
     Ok(receipt.data)
 }
 
-/// What an opened VM has as final.
-fn found(vm: &VM, commit: Commit, wanted: ChainId) -> Result<Finalized, OpenError> {
-    let chain: [u8; 32] = ask_bank(vm, Some(commit.into()), "chain", &())?;
+/// What an opened VM has as final. Commits are made of final blocks alone, so that the last one is.
+fn found(vm: &VM, settled: Commit, wanted: ChainId) -> Result<(Finalized, Commit), OpenError> {
+    let chain: [u8; 32] = ask_bank(vm, settled.into(), "chain", &())?;
     let found = ChainId::from_bytes(chain);
     if found != wanted {
         return Err(OpenError::OtherChain { found, wanted });
     }
-    let (height, _): (u64, u64) = ask_bank(vm, Some(commit.into()), "block", &())?;
-    Ok(Finalized {
+    let commit = latest(vm, settled);
+    settle(vm, commit)?;
+    let (height, _): (u64, u64) = ask_bank(vm, commit.into(), "block", &())?;
+    let finalized = Finalized {
         height,
         digest: BlockDigest::from_bytes(commit.tag),
         state_root: commit.root,
-    })
+    };
+    Ok((finalized, commit))
+}
+
+/// The last commit of a block.
+fn latest(vm: &VM, settled: Commit) -> Commit {
+    let commits = vm.commits();
+    let mut latest = settled;
+    let child = |parent: &Commit| {
+        let mut children = commits.iter().filter(|commit| commit.parent == parent.id);
+        children.find(|commit| commit.tag != EVIDENCE).copied()
+    };
+    while let Some(next) = child(&latest) {
+        latest = next;
+    }
+    latest
 }
 
 /// The first block: what the genesis comes to. It is executed in memory, so that a node knows it also where its state is long gone.
@@ -465,18 +531,18 @@ fn genesis_block(vm: &VM, genesis: &Genesis, chain: ChainId) -> Result<Block, Op
 }
 
 /// Makes the genesis the first commit, and final.
-fn begin(vm: &VM, genesis: &Genesis, first: &Block) -> Result<Finalized, OpenError> {
+fn begin(vm: &VM, genesis: &Genesis, first: &Block) -> Result<(Finalized, Commit), OpenError> {
     let (_, block) = execute_genesis(vm, genesis)?;
     let sealed = block.seal(first.digest().to_bytes());
     let sealed = sealed.map_err(|error| Fatal::new("the genesis is not sealed", error))?;
     let commit = commit(&sealed)?;
-    let finalized = vm.finalize_commit(commit.id);
-    finalized.map_err(|error| Fatal::new("the genesis is not made final", error))?;
-    Ok(Finalized {
+    settle(vm, commit)?;
+    let finalized = Finalized {
         height: 0,
         digest: first.digest(),
         state_root: commit.root,
-    })
+    };
+    Ok((finalized, commit))
 }
 
 fn execute_genesis(vm: &VM, genesis: &Genesis) -> Result<(Context, crostata::Block), OpenError> {

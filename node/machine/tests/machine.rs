@@ -135,6 +135,36 @@ fn delivery_is_at_least_once() {
     );
 }
 
+/// P3: what is final is durable, and is final after a restart, whether or not the machine was told that nothing more comes for now.
+#[test]
+fn what_is_put_off_is_not_lost() {
+    let files = MemoryFiles::new();
+    let machine = open(&files, &genesis()).unwrap();
+    let mut parent = machine.genesis().clone();
+    for height in 1..=40 {
+        let pay = transfer(machine.chain(), &alice(), height - 1, bob().account(), 1);
+        parent = build(&machine, &parent, &[pay]);
+        machine.finalize(height, &parent).unwrap();
+        assert!(
+            machine.vm().commits().len() <= 17,
+            "what nobody needs is forgotten"
+        );
+        if height % 13 == 0 {
+            machine.settle().unwrap();
+            assert_eq!(machine.vm().finalized(), Some(machine.commit()));
+        }
+    }
+    let (finalized, commit) = (machine.finalized(), machine.commit());
+    assert_ne!(machine.vm().finalized(), Some(commit));
+    drop(machine);
+    let machine = open(&files, &genesis()).unwrap();
+    assert_eq!((machine.finalized(), machine.commit()), (finalized, commit));
+    assert_eq!(
+        machine.account(&bob().account()).unwrap().balance,
+        RICH + 40
+    );
+}
+
 /// After a restart blocks that are not final are gone; a block above them is no verdict but a wish for its ancestors, which are executed again.
 #[test]
 fn unfinalised_blocks_are_executed_again_after_a_restart() {
@@ -157,6 +187,11 @@ fn unfinalised_blocks_are_executed_again_after_a_restart() {
     for block in [&first, &second, &third] {
         machine.check(block).unwrap();
     }
+    let gap = machine.finalize(3, &third).unwrap_err();
+    assert!(
+        matches!(gap, FinalizeError::Gap { height: 3, .. }),
+        "what it follows is not durable: {gap}"
+    );
     for block in [&first, &second, &third] {
         machine.finalize(block.height(), block).unwrap();
     }
@@ -180,6 +215,7 @@ fn siblings_with_one_state_root_are_two_states() {
     let child = build(&machine, &second, &[]);
     machine.finalize(1, &second).unwrap();
     assert!(machine.has(&second.digest()) && !machine.has(&first.digest()));
+    machine.settle().unwrap();
     assert_eq!(machine.vm().commits().len(), 1);
     machine.finalize(2, &child).unwrap();
     assert_eq!(machine.finalized().digest, child.digest());

@@ -165,6 +165,10 @@ impl Machine for Broken {
         }
     }
 
+    fn settle(&self) -> Result<(), Fatal> {
+        self.machine.settle()
+    }
+
     fn finalized(&self) -> Finalized {
         self.machine.finalized()
     }

@@ -3,7 +3,7 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
-use crostata::serve::{self, QueryError, QueryHandle};
+use crostata::serve::{self, QueryHandle};
 use crostata::{Commit, ContractId, Value, ValuePath};
 use crostata_machine::{Account, Machine as _};
 
@@ -83,10 +83,9 @@ async fn at_final<T>(
     let mut again = 0;
     loop {
         let commit = api.parts.machine.commit();
-        let commit = commit.ok_or(QueryError::NothingFinalised)?;
         match ask(commit).await {
             Ok(answer) => return Ok((commit, answer)),
-            Err(_) if again < AGAIN_MAX && api.parts.machine.commit() != Some(commit) => again += 1,
+            Err(_) if again < AGAIN_MAX && api.parts.machine.commit() != commit => again += 1,
             Err(error) => return Err(error.into()),
         }
     }

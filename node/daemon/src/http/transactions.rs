@@ -37,7 +37,10 @@ pub async fn submit_batch(
     let taking = api.clone();
     let taken = on_thread(move || {
         let parts = split(&body)?;
-        Ok(parts.into_iter().map(|bytes| take(&taking, bytes)).collect())
+        Ok(parts
+            .into_iter()
+            .map(|bytes| take(&taking, bytes))
+            .collect())
     });
     taken.await?.map(Json)
 }
