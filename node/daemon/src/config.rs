@@ -538,6 +538,33 @@ mod tests {
         );
     }
 
+    /// The file that the guide shows is one that a node reads.
+    #[test]
+    fn the_guides_file_is_read() {
+        let guide = include_str!("../../../docs/cluster.md");
+        let shown = guide.split("```toml\n").nth(1).unwrap();
+        let shown = shown.split("```").next().unwrap();
+        let secret: Secret = "07".repeat(32).parse().unwrap();
+        let me = Hex32(public_key_bytes(
+            &private_key(&secret).unwrap().public_key(),
+        ));
+        let shown = shown.replacen("64 hexadecimal digits", &secret.reveal(), 1);
+        let shown = shown.replace("64 hexadecimal digits", &me.to_string());
+        let config = read(&shown.replace("hexadecimal digits", "0a")).unwrap();
+        assert_eq!(config.genesis.contracts.len(), 1);
+        let written = |value: &RulesConfig| toml::to_string(value).unwrap();
+        let defaults = RulesConfig {
+            chain: "local".to_owned(),
+            ..RulesConfig::default()
+        };
+        assert_eq!(written(&config.genesis.rules), written(&defaults));
+        let http = HttpConfig::at(config.http.listen);
+        assert_eq!(
+            toml::to_string(&config.http).unwrap(),
+            toml::to_string(&http).unwrap()
+        );
+    }
+
     /// A name that is not known is refused, with its place and what is allowed there.
     #[test]
     fn unknown_names_are_refused_with_what_is_allowed() {

@@ -62,6 +62,17 @@ pub struct LocalNetwork {
     pub clients: Vec<PathBuf>,
 }
 
+impl LocalNetwork {
+    /// The live page of the first node, with the roots of all.
+    pub fn page(&self) -> String {
+        let urls = self.nodes.iter().filter(|node| node.validator);
+        let mut urls = urls.map(|node| node.url.as_str());
+        let first = urls.next().unwrap_or_default();
+        let others: Vec<_> = urls.collect();
+        format!("{first}/?nodes={}", others.join(","))
+    }
+}
+
 /// Why there is no network.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {

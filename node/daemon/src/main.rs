@@ -165,13 +165,17 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Validator(arguments) => validator(&arguments),
         Command::Local(arguments) => local(&arguments),
         Command::Key(KeyCommand::New { file }) => new_key(&file),
-        Command::Key(KeyCommand::Show { file }) => Ok(println!("{}", key(&file)?.account())),
+        Command::Key(KeyCommand::Show { file }) => {
+            println!("{}", key(&file)?.account());
+            Ok(())
+        }
         Command::Transfer(arguments) => transfer(&arguments),
         Command::Account(arguments) => account(&arguments),
         Command::Load(arguments) => load(&arguments),
         Command::Status(arguments) => {
             let status = Client::new(&arguments.url)?.status()?;
-            Ok(println!("{}", serde_json::to_string_pretty(&status)?))
+            println!("{}", serde_json::to_string_pretty(&status)?);
+            Ok(())
         }
     }
 }
@@ -245,6 +249,7 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
             client.display()
         );
     }
+    println!("ready      until Ctrl-C");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -312,13 +317,13 @@ fn transfer(arguments: &TransferArguments) -> Result<(), Failure> {
         "transaction {transaction} is final in block {}",
         answer.height
     );
-    match answer.receipt {
-        Some(receipt) if !receipt.success => Err(receipt
-            .reason
-            .unwrap_or_else(|| "it failed".to_owned())
-            .into()),
-        Some(receipt) => Ok(println!("{} gas, fee {}", receipt.gas_spent, receipt.fee)),
-        None => Ok(()),
+    let Some(receipt) = answer.receipt else {
+        return Ok(());
+    };
+    println!("{} gas, fee {}", receipt.gas_spent, receipt.fee);
+    match receipt.success {
+        true => Ok(()),
+        false => Err(receipt.reason.unwrap_or_default().into()),
     }
 }
 

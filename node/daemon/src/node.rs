@@ -11,12 +11,12 @@ use commonware_p2p::authenticated::lookup::Oracle;
 use commonware_runtime::tokio::{self as engine, Context};
 use commonware_runtime::{Clock as _, Runner as _, Supervisor as _};
 use commonware_utils::ordered::Set;
-use crostata::{OpenVmError, VM};
+use crostata::{OpenVmError, Protocol, VM};
 use crostata_chain::{
-    Alarms, Arrived, CommitteeError, FinalBlock, JoinError, Keys, Pace, Settings, SharedPool,
-    Snapshots, StateSync, Stores, Validator, scheme,
+    Alarm, Alarms, Arrived, CommitteeError, FinalBlock, JoinError, Keys, Pace, Settings,
+    SharedPool, Snapshots, StateSync, Stores, Validator, scheme,
 };
-use crostata_machine::{Genesis, OpenError, Pool, PoolLimits, VmMachine};
+use crostata_machine::{FinalizeError, Genesis, OpenError, Pool, PoolLimits, VmMachine};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigError};
@@ -28,6 +28,8 @@ use crate::recent::Recent;
 const WORKER_THREADS: usize = 2;
 /// Threads for work that takes long: the VM's, and the disk's.
 const BLOCKING_THREADS: usize = 64;
+/// How long a node that stops may look for where it differs.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it is looked whether the node must stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -103,6 +105,9 @@ fn open(config: &Config, genesis: &Genesis) -> Result<VM, OpenVmError> {
 
 /// A node that runs.
 struct Node {
+    machine: Arc<VmMachine>,
+    protocols: Vec<Protocol>,
+    keys: Keys,
     alarms: Alarms,
     parts: Vec<commonware_runtime::Handle<()>>,
     /// Serves states for as long as it is there.
@@ -156,18 +161,21 @@ impl Node {
         let validator = start_validator(&context, stores, &keys, channels, oracle, settings);
         let validator = validator.await?;
         let api = Api::new(Parts {
-            machine,
+            machine: machine.clone(),
             inbox: validator.inbox,
             marshal: validator.marshal,
             recent,
             alarms: alarms.clone(),
-            keys,
+            keys: keys.clone(),
             limits: config.http.clone(),
         })?;
         let serving = tokio::spawn(http::serve(listener, api, config.http));
         let mut parts = validator.parts;
         parts.push(part);
         Ok(Self {
+            machine,
+            protocols: vec![genesis.protocol],
+            keys,
             alarms,
             parts,
             sync,
@@ -176,18 +184,47 @@ impl Node {
     }
 
     async fn until(
-        self,
+        mut self,
         context: &Context,
         stop: impl Future<Output = ()>,
     ) -> Result<(), NodeError> {
-        let mut parts = self.parts;
-        parts.push(self.sync.part);
-        let ended = futures::future::select_all(parts);
-        tokio::select! {
-            () = stop => Ok(()),
-            alarm = final_alarm(context, &self.alarms) => Err(NodeError::Alarm(alarm)),
-            _ = ended => Err(NodeError::Ended),
-            _ = self.serving => Err(NodeError::Ended),
+        let ended = futures::future::select_all(&mut self.parts);
+        let alarm = tokio::select! {
+            () = stop => return Ok(()),
+            _ = ended => return Err(NodeError::Ended),
+            _ = &mut self.sync.part => return Err(NodeError::Ended),
+            _ = &mut self.serving => return Err(NodeError::Ended),
+            alarm = final_alarm(context, &self.alarms) => alarm,
+        };
+        let explained = self.explain(context, &alarm).await;
+        let explained = explained.map_or(String::new(), |why| format!("; {why}"));
+        Err(NodeError::Alarm(format!("{alarm}{explained}")))
+    }
+
+    /// Where the state of a node that diverged differs from that of its peers.
+    async fn explain(&mut self, context: &Context, alarm: &Alarm) -> Option<String> {
+        let Alarm::Stopped(FinalizeError::Diverged { block, .. }) = alarm else {
+            return None;
+        };
+        let (machine, ours) = (self.machine.clone(), self.machine.vm().clone());
+        let truth = crostata::Config {
+            protocols: self.protocols.clone(),
+            ..crostata::Config::default()
+        };
+        let truth = Arc::new(VM::ephemeral_with_config(truth).ok()?);
+        let scheme = scheme(&machine.chain(), &self.keys);
+        let me = self.keys.key.public_key();
+        let peers = self.keys.committee.iter().filter(|key| **key != me);
+        let peers = peers.cloned().collect();
+        let context = context.child("explain");
+        let block = (**block).clone();
+        let explaining = self
+            .sync
+            .explain(context, machine, ours, truth, scheme, peers, block);
+        let explained = tokio::time::timeout(EXPLAIN_TIMEOUT, explaining).await;
+        match explained.ok()? {
+            Ok(explanation) => Some(explanation.to_string()),
+            Err(error) => Some(error.to_string()),
         }
     }
 }
@@ -298,11 +335,11 @@ async fn open_machine(vm: Arc<VM>, genesis: &Genesis) -> Result<Arc<VmMachine>, 
 }
 
 /// Waits for an alarm that the node must stop for.
-async fn final_alarm(context: &Context, alarms: &Alarms) -> String {
+async fn final_alarm(context: &Context, alarms: &Alarms) -> Alarm {
     loop {
         let raised = alarms.raised();
-        if let Some(alarm) = raised.iter().find(|alarm| alarm.is_final()) {
-            return alarm.to_string();
+        if let Some(alarm) = raised.into_iter().find(Alarm::is_final) {
+            return alarm;
         }
         context.sleep(LOOK_EVERY).await;
     }
