@@ -242,6 +242,7 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
             node.config.display()
         );
     }
+    println!("page       {}", network.page());
     for client in &network.clients {
         println!(
             "account    {}  {}",
