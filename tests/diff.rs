@@ -133,6 +133,34 @@ fn a_diff_is_what_differs_one_by_one() {
     assert!(kinds.len() >= 7, "{kinds:?}");
 }
 
+/// So it is of commits of two VMs, whose files have nothing in common.
+#[test]
+fn a_diff_with_another_vm_is_what_differs_one_by_one() {
+    let mut random = Random::new(9);
+    let mut of_vm = |rounds: usize| {
+        let vm = VM::ephemeral().unwrap();
+        let mut commits: Vec<Commit> = Vec::new();
+        for _ in 0..rounds {
+            let base = commits.last().copied();
+            commits.push(change(&mut random, &vm, base));
+        }
+        let contents: Vec<_> = commits.iter().map(|one| contents(&vm, *one)).collect();
+        (vm, commits, contents)
+    };
+    let (one, of_one, before) = of_vm(9);
+    let (other, of_other, after) = of_vm(7);
+    for (from, before) in of_one.iter().zip(&before) {
+        for (to, after) in of_other.iter().zip(&after) {
+            let diff = one.diff_with(from.id, &other, to.id).unwrap();
+            assert_eq!(diff.contracts, brute(before, after), "{from:?} to {to:?}");
+        }
+    }
+    assert!(
+        one.diff_with(of_one[0], &other, of_one[0]).is_err(),
+        "it is not the other's"
+    );
+}
+
 /// Commits that are not retained are named in the error.
 #[test]
 fn unknown_commits_have_no_diff() {

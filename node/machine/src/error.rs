@@ -44,9 +44,9 @@ pub enum Invalid {
     #[error("the block says {said:?}, and comes to {ours:?}")]
     Roots {
         /// What it says.
-        said: Roots,
+        said: Box<Roots>,
         /// What it comes to.
-        ours: Roots,
+        ours: Box<Roots>,
     },
     /// What the chain does itself in the block fails.
     #[error("what the chain does itself fails: {0}")]

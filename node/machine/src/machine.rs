@@ -174,7 +174,7 @@ pub trait Machine: Send + Sync + 'static {
             receipts: header.receipts_root,
         };
         if executed.roots != said {
-            let ours = executed.roots;
+            let (said, ours) = (said.into(), executed.roots.into());
             return Err(crate::Invalid::Roots { said, ours }.into());
         }
         Ok(self.keep(block, executed.handle)?)
