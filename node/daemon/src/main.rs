@@ -1,3 +1,363 @@
-//! A validator.
+//! `crostata-node`: validators, networks on one machine, and commands for clients.
 
-fn main() {}
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use crostata_machine::{Account, SecretKey};
+use crostata_node::client::{Client, Terms};
+use crostata_node::config::{Config, PaceConfig, write_secret};
+use crostata_node::hex::{Hex32, Secret};
+use crostata_node::load::Load;
+use crostata_node::local::Plan;
+use crostata_node::node;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Validators of a crostata chain, and commands for its clients.
+#[derive(Parser)]
+#[command(version)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a node as its configuration says.
+    Validator(ValidatorArguments),
+    /// Makes a network on this machine, if there is none in the directory, and runs it until Ctrl-C.
+    Local(LocalArguments),
+    /// Keys of accounts.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Transfers tokens, and waits until that is final.
+    Transfer(TransferArguments),
+    /// Says what an account has.
+    Account(AccountArguments),
+    /// Says where a node is.
+    Status(NodeArguments),
+    /// Measures how many transfers a second a network on this machine makes final, and one VM alone.
+    Load(LoadArguments),
+}
+
+#[derive(Args)]
+struct ValidatorArguments {
+    /// The node's configuration.
+    #[arg(long)]
+    config: PathBuf,
+    /// Ends the node when its standard input ends, and so no later than whoever started it.
+    #[arg(long)]
+    until_stdin_ends: bool,
+}
+
+#[derive(Args)]
+struct LocalArguments {
+    /// How many validators.
+    #[arg(long, default_value_t = 4)]
+    validators: usize,
+    /// How many nodes are prepared that follow, and not started.
+    #[arg(long, default_value_t = 1)]
+    followers: usize,
+    /// How many accounts with tokens.
+    #[arg(long, default_value_t = 4)]
+    clients: usize,
+    /// Where everything is written.
+    #[arg(long)]
+    directory: PathBuf,
+    /// The first port; each node has two. Free ones unless told.
+    #[arg(long)]
+    first_port: Option<u16>,
+    /// The least time between blocks, in milliseconds.
+    #[arg(long, default_value_t = PaceConfig::default().block_min_ms)]
+    block_min_ms: u64,
+}
+
+#[derive(Subcommand)]
+enum KeyCommand {
+    /// Makes a key, and says whose account it is.
+    New {
+        /// Where it is written. What is there stays.
+        file: PathBuf,
+    },
+    /// Says the account of a key.
+    Show {
+        /// Where it is.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct NodeArguments {
+    /// Where the node is.
+    #[arg(long, default_value = "http://127.0.0.1:8001")]
+    url: String,
+}
+
+#[derive(Args)]
+struct TransferArguments {
+    /// The file with the key of who pays.
+    #[arg(long)]
+    key: PathBuf,
+    /// The account that gets the tokens.
+    #[arg(long)]
+    to: Hex32,
+    /// How many, in the smallest unit.
+    #[arg(long)]
+    amount: u64,
+    /// The most gas that it may spend.
+    #[arg(long, default_value_t = 2_000_000)]
+    limit_gas: u64,
+    /// What is paid for a unit of gas.
+    #[arg(long, default_value_t = 1)]
+    gas_price: u64,
+    #[command(flatten)]
+    node: NodeArguments,
+}
+
+#[derive(Args)]
+struct LoadArguments {
+    /// The directory of the network, which runs.
+    #[arg(long)]
+    directory: PathBuf,
+    /// How long.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// How many validators the network has.
+    #[arg(long, default_value_t = 4)]
+    validators: usize,
+    /// How many accounts with tokens it has.
+    #[arg(long, default_value_t = 4)]
+    clients: usize,
+    /// Where transfers are brought, in turns; to all validators unless told.
+    #[arg(long)]
+    url: Vec<String>,
+}
+
+#[derive(Args)]
+struct AccountArguments {
+    /// The account.
+    account: Hex32,
+    #[command(flatten)]
+    node: NodeArguments,
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| "warn,crostata_node=info,crostata_chain=info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Program::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("crostata-node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Validator(arguments) => validator(&arguments),
+        Command::Local(arguments) => local(&arguments),
+        Command::Key(KeyCommand::New { file }) => new_key(&file),
+        Command::Key(KeyCommand::Show { file }) => {
+            println!("{}", key(&file)?.account());
+            Ok(())
+        }
+        Command::Transfer(arguments) => transfer(&arguments),
+        Command::Account(arguments) => account(&arguments),
+        Command::Load(arguments) => load(&arguments),
+        Command::Status(arguments) => {
+            let status = Client::new(&arguments.url)?.status()?;
+            println!("{}", serde_json::to_string_pretty(&status)?);
+            Ok(())
+        }
+    }
+}
+
+fn validator(arguments: &ValidatorArguments) -> Result<(), Failure> {
+    let config = Config::read(&arguments.config)?;
+    let until_stdin_ends = arguments.until_stdin_ends;
+    Ok(node::run(config, move || async move {
+        tokio::select! {
+            () = interrupted() => {}
+            () = stdin_ended(), if until_stdin_ends => {}
+        }
+    })?)
+}
+
+/// Waits for Ctrl-C, or for being told to end.
+async fn interrupted() {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let terminated = async {
+        match terminate {
+            Ok(mut terminate) => terminate.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+/// Waits until standard input ends, on a thread that nobody waits for.
+async fn stdin_ended() {
+    let (end, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut ignored = std::io::sink();
+        let _ = std::io::copy(&mut std::io::stdin(), &mut ignored);
+        end.send(())
+    });
+    let _ = ended.await;
+}
+
+fn local(arguments: &LocalArguments) -> Result<(), Failure> {
+    let pace = PaceConfig {
+        block_min_ms: arguments.block_min_ms,
+        ..PaceConfig::default()
+    };
+    let plan = Plan {
+        followers: arguments.followers,
+        clients: arguments.clients,
+        first_port: arguments.first_port,
+        pace,
+        ..Plan::new(&arguments.directory, arguments.validators)
+    };
+    let network = plan.network()?;
+    let mut running = Vec::new();
+    for node in network.nodes.iter().filter(|node| node.validator) {
+        running.push((node.start()?, node));
+        println!("validator  {}  {}", node.url, node.config.display());
+    }
+    for node in network.nodes.iter().filter(|node| !node.validator) {
+        println!(
+            "follower   {}  {} (start it yourself)",
+            node.url,
+            node.config.display()
+        );
+    }
+    println!("page       {}", network.page());
+    for client in &network.clients {
+        println!(
+            "account    {}  {}",
+            key(client)?.account(),
+            client.display()
+        );
+    }
+    println!("ready      until Ctrl-C");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            () = interrupted() => Ok(()),
+            ended = one_ended(&mut running) => Err(ended),
+        }
+    })?;
+    for (node, _) in running {
+        node.stop()?;
+    }
+    Ok(())
+}
+
+/// Waits until a validator has ended by itself, which none should.
+async fn one_ended(
+    running: &mut [(
+        crostata_node::local::Running,
+        &crostata_node::local::LocalNode,
+    )],
+) -> Failure {
+    loop {
+        for (node, at) in &mut *running {
+            match node.ended() {
+                Ok(None) => {}
+                Ok(Some(status)) => {
+                    let log = at.log.display();
+                    return format!("{} has ended ({status}); see {log}", at.url).into();
+                }
+                Err(error) => return error.into(),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn new_key(file: &Path) -> Result<(), Failure> {
+    if file.exists() {
+        return Err(format!("{} is there already, and stays", file.display()).into());
+    }
+    let secret = Secret::random()?;
+    write_secret(file, &secret.reveal())?;
+    println!("{}", SecretKey::from_bytes(&secret.to_bytes()).account());
+    Ok(())
+}
+
+fn key(file: &Path) -> Result<SecretKey, Failure> {
+    let said = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let text = fs::read_to_string(file).map_err(|error| said(&error))?;
+    let secret: Secret = text.trim().parse().map_err(|error| said(&error))?;
+    Ok(SecretKey::from_bytes(&secret.to_bytes()))
+}
+
+fn transfer(arguments: &TransferArguments) -> Result<(), Failure> {
+    let client = Client::new(&arguments.node.url)?;
+    let terms = Terms {
+        limit_gas: arguments.limit_gas,
+        gas_price: arguments.gas_price,
+    };
+    let to = Account::from_bytes(arguments.to.0);
+    let transaction = client.transfer(&key(&arguments.key)?, to, arguments.amount, terms)?;
+    let answer = client.wait(&transaction, Duration::from_secs(30))?;
+    println!(
+        "transaction {transaction} is final in block {}",
+        answer.height
+    );
+    let Some(receipt) = answer.receipt else {
+        return Ok(());
+    };
+    println!("{} gas, fee {}", receipt.gas_spent, receipt.fee);
+    match receipt.success {
+        true => Ok(()),
+        false => Err(receipt.reason.unwrap_or_default().into()),
+    }
+}
+
+fn load(arguments: &LoadArguments) -> Result<(), Failure> {
+    let plan = Plan {
+        followers: 0,
+        clients: arguments.clients,
+        ..Plan::new(&arguments.directory, arguments.validators)
+    };
+    let network = plan.existing()?;
+    let first = network.nodes.first().ok_or("there is no validator")?;
+    let genesis = Config::read(&first.config)?.genesis()?;
+    let urls = match arguments.url.is_empty() {
+        true => network.nodes.iter().map(|node| node.url.clone()).collect(),
+        false => arguments.url.clone(),
+    };
+    let keys = network.clients.iter().map(|client| key(client));
+    let load = Load {
+        urls,
+        keys: keys.collect::<Result<_, _>>()?,
+        seconds: arguments.seconds,
+    };
+    let directory = arguments.directory.join("load-alone");
+    println!("{}", load.measure(&genesis, &directory)?);
+    Ok(())
+}
+
+fn account(arguments: &AccountArguments) -> Result<(), Failure> {
+    let account = Account::from_bytes(arguments.account.0);
+    let answer = Client::new(&arguments.node.url)?.account(&account)?;
+    println!(
+        "balance {}, next nonce {}",
+        answer.balance, answer.next_nonce
+    );
+    Ok(())
+}

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crostata::{
-    Block, ContractData, ContractId, Encode, Event, Executed, TransactionOutcome,
+    Block, ContractData, ContractId, Encode, Event, Executed, ReceiptOpening, TransactionOutcome,
     TransactionReceipt,
 };
 
@@ -120,6 +120,8 @@ pub struct Receipt {
     pub outcome: Outcome,
     /// What the VM says of it: its place in the tree of receipts, its calls. None where its gas did not even pay for its code.
     pub executed: Option<Arc<Executed>>,
+    /// That what the VM says is in the block's tree of receipts. There once the block is final.
+    pub opening: Option<ReceiptOpening>,
 }
 
 /// Whether a transaction keeps the rules that can be looked at without a state. The signature is not looked at.
@@ -191,6 +193,7 @@ impl<'a> Run<'a> {
             fee,
             outcome,
             executed,
+            opening: None,
         });
         Ok(())
     }

@@ -221,9 +221,7 @@ impl VmMachine {
         if is_many {
             self.settle()?;
         }
-        Ok(kept
-            .map(|kept| Arc::unwrap_or_clone(kept).receipts)
-            .unwrap_or_default())
+        Ok(kept.map(opened).unwrap_or_default())
     }
 }
 
@@ -415,6 +413,19 @@ impl<'a> Filling<'a> {
         self.len_bytes += Block::len_of(transaction);
         self.included.push(transaction.clone());
     }
+}
+
+/// The receipts of a final block, each with its opening.
+fn opened(kept: Arc<Kept>) -> Vec<Receipt> {
+    let Kept {
+        sealed, receipts, ..
+    } = Arc::unwrap_or_clone(kept);
+    let open = |receipt: Receipt| {
+        let included = receipt.executed.as_ref().and_then(|one| one.included);
+        let opening = included.and_then(|included| sealed.receipt_opening(included.index));
+        Receipt { opening, ..receipt }
+    };
+    receipts.into_iter().map(open).collect()
 }
 
 fn header(parent: BlockDigest, context: &Context, roots: Roots) -> Header {
