@@ -93,12 +93,12 @@ impl Session {
     /// The price in gas of deploying this code, paid outside of the gas limit: for its length and for what there is to compile.
     /// It is the same on every node, whether the code is known already or not.
     ///
-    /// Validates and rewrites the code, which takes a thirtieth of the time that the price stands for or less. Code that would be rejected
+    /// Validates and rewrites the code, unless it did lately, which takes a thirtieth of the time that the price stands for or less. Code that would be rejected
     /// has the price of its length, which an embedder may charge for having it judged.
     pub fn deploy_price(&self, bytecode: impl AsRef<[u8]>) -> u64 {
         self.runner.as_ref().map_or(0, |runner| {
-            let engine = runner.host().runtime.engine();
-            engine.deploy_price(bytecode.as_ref())
+            let runtime = &runner.host().runtime;
+            runtime.deploy_price(bytecode.as_ref())
         })
     }
 

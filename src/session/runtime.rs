@@ -1,9 +1,9 @@
 //! What the sessions of one VM share: the engine of their protocol, compiled modules, images, commits.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crostata_proof::CodeHash;
+use crostata_proof::{CodeHash, hash};
 
 use super::activity::Activity;
 use super::context::Context;
@@ -19,7 +19,7 @@ use crate::memory::{CommittedImage, ContractMemory, Images, MemoryError};
 use crate::observe::Observed;
 use crate::state::{Commits, CommittedPages, ContractState, Snapshot};
 
-/// Codes of which it is remembered that they keep to the rules for deployment.
+/// Codes of which it is remembered that they keep to the rules for deployment, and codes whose price is.
 const ACCEPTED_MAX: usize = 4_096;
 
 /// What sessions under one protocol share.
@@ -29,6 +29,7 @@ pub struct Runtime {
     fingerprint: Fingerprint,
     modules: Modules<Context>,
     accepted: Arc<Mutex<Accepted>>,
+    prices: Arc<Mutex<Prices>>,
     shared: Arc<Shared>,
     /// The same with an engine whose calls can have deadlines, once somebody asked for it.
     interruptible: OnceLock<Arc<Self>>,
@@ -62,15 +63,29 @@ pub type CompiledCode = Artifacts<Context>;
 /// Code that passed this protocol's rules for deployment, the last to do so. Code deployed under earlier rules may be compiled and not
 /// be in here: what a deployment is judged by must not depend on what is cached. What is not in here is judged again,
 /// with the same answer.
-#[derive(Default)]
-struct Accepted {
-    known: HashSet<CodeHash>,
+type Accepted = Remembered<()>;
+
+/// What deploying codes costs, accepted or not: who sends the same code again has it judged for its price once.
+type Prices = Remembered<u64>;
+
+/// Something that follows from a code and the protocol alone, of the last [`ACCEPTED_MAX`] codes.
+struct Remembered<T> {
+    known: HashMap<CodeHash, T>,
     order: VecDeque<CodeHash>,
 }
 
-impl Accepted {
-    fn insert(&mut self, code: CodeHash) {
-        if !self.known.insert(code) {
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Remembered<T> {
+    fn insert(&mut self, code: CodeHash, what: T) {
+        if self.known.insert(code, what).is_some() {
             return;
         }
         self.order.push_back(code);
@@ -187,6 +202,7 @@ impl Runtime {
             fingerprint: Fingerprint::of_text(protocol_text.as_bytes()),
             protocol_text,
             accepted: Arc::default(),
+            prices: Arc::default(),
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
@@ -203,6 +219,7 @@ impl Runtime {
             fingerprint: self.fingerprint,
             modules: self.modules.clone(),
             accepted: self.accepted.clone(),
+            prices: self.prices.clone(),
             shared,
             interruptible: OnceLock::new(),
             located: OnceLock::new(),
@@ -274,7 +291,7 @@ impl Runtime {
             })
         };
         // Not within the match: code is judged without the lock.
-        let is_known = self.lock_accepted().known.contains(&code_hash);
+        let is_known = self.lock_accepted().known.contains_key(&code_hash);
         let prepared = match is_known {
             true => None,
             false => Some(self.engine.prepare(code).map_err(rejected)?),
@@ -286,7 +303,7 @@ impl Runtime {
             ModuleError::Code(rejection) => rejected(rejection),
             ModuleError::Compile(error) => Error::Fatal(Fatal::Fault(compile_fault(error))),
         })?;
-        self.lock_accepted().insert(code_hash);
+        self.lock_accepted().insert(code_hash, ());
         Ok(module)
     }
 
@@ -401,6 +418,25 @@ impl Runtime {
     /// Forgets committed pages that no session uses and that do not fit the budget.
     pub fn trim_images(&self) {
         self.shared.images.trim();
+    }
+
+    /// The price of deploying this code; of code that would be rejected, the price of its length.
+    ///
+    /// It is remembered: a deployment that is rejected for another reason, which costs nobody gas, costs the node a hash when it comes again.
+    pub fn deploy_price(&self, code: &[u8]) -> u64 {
+        let code_hash = hash::code_hash(code);
+        if let Some(price) = self.lock_prices().known.get(&code_hash) {
+            return *price;
+        }
+        // Code is judged without the lock.
+        let price = self.engine.deploy_price(code);
+        self.lock_prices().insert(code_hash, price);
+        price
+    }
+
+    fn lock_prices(&self) -> MutexGuard<'_, Prices> {
+        // As with what was accepted.
+        self.prices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_accepted(&self) -> MutexGuard<'_, Accepted> {
@@ -558,10 +594,10 @@ mod tests {
             CodeHash::from_bytes(bytes)
         };
         for number in (0..ACCEPTED_MAX + 10).flat_map(|number| [number, number]) {
-            accepted.insert(code(number));
+            accepted.insert(code(number), ());
         }
         assert_eq!(accepted.known.len(), ACCEPTED_MAX);
         assert_eq!(accepted.order.len(), ACCEPTED_MAX);
-        assert!(!accepted.known.contains(&code(9)) && accepted.known.contains(&code(10)));
+        assert!(!accepted.known.contains_key(&code(9)) && accepted.known.contains_key(&code(10)));
     }
 }

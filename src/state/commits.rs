@@ -35,8 +35,10 @@ pub enum CommitError {
     /// The commit is not retained, or not clearly named.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// The commit that a session was based on is no longer retained, so that nothing can follow it.
-    #[error("commit {base} is no longer retained: it was deleted, or another branch was finalised")]
+    /// The commit that a session or block was based on is not retained, so that nothing can follow it.
+    #[error(
+        "commit {base}, which this one follows, is not retained: if it is a sealed block's, commit that first; else it was deleted, or another branch was finalised"
+    )]
     BaseDropped {
         /// The base.
         base: CommitId,
