@@ -34,8 +34,9 @@ pub enum Execution {
     /// Host queries are asked from several threads, and more often than one after another: they must be pure, as they
     /// must be anyway.
     ///
-    /// A block that is made to be executed slower like this than one after another is slower by a thirty-second, a quarter of a millisecond, and what one transaction takes that
-    /// spends a thirty-second of the block's gas, at most, as far as time was measured on processors that had nothing else to do.
+    /// What lanes may lose is bounded by the time they are measured to take: a thirty-second of the time so far and a quarter of a millisecond, besides what a
+    /// transaction takes that turns out longer than was expected (one that may spend a thirty-second of the block's gas runs alone). Blocks made for it were measured
+    /// to be 1 to 8 % slower than one after another, on processors that had nothing else to do.
     Parallel {
         /// How many: as many as there are processors, usually. One is as [`Serial`](Self::Serial).
         threads: NonZeroUsize,

@@ -4,7 +4,8 @@
 //! would have taken one after another. Planning, waking threads, judging, bringing lanes up to date and everything that was thrown away took time and
 //! was worth nothing. A step may risk what the account has: an allowance, a part of everything so far, and half of what lanes gained beyond what they
 //! lost. Whoever makes blocks to be thrown away or carried around, and a machine whose processors are busy with something else, has them executed that
-//! much slower than one after another, and no more.
+//! much slower than one after another. A step that loses more than was allowed, because a transaction ran longer than was expected or the machine did something else, is
+//! missing from the account up to four milliseconds; what it lost beyond is not held against later steps.
 //!
 //! Gas would not do: prices are upper bounds of times, and what is cheap to compute for its price would be thrown away cheaply.
 

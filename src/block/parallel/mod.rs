@@ -11,7 +11,6 @@ mod account;
 mod known;
 mod plan;
 
-use crate::session::lanes::clock::{Duration, Moment};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use super::sink::Sink;
 use super::transaction::{Action, Transaction};
 use crate::engine::{Call, Fault};
 use crate::session::Fatal;
+use crate::session::lanes::clock::{Duration, Moment};
 use crate::session::lanes::{Bring, Ended, Judged, LANES_MAX, Lanes, Stop, Task, Why};
 
 use account::Account;
