@@ -177,7 +177,7 @@ pub struct GenesisConfig {
     pub protocol: Option<PathBuf>,
     /// The rules of the chain.
     #[serde(default)]
-    pub rules: RulesConfig,
+    pub rules: Rules,
     /// Who has tokens at first.
     #[serde(default)]
     pub balances: Vec<BalanceConfig>,
@@ -210,55 +210,6 @@ pub struct ContractConfig {
     /// The argument of `init`, if it gets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<Hex>,
-}
-
-/// The rules of the chain, as [`Rules`] has them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs, reason = "`Rules` says what each is")]
-pub struct RulesConfig {
-    pub chain: String,
-    pub block_bytes_max: u32,
-    pub block_transactions_max: u32,
-    pub transaction_bytes_max: u32,
-    pub block_gas: u64,
-    pub gas_price_min: u64,
-    pub base_gas: u64,
-    pub byte_gas: u64,
-    pub system_gas: u64,
-}
-
-impl Default for RulesConfig {
-    fn default() -> Self {
-        let rules = Rules::default();
-        Self {
-            chain: rules.chain,
-            block_bytes_max: rules.block_bytes_max,
-            block_transactions_max: rules.block_transactions_max,
-            transaction_bytes_max: rules.transaction_bytes_max,
-            block_gas: rules.block_gas,
-            gas_price_min: rules.gas_price_min,
-            base_gas: rules.base_gas,
-            byte_gas: rules.byte_gas,
-            system_gas: rules.system_gas,
-        }
-    }
-}
-
-impl From<RulesConfig> for Rules {
-    fn from(rules: RulesConfig) -> Self {
-        Self {
-            chain: rules.chain,
-            block_bytes_max: rules.block_bytes_max,
-            block_transactions_max: rules.block_transactions_max,
-            transaction_bytes_max: rules.transaction_bytes_max,
-            block_gas: rules.block_gas,
-            gas_price_min: rules.gas_price_min,
-            base_gas: rules.base_gas,
-            byte_gas: rules.byte_gas,
-            system_gas: rules.system_gas,
-        }
-    }
 }
 
 /// Why a file does not say what a node needs.
@@ -416,7 +367,7 @@ impl Config {
             balances.map(|balance| (Account::from_bytes(balance.account.0), balance.amount));
         Ok(Genesis {
             time_ms: genesis.time_ms,
-            rules: genesis.rules.clone().into(),
+            rules: genesis.rules.clone(),
             protocol: protocol(genesis.protocol.as_deref())?,
             bank: BANK_CODE.into(),
             balances: balances.collect(),
@@ -552,10 +503,10 @@ mod tests {
         let shown = shown.replace("64 hexadecimal digits", &me.to_string());
         let config = read(&shown.replace("hexadecimal digits", "0a")).unwrap();
         assert_eq!(config.genesis.contracts.len(), 1);
-        let written = |value: &RulesConfig| toml::to_string(value).unwrap();
-        let defaults = RulesConfig {
+        let written = |value: &Rules| toml::to_string(value).unwrap();
+        let defaults = Rules {
             chain: "local".to_owned(),
-            ..RulesConfig::default()
+            ..Rules::default()
         };
         assert_eq!(written(&config.genesis.rules), written(&defaults));
         let http = HttpConfig::at(config.http.listen);

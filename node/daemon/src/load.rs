@@ -20,8 +20,6 @@ use crate::client::{Client, ClientError, Terms, transfer};
 
 /// So many transfers of an account wait at most: a few less than pools allow.
 const WAITING_MAX: u64 = 1_000;
-/// So many are brought at once.
-const BATCH: u64 = 256;
 /// How long a sender waits when too many of its transfers wait.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often it is looked what is final.
@@ -150,27 +148,81 @@ impl Load {
     }
 
     fn network(&self) -> Result<(u64, u64, Duration), LoadError> {
-        let clients: Vec<_> = self
-            .urls
-            .iter()
-            .map(|url| Client::new(url))
-            .collect::<Result<_, _>>()?;
         let watch = Client::new(self.urls.first().ok_or(LoadError::Nothing)?)?;
-        let chain = ChainId::from_bytes(watch.status()?.chain.0);
-        let stop = Arc::new(AtomicBool::new(false));
-        let senders = self.keys.iter().zip(clients.iter().cycle());
-        let senders: Vec<_> = senders
-            .map(|(key, client)| Sending::start(key, client, chain, &stop))
-            .collect();
+        let senders = Senders::start(&self.urls, &self.keys, Haste::default())?;
         let counted = count(&watch, Duration::from_secs(self.seconds));
-        stop.store(true, Ordering::Relaxed);
-        for sender in senders {
-            // A sender that panicked has no result, and what was counted is less.
-            if let Ok(sent) = sender.join() {
+        senders.stop()?;
+        counted
+    }
+}
+
+/// How fast an account brings transfers.
+#[derive(Debug, Clone, Copy)]
+pub struct Haste {
+    /// So many are brought at once.
+    pub batch: u64,
+    /// How long is waited between that.
+    pub pause: Duration,
+}
+
+impl Default for Haste {
+    /// As fast as nodes take them.
+    fn default() -> Self {
+        Self {
+            batch: 256,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+/// Accounts that bring transfers, each on a thread of its own, until they are told to stop.
+#[derive(Debug)]
+pub struct Senders {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Result<(), LoadError>>>,
+}
+
+impl Senders {
+    /// Starts bringing transfers of each account to one of the nodes.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn start(urls: &[String], keys: &[SecretKey], haste: Haste) -> Result<Self, LoadError> {
+        let clients = urls.iter().map(|url| Client::new(url));
+        let clients: Vec<_> = clients.collect::<Result<_, _>>()?;
+        let first = clients.first().ok_or(LoadError::Nothing)?;
+        let chain = ChainId::from_bytes(first.status()?.chain.0);
+        let stop = Arc::new(AtomicBool::new(false));
+        let pairs = keys.iter().zip(clients.iter().cycle());
+        let threads = pairs.map(|(key, client)| {
+            let sending = Sending {
+                key: key.clone(),
+                client: client.clone(),
+                chain,
+                haste,
+                stop: stop.clone(),
+            };
+            thread::spawn(move || sending.run())
+        });
+        Ok(Self {
+            threads: threads.collect(),
+            stop,
+        })
+    }
+
+    /// Has them stop. What they brought may wait yet.
+    ///
+    /// # Errors
+    /// [`LoadError`], if one of them could not go on.
+    pub fn stop(self) -> Result<(), LoadError> {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            // A sender that panicked has no result, and has brought less.
+            if let Ok(sent) = thread.join() {
                 sent?;
             }
         }
-        counted
+        Ok(())
     }
 }
 
@@ -179,25 +231,11 @@ struct Sending {
     key: SecretKey,
     client: Client,
     chain: ChainId,
+    haste: Haste,
     stop: Arc<AtomicBool>,
 }
 
 impl Sending {
-    fn start(
-        key: &SecretKey,
-        client: &Client,
-        chain: ChainId,
-        stop: &Arc<AtomicBool>,
-    ) -> JoinHandle<Result<(), LoadError>> {
-        let sending = Self {
-            key: key.clone(),
-            client: client.clone(),
-            chain,
-            stop: stop.clone(),
-        };
-        thread::spawn(move || sending.run())
-    }
-
     fn run(&self) -> Result<(), LoadError> {
         while !self.stop.load(Ordering::Relaxed) {
             // The node knows best where to go on, whatever it refused before.
@@ -208,10 +246,11 @@ impl Sending {
                 thread::sleep(PAUSE);
                 continue;
             }
-            let nonces = first..first + room.min(BATCH);
+            let nonces = first..first + room.min(self.haste.batch);
             let batch = nonces.map(|nonce| signed(&self.key, &self.chain, nonce));
             let batch: Vec<_> = batch.collect::<Result<_, _>>()?;
             self.client.submit_batch(&batch)?;
+            thread::sleep(self.haste.pause);
         }
         Ok(())
     }

@@ -10,11 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use commonware_cryptography::Signer as _;
-use crostata_machine::SecretKey;
+use crostata_machine::{Rules, SecretKey};
 
 use crate::config::{
     BalanceConfig, Config, ConfigError, GenesisConfig, HttpConfig, NetworkConfig, NodeConfig,
-    PaceConfig, RulesConfig, private_key, public_key_bytes, write_secret,
+    PaceConfig, private_key, public_key_bytes, write_secret,
 };
 use crate::hex::{Hex32, Secret};
 
@@ -236,9 +236,9 @@ impl Plan {
         Ok(GenesisConfig {
             time_ms: u64::try_from(now_ms).unwrap_or_default(),
             protocol: None,
-            rules: RulesConfig {
+            rules: Rules {
                 chain: "local".to_owned(),
-                ..RulesConfig::default()
+                ..Rules::default()
             },
             balances,
             contracts: Vec::new(),

@@ -1,9 +1,14 @@
 //! What every node of a chain must know alike, beside the VM's protocol.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bytes::put_text;
 
 /// Rules of a chain. They are consensus: blocks that break them are invalid, and a node with others forks off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// In files each may be left out, and no other name is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// The chain's name, at most 255 bytes: contracts read it as `chain_id`.
     pub chain: String,
