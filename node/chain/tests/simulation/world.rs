@@ -143,7 +143,8 @@ pub fn genesis() -> Genesis {
 static TEMPLATE: LazyLock<VM> =
     LazyLock::new(|| VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap());
 
-const QUOTA: Quota = Quota::per_second(NZU32!(100_000));
+/// How many messages a second a validator sends to another one over a channel. Room for a burst of as many is taken at the start.
+const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
 /// The directory as a disk that can fail.
 pub fn faulty(disk: &MemoryFiles) -> FaultyFiles {
@@ -289,6 +290,8 @@ impl World {
         Settings {
             snapshot_every: 8,
             held_up: self.nodes[node].held_up,
+            // Few, so that they overflow.
+            waiting_max: NZUsize!(16),
             ..Settings::new(format!("validator-{node}"))
         }
     }
