@@ -243,7 +243,7 @@ impl Blob for OnDisk {
         len: usize,
         options: ReadOptions,
     ) -> Result<IoBufsMut, Error> {
-        let room = IoBufsMut::from(Vec::with_capacity(len));
+        let room = IoBufsMut::from(Vec::<u8>::with_capacity(len));
         self.read_at_buf(offset, len, room, options).await
     }
 
@@ -263,7 +263,9 @@ impl Blob for OnDisk {
             read => read?,
         }
         let mut bufs = bufs.into();
-        let missing = len.checked_sub(bufs.len()).expect("a buffer of that length");
+        let missing = len
+            .checked_sub(bufs.len())
+            .expect("a buffer of that length");
         bufs.put_bytes(0, missing);
         bufs.copy_from_slice(&bytes);
         Ok(bufs)
@@ -276,7 +278,8 @@ impl Blob for OnDisk {
         options: WriteOptions,
     ) -> Result<(), Error> {
         let bytes = bufs.into().coalesce();
-        self.0.write_all_at(bytes.as_ref(), VERSION_BYTES + offset)?;
+        self.0
+            .write_all_at(bytes.as_ref(), VERSION_BYTES + offset)?;
         match options.contains(WriteOptions::SYNC) {
             true => self.sync().await,
             false => Ok(()),

@@ -9,15 +9,17 @@ use std::time::Duration;
 use std::{fmt, thread};
 
 use commonware_p2p::simulated::Link;
-use commonware_runtime::{Clock, Runner, Supervisor, deterministic};
+use commonware_runtime::{Clock, Runner, Supervisor};
 use commonware_utils::Probability;
-use crostata::store::files::{Fault, FaultyFiles, Files, Unsynced};
+use crostata::store::files::{Fault, Unsynced};
 use rand::{Rng, RngExt as _};
 
-use crate::world::{Agreed, FOLLOWER, LINK, NODES, World};
+use crate::world::{Agreed, FOLLOWER, LINK, NODES, World, runner};
 
 /// How many seeds are run where nobody says so.
 const SEEDS: u64 = 12;
+/// Within how many operations the engine's disk fails, where it does: starting takes some hundred.
+const ENGINE_OPERATIONS: u64 = 2_000;
 /// How many things happen.
 const EVENTS: usize = 14;
 
@@ -109,26 +111,36 @@ impl fmt::Display for Seeds {
     }
 }
 
-/// What a seed comes to: all that happened, in a number, and the blocks.
-type Outcome = (String, BTreeMap<u64, Agreed>);
+/// What a seed comes to.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    /// All that happened, in a number.
+    audit: String,
+    blocks: BTreeMap<u64, Agreed>,
+    /// What is on all disks, in a number.
+    disks: u64,
+}
 
 fn run(seed: u64) -> Outcome {
-    let config = deterministic::Config::new().with_seed(seed);
-    let config = config.with_timeout(Some(Duration::from_secs(3_600)));
-    deterministic::Runner::new(config).start(|context| async move {
+    runner(seed, Duration::from_secs(3_600)).start(|context| async move {
         let mut random = context.child("events");
         let mut world = World::new(context).await;
         world.start_all().await;
         for _ in 0..EVENTS {
             happen(&mut world, &mut random).await;
+            world.assert_sound().await;
             let wait = Duration::from_millis(random.random_range(0..3_000));
             world.context.sleep(wait).await;
         }
         heal(&mut world).await;
         let all: Vec<usize> = (0..NODES).collect();
         world.reach(&all, world.top() + 3).await;
-        world.assert_agreed(&all);
-        (world.context.auditor().state(), world.history.blocks())
+        world.assert_agreed(&all).await;
+        Outcome {
+            audit: world.context.auditor().state(),
+            blocks: world.history.blocks(),
+            disks: world.crash_all().await,
+        }
     })
 }
 
@@ -158,27 +170,32 @@ async fn happen(world: &mut World, random: &mut impl Rng) {
     }
 }
 
-/// Starts a validator, perhaps a slow one, perhaps on a disk that will fail.
+/// Starts a validator, perhaps a slow one, perhaps on a disk that will fail: the VM's, the engine's, or both.
 async fn start(world: &mut World, node: usize, random: &mut impl Rng) {
     world.nodes[node].alarms = Default::default();
     world.nodes[node].held_up = match random.random_range(0..3) {
         0 => Duration::from_millis(random.random_range(0..200)),
         _ => Duration::ZERO,
     };
-    let fault = match random.random_range(0..8) {
-        0 => Fault::Io,
-        1 => Fault::Cut,
-        2 => Fault::NoSpace,
-        3 => Fault::Short,
-        _ => return world.start(node).await,
-    };
-    // Not while it opens: a machine that does not open is not started.
-    let files = FaultyFiles::failing(random.random_range(200..1_000), fault);
-    let disk = &world.nodes[node].disk;
-    for name in disk.names().unwrap() {
-        files.put(&name, &disk.bytes(&name).unwrap_or_default());
+    let mut disks = world.disks(node);
+    if let Some(fault) = fault(random) {
+        // Not while it opens: a machine that does not open is not started.
+        disks = disks.vm_failing(random.random_range(200..1_000), fault);
     }
-    world.start_as(node, files, |machine| machine).await;
+    if let Some(fault) = fault(random) {
+        disks = disks.engine_failing(random.random_range(0..ENGINE_OPERATIONS), fault);
+    }
+    world.start_as(node, disks, |machine| machine).await;
+}
+
+fn fault(random: &mut impl Rng) -> Option<Fault> {
+    match random.random_range(0..8) {
+        0 => Some(Fault::Io),
+        1 => Some(Fault::Cut),
+        2 => Some(Fault::NoSpace),
+        3 => Some(Fault::Short),
+        _ => None,
+    }
 }
 
 /// Has the follower follow: by what is on its disk, or by state sync, which may be interrupted.
@@ -202,12 +219,8 @@ fn link(random: &mut impl Rng) -> Link {
 async fn heal(world: &mut World) {
     world.link_all(&LINK).await;
     for node in 0..NODES {
-        let works = |node: usize| {
-            let node = &world.nodes[node];
-            let disk = node.running.as_ref().map(|running| running.files.is_cut());
-            disk.map(|cut| !cut && !node.alarms.has_stopped())
-        };
-        if works(node) == Some(false) {
+        let running = world.nodes[node].running.as_ref();
+        if running.is_some_and(|running| !running.disks.work()) {
             world.crash(node, Unsynced::Lost).await;
         }
         world.nodes[node].alarms = Default::default();
