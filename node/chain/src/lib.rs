@@ -30,7 +30,7 @@ pub use alarm::{Alarm, Alarms};
 pub use application::Application;
 pub use block::{ChainBlock, Digest};
 pub use finaliser::{FinalBlock, Finaliser, Finalising, Listener};
-pub use gossip::Inbox;
+pub use gossip::{Inbox, transactions};
 pub use offload::Worker;
 pub use pace::Pace;
 pub use shared::{SharedPool, SubmitError};

@@ -110,7 +110,7 @@ struct Node {
     keys: Keys,
     alarms: Alarms,
     parts: Vec<commonware_runtime::Handle<()>>,
-    /// Serves states for as long as it is there.
+    /// Says where a state differs.
     sync: StateSync,
     serving: tokio::task::JoinHandle<()>,
 }
