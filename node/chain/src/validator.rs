@@ -172,7 +172,7 @@ pub fn message_bytes_max(validators: u32, rules: &Arc<Rules>) -> usize {
 }
 
 /// What votes are signed for, so that they are worth nothing on another chain.
-fn namespace(chain: &ChainId) -> Vec<u8> {
+pub(crate) fn namespace(chain: &ChainId) -> Vec<u8> {
     [b"crostata ".as_slice(), chain.as_ref()].concat()
 }
 

@@ -144,6 +144,12 @@ impl VmMachine {
         self.lock().commit
     }
 
+    /// The final block, and its commit.
+    pub fn latest(&self) -> (Finalized, Commit) {
+        let state = self.lock();
+        (state.finalized, state.commit)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

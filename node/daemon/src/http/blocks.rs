@@ -1,15 +1,17 @@
-//! Blocks: the latest from memory, older ones from what the engine keeps.
+//! Blocks: the latest from memory, older ones from what the engine keeps; and that they are final.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use commonware_consensus::types::Height;
+use crostata_chain::prove_final;
 use crostata_machine::{Block, Machine as _};
 use serde::Deserialize;
 
 use super::Api;
-use super::answers::BlockAnswer;
+use super::answers::{BlockAnswer, CertificateAnswer};
 use super::error::ApiError;
+use crate::hex::Hex;
 
 /// The most blocks that are listed at once.
 const LIST_MAX: u64 = 100;
@@ -49,6 +51,19 @@ pub async fn get(
         ))
     };
     find(&api, height).await.map(Json).ok_or_else(missing)
+}
+
+/// That a block is final.
+pub async fn certificate(
+    State(api): State<Api>,
+    path: Result<Path<u64>, PathRejection>,
+) -> Result<Json<CertificateAnswer>, ApiError> {
+    let Path(height) = path?;
+    let proof = prove_final(&api.parts.marshal, api.parts.machine.genesis(), height).await?;
+    Ok(Json(CertificateAnswer {
+        height,
+        proof: Hex(proof.encode()),
+    }))
 }
 
 /// A final block.

@@ -8,6 +8,7 @@
 //! | `GET /transactions/{digest}` | [`TransactionAnswer`](answers::TransactionAnswer) |
 //! | `GET /blocks?from=&limit=` | a list of [`BlockAnswer`](answers::BlockAnswer), from the height on, or the latest |
 //! | `GET /blocks/{height}` | [`BlockAnswer`](answers::BlockAnswer) |
+//! | `GET /blocks/{height}/certificate` | [`CertificateAnswer`](answers::CertificateAnswer): that it is final, by signatures of the validators |
 //! | `GET /accounts/{account}` | [`AccountAnswer`](answers::AccountAnswer) |
 //! | `POST /query`, [`QueryRequest`](answers::QueryRequest) | [`QueryAnswer`](answers::QueryAnswer) |
 //! | `GET /proof?contract=&name=&key=` | [`ProofAnswer`](answers::ProofAnswer) |
@@ -117,6 +118,7 @@ impl Api {
             .route("/transactions/{digest}", get(transactions::get))
             .route("/blocks", get(blocks::list))
             .route("/blocks/{height}", get(blocks::get))
+            .route("/blocks/{height}/certificate", get(blocks::certificate))
             .route("/accounts/{account}", get(state::account))
             .route("/query", post(state::query))
             .route("/proof", get(state::proof))
