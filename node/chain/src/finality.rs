@@ -19,7 +19,8 @@
 //! | number | view |
 //! | number | view of the parent |
 //! | 32 | digest of the block |
-//! | number, n | how many validators there are, and a bit for each, by rising public key, the lowest bit of a byte first: whether it signed |
+//! | 8 | how many validators there are, the highest byte first |
+//! | n | a bit for each, by rising public key, the lowest bit of a byte first: whether it signed |
 //! | number, 64 each | how many signatures there are, and the signatures, ed25519, in that order |
 //!
 //! What is signed: the length of the name below as such a number; the name, `crostata `, the 32 bytes of the chain's id and `_FINALIZE`; then the first four
@@ -414,7 +415,7 @@ mod tests {
         let name = [b"crostata ".as_slice(), chain.as_ref(), b"_FINALIZE"].concat();
         let bits = signers.iter().fold(0, |bits, signer| bits | 1 << signer);
         let mut out = proposal.clone();
-        out.extend([4, bits, signers.len() as u8]);
+        out.extend([0, 0, 0, 0, 0, 0, 0, 4, bits, signers.len() as u8]);
         let keys = keys();
         for signer in signers {
             let signature = keys[*signer].sign(&name, &proposal);
