@@ -41,6 +41,6 @@ pub use sync::{
     Arrived, Explanation, JoinError, NotExplained, Offer, OfferError, Snapshots, StateSync, SyncKey,
 };
 pub use validator::{
-    Channels, CommitteeError, Keys, MAX_PENDING, Marshal, Scheme, Settings, Stores, Validator,
-    message_bytes_max, scheme,
+    Channels, CommitteeError, Keys, MAX_PENDING, Marshal, Scheme, Settings, StartError, Stores,
+    Validator, message_bytes_max, scheme,
 };

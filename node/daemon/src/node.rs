@@ -13,10 +13,10 @@ use commonware_runtime::{Clock as _, Runner as _, Supervisor as _};
 use commonware_utils::ordered::Set;
 use crostata::{OpenVmError, Protocol, VM};
 use crostata_chain::{
-    Alarm, Alarms, Arrived, CommitteeError, FinalBlock, JoinError, Keys, Pace, Settings,
-    SharedPool, Snapshots, StateSync, Stores, Validator, scheme,
+    Alarm, Alarms, Arrived, FinalBlock, JoinError, Keys, Pace, Settings, SharedPool, Snapshots,
+    StartError, StateSync, Stores, Validator, scheme,
 };
-use crostata_machine::{FinalizeError, Genesis, OpenError, Pool, PoolLimits, VmMachine};
+use crostata_machine::{Genesis, OpenError, Pool, PoolLimits, VmMachine};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigError};
@@ -51,9 +51,9 @@ pub enum NodeError {
     /// The state of the others does not arrive.
     #[error("state sync: {0}")]
     Join(#[from] JoinError),
-    /// It has nobody to follow.
+    /// It has nobody to follow, or its state is not the chain's.
     #[error(transparent)]
-    Committee(#[from] CommitteeError),
+    Start(#[from] StartError),
     /// It can not listen for clients.
     #[error("HTTP at {address}: {source}")]
     Listen {
@@ -203,9 +203,7 @@ impl Node {
 
     /// Where the state of a node that diverged differs from that of its peers.
     async fn explain(&mut self, context: &Context, alarm: &Alarm) -> Option<String> {
-        let Alarm::Stopped(FinalizeError::Diverged { block, .. }) = alarm else {
-            return None;
-        };
+        let block = alarm.diverged_at()?.clone();
         let (machine, ours) = (self.machine.clone(), self.machine.vm().clone());
         let truth = crostata::Config {
             protocols: self.protocols.clone(),
@@ -217,7 +215,6 @@ impl Node {
         let peers = self.keys.committee.iter().filter(|key| **key != me);
         let peers = peers.cloned().collect();
         let context = context.child("explain");
-        let block = (**block).clone();
         let explaining = self
             .sync
             .explain(context, machine, ours, truth, scheme, peers, block);
@@ -239,7 +236,7 @@ async fn start_validator(
     >,
     oracle: Oracle<PublicKey>,
     settings: Settings,
-) -> Result<Validator<VmMachine>, CommitteeError> {
+) -> Result<Validator<VmMachine>, StartError> {
     let context = context.child("validator");
     Validator::start(
         context,
