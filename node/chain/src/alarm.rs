@@ -43,8 +43,9 @@ impl Alarm {
     /// The block that comes to something else here than the chain agreed on, if that is what is wrong.
     pub fn diverged_at(&self) -> Option<&Block> {
         match self {
-            Self::Ancestor { block, .. }
-            | Self::Stopped(FinalizeError::Diverged { block, .. }) => Some(block),
+            Self::Ancestor { block, .. } | Self::Stopped(FinalizeError::Diverged { block, .. }) => {
+                Some(block)
+            }
             _ => None,
         }
     }

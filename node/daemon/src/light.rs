@@ -365,3 +365,48 @@ pub fn outcome(code: u32) -> Option<Outcome> {
     let mut all = Outcome::ALL.into_iter();
     all.find(|outcome| outcome.code() == code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guide shows of the file that clients need is such a file, with keys in place; a name that is not known is refused, and a key that is none.
+    #[test]
+    fn the_guides_file_is_trusted() {
+        let guide = include_str!("../../../docs/cluster.md");
+        let shown = guide.split("```toml\n").nth(2).unwrap();
+        let shown = shown.split("```").next().unwrap();
+        let mut keys = (1..).map(|seed| {
+            let secret: crate::hex::Secret = format!("{seed:02x}").repeat(32).parse().unwrap();
+            let key = crate::config::private_key(&secret).unwrap();
+            let key = commonware_cryptography::Signer::public_key(&key);
+            Hex32(public_key_bytes(&key)).to_string()
+        });
+        let parts: Vec<_> = shown.split("64 hexadecimal digits").collect();
+        let text = parts[1..].iter().fold(parts[0].to_owned(), |text, part| {
+            text + &keys.next().unwrap() + part
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trusted.toml");
+        fs::write(&path, &text).unwrap();
+        let file = TrustedFile::read(&path).unwrap();
+        assert_eq!(file.trusted().unwrap().validators().len(), 4);
+        assert_eq!(file.trusted().unwrap().quorum(), 3);
+        assert_eq!(toml::from_str::<TrustedFile>(&file.text().unwrap()).unwrap(), file);
+
+        fs::write(&path, format!("{text}more = 1")).unwrap();
+        let error = TrustedFile::read(&path).unwrap_err().to_string();
+        assert!(error.contains("unknown field `more`"), "{error}");
+        let nobody = TrustedFile {
+            validators: Vec::new(),
+            ..file.clone()
+        };
+        assert!(matches!(nobody.trusted(), Err(LightError::Committee(_))));
+        let none = TrustedFile {
+            // Beyond the field that the curve's points are in.
+            validators: vec![Hex32([0xff; 32])],
+            ..file
+        };
+        assert!(matches!(none.trusted(), Err(LightError::Key { .. })));
+    }
+}
