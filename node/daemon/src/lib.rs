@@ -21,4 +21,5 @@ pub mod load;
 pub mod local;
 mod network;
 pub mod node;
+mod receipts;
 mod recent;

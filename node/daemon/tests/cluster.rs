@@ -614,3 +614,36 @@ fn tamper(state: &Path, account: Account) -> ContractId {
     session.commit_with_tag(last.tag).unwrap();
     BANK
 }
+
+/// What clients rely on: a node that was stopped, and one that was killed, still say what became of transactions from before, with openings that hold.
+#[test]
+fn receipts_outlive_their_node() {
+    let mut cluster = Cluster::start();
+    let (alice, to) = (cluster.key(0), cluster.key(1).account());
+    let chain = cluster.chain();
+    let sent: Vec<_> = (0..20)
+        .map(|nonce| {
+            let signed = transfer(&alice, &chain, nonce, to, 1, TERMS).unwrap();
+            cluster.client(0).submit(&signed).unwrap();
+            signed.digest()
+        })
+        .collect();
+    let told = |cluster: &Cluster, node: usize| -> Vec<_> {
+        let client = cluster.client(node);
+        let answers = sent.iter().map(|sent| client.wait(sent, LONG).unwrap());
+        answers.collect()
+    };
+    let before = told(&cluster, 2);
+    assert!(before.iter().all(|answer| answer.receipt.is_some()));
+    cluster.stop(2);
+    cluster.start_node(2);
+    cluster.reach(2, 1);
+    assert_eq!(told(&cluster, 2), before);
+    cluster.running.remove(&2).unwrap().kill().unwrap();
+    cluster.start_node(2);
+    cluster.reach(2, 1);
+    assert_eq!(told(&cluster, 2), before);
+    let light = cluster.light(&cluster.network.nodes[2].url);
+    let proven = light.receipt(sent[7], LONG).unwrap();
+    assert_eq!(proven.vm.unwrap().ran.unwrap().code, 0);
+}

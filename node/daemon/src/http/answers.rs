@@ -142,7 +142,7 @@ pub struct FinalAnswer {
     pub index: usize,
     /// The root that the opening leads to.
     pub receipts_root: Hex32,
-    /// What became of it. None if it became final before this node was started, or before it joined: ask another.
+    /// What became of it. None if this node did not execute it, since it joined later, or has no room for it any more: ask another.
     pub receipt: Option<ReceiptAnswer>,
 }
 

@@ -86,7 +86,7 @@ async fn decided(api: &Api, height: u64) -> Option<Block> {
     Some(block.inner().block().clone())
 }
 
-/// Remembers where transactions are that became final before the node was started. Their receipts are gone.
+/// Remembers where transactions are that became final before the node was started. Their receipts are on the disk.
 pub async fn remember(api: Api) {
     let top = api.parts.machine.finalized().height;
     for height in (0..=top).rev() {

@@ -40,6 +40,7 @@ use crostata_machine::{Account, Machine as _, VmMachine};
 
 use crate::config::{HttpConfig, public_key_bytes};
 use crate::hex::Hex32;
+use crate::receipts::Receipts;
 use crate::recent::Recent;
 use answers::Status;
 use error::ApiError;
@@ -59,6 +60,8 @@ pub(crate) struct Parts {
     pub marshal: Marshal,
     /// Knows the latest, with their receipts.
     pub recent: Recent,
+    /// Has their receipts after a restart, too.
+    pub receipts: Receipts,
     /// What the operator must know.
     pub alarms: Alarms,
     /// Who the node is.
