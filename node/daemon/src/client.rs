@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crostata_machine::{Account, BANK, ChainId, Draft, SecretKey, Transaction, TransactionDigest};
+use crostata_machine::{
+    Account, Action, BANK, ChainId, Draft, SecretKey, Transaction, TransactionDigest,
+};
 use reqwest::blocking::{self, RequestBuilder};
 use serde::de::DeserializeOwned;
 
@@ -22,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// There is no node, or the connection ended.
-    #[error("{url}: {source}")]
+    #[error("{url}: {}", innermost(source))]
     Connection {
         /// What was asked for.
         url: String,
@@ -54,6 +56,15 @@ pub enum ClientError {
         /// How long was waited.
         after: Duration,
     },
+}
+
+/// What the system says of it: what is around that says no more than that there was a request.
+fn innermost(error: &reqwest::Error) -> &dyn std::error::Error {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 impl ClientError {
@@ -241,10 +252,24 @@ impl Client {
         amount: u64,
         terms: Terms,
     ) -> Result<TransactionDigest, ClientError> {
+        let call = Draft::call(BANK, "transfer", &(to.to_bytes(), amount))?;
+        self.send(key, call.action, terms)
+    }
+
+    /// Signs what is to be done with the account's next nonce, and brings it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn send(
+        &self,
+        key: &SecretKey,
+        action: Action,
+        terms: Terms,
+    ) -> Result<TransactionDigest, ClientError> {
         let chain = ChainId::from_bytes(self.status()?.chain.0);
         let nonce = self.account(&key.account())?.next_nonce;
-        let transaction = transfer(key, &chain, nonce, to, amount, terms)?;
-        let Hex32(digest) = self.submit(&transaction)?.transaction;
+        let draft = Draft::new(action).with(nonce, terms.limit_gas, terms.gas_price);
+        let Hex32(digest) = self.submit(&draft.sign(key, &chain))?.transaction;
         Ok(TransactionDigest::from_bytes(digest))
     }
 }

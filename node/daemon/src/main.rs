@@ -1,5 +1,7 @@
 //! `crostata-node`: validators, networks on one machine, and commands for clients.
 
+mod contracts;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +40,12 @@ enum Command {
     Key(KeyCommand),
     /// Transfers tokens, and waits until that is final.
     Transfer(TransferArguments),
+    /// Deploys a contract, and waits until that is final.
+    Deploy(contracts::DeployArguments),
+    /// Calls a contract in a transaction, and waits until that is final.
+    Call(contracts::CallArguments),
+    /// Asks a contract, without a transaction.
+    Query(contracts::QueryArguments),
     /// Says what an account has.
     Account(AccountArguments),
     /// Says where a node is.
@@ -218,6 +226,9 @@ fn run(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Transfer(arguments) => transfer(&arguments),
+        Command::Deploy(arguments) => contracts::deploy(&arguments),
+        Command::Call(arguments) => contracts::call(&arguments),
+        Command::Query(arguments) => contracts::query(&arguments),
         Command::Account(arguments) => account(&arguments),
         Command::Load(arguments) => load(&arguments),
         Command::Prove(arguments) => prove(&arguments),
@@ -334,8 +345,14 @@ async fn one_ended(
             match node.ended() {
                 Ok(None) => {}
                 Ok(Some(status)) => {
+                    let said = fs::read_to_string(&at.log).unwrap_or_default();
+                    let said = said.lines().last().unwrap_or("it said nothing").to_owned();
                     let log = at.log.display();
-                    return format!("{} has ended ({status}); see {log}", at.url).into();
+                    return format!(
+                        "{} has ended ({status}): {said}\n{log} has all of it",
+                        at.url
+                    )
+                    .into();
                 }
                 Err(error) => return error.into(),
             }
