@@ -133,19 +133,22 @@ async fn receive<E: Spawner, M: Machine>(
     }
 }
 
-/// Takes what can be taken of a message. What comes after bytes that are no transaction is not looked at.
-fn take<M: Machine>(machine: &Arc<M>, pool: &SharedPool, mut message: &[u8]) {
-    while let Some((len, rest)) = message.split_first_chunk() {
-        let len = u32::from_le_bytes(*len) as usize;
-        let Some((bytes, rest)) = rest.split_at_checked(len) else {
-            return;
-        };
-        let Ok(transaction) = Transaction::decode(bytes) else {
-            return;
-        };
+/// Takes what can be taken of a message.
+fn take<M: Machine>(machine: &Arc<M>, pool: &SharedPool, message: &[u8]) {
+    for transaction in transactions(message) {
         if let Err(error) = pool.add(&**machine, &transaction) {
             tracing::debug!(transaction = %transaction.digest(), %error, "not taken from a peer");
         }
-        message = rest;
     }
+}
+
+/// The transactions of a message between nodes. What comes after bytes that are no transaction is not looked at.
+pub fn transactions(mut message: &[u8]) -> impl Iterator<Item = Transaction> {
+    std::iter::from_fn(move || {
+        let (len, rest) = message.split_first_chunk()?;
+        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        let transaction = Transaction::decode(bytes).ok()?;
+        message = rest;
+        Some(transaction)
+    })
 }

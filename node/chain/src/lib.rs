@@ -33,7 +33,7 @@ pub use application::Application;
 pub use block::{ChainBlock, Digest};
 pub use finaliser::{FinalBlock, Finaliser, Finalising, Listener};
 pub use finality::{FinalityError, FinalityProof, NotProven, ProvenFinal, Trusted, prove_final};
-pub use gossip::Inbox;
+pub use gossip::{Inbox, transactions};
 pub use offload::Worker;
 pub use pace::Pace;
 pub use shared::{SharedPool, SubmitError};

@@ -38,7 +38,7 @@ pub use serve::Snapshots;
 /// The longest chunk: what is counted towards it, and a code that is too long for any.
 pub const CHUNK_BYTES_MAX: usize = 2 << 20;
 
-/// Serves states, and gets one.
+/// Serves states, and gets one. Dropping this does not stop serving; ending [`part`](Self::part) does.
 pub struct StateSync {
     resolver: p2p::Mailbox<SyncKey, PublicKey>,
     deliveries: mpsc::UnboundedReceiver<Delivered>,
@@ -78,10 +78,17 @@ impl StateSync {
             priority_responses: false,
         };
         let (engine, resolver) = p2p::Engine::new(context.child("resolver"), config);
+        let serving = engine.start(network).abort_on_drop();
+        let held = resolver.clone();
+        let part = context.spawn(move |_| async move {
+            // What serves ends when nobody can ask it anything: here somebody always can.
+            let _held = held;
+            let _ = serving.join().await;
+        });
         Self {
             resolver,
             deliveries,
-            part: engine.start(network),
+            part,
         }
     }
 

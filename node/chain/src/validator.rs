@@ -54,8 +54,6 @@ pub const MAX_PENDING: NonZeroUsize = NZUsize!(16);
 /// All of the chain is one epoch: validators do not change.
 const EPOCH: Epoch = Epoch::zero();
 
-/// How much waits between the parts of the engine.
-const MAILBOX: NonZeroUsize = NZUsize!(1_024);
 /// For how many views behind what is final things are remembered.
 const RETENTION: ViewDelta = ViewDelta::new(64);
 /// After what time something is asked for again.
@@ -134,6 +132,8 @@ pub struct Settings {
     pub held_up: Duration,
     /// After how many blocks another state is served to nodes that join.
     pub snapshot_every: u64,
+    /// How many messages wait between parts of the engine; more are put aside, or given up where they have no more value. Room for them is taken at the start.
+    pub waiting_max: NonZeroUsize,
     /// Where the engine starts where it has no files yet: none for the first block.
     pub floor: Option<Finalization<Scheme, Digest>>,
 }
@@ -150,6 +150,7 @@ impl Settings {
             pace: Pace::default(),
             held_up: Duration::ZERO,
             snapshot_every: 64,
+            waiting_max: NZUsize!(1_024),
             floor: None,
         }
     }
@@ -251,7 +252,7 @@ impl<M: Machine> Validator<M> {
         let cache = CacheRef::new(NZU16!(4_096), NZUsize!(256));
 
         let rules = stores.rules.clone();
-        let broadcast = broadcast(&me, rules, peers.clone());
+        let broadcast = broadcast(&me, rules, peers.clone(), &settings);
         let (broadcast, buffer) = buffered::Engine::new(context.child("broadcast"), broadcast);
         let broadcast = broadcast.start(channels.blocks);
         let resolver = backfill(me, peers, blocker.clone(), &settings);
@@ -302,7 +303,7 @@ impl<M: Machine> Validator<M> {
             track_historical_votes: false,
             strategy: Sequential,
             partition: format!("{}-simplex", settings.partition),
-            mailbox_size: MAILBOX,
+            mailbox_size: settings.waiting_max,
             epoch: EPOCH,
             floor: match settings.floor {
                 Some(floor) => Floor::Finalized(floor),
@@ -345,10 +346,11 @@ fn broadcast<P: Provider<PublicKey = PublicKey>>(
     me: &PublicKey,
     rules: Arc<Rules>,
     peers: P,
+    settings: &Settings,
 ) -> buffered::Config<PublicKey, Arc<Rules>, P, Sequential> {
     buffered::Config {
         public_key: me.clone(),
-        mailbox_size: MAILBOX,
+        mailbox_size: settings.waiting_max,
         deque_size: 32,
         priority: true,
         codec_config: rules,
@@ -372,7 +374,7 @@ where
         public_key: me,
         peer_provider: peers,
         blocker,
-        mailbox_size: MAILBOX,
+        mailbox_size: settings.waiting_max,
         fetch_timeout: NZDuration!(settings.fetch_timeout),
         fetch_retry_delay: RETRY_DELAY,
         priority_requests: false,
@@ -406,7 +408,7 @@ fn marshalling<M>(
             None => Start::Genesis(Digested::precomputed(genesis, digest)),
         },
         partition_prefix: settings.partition.clone(),
-        mailbox_size: MAILBOX,
+        mailbox_size: settings.waiting_max,
         view_retention: RETENTION,
         prunable_items_per_section: NZU64!(1_024),
         page_cache: cache.clone(),

@@ -8,15 +8,22 @@ use std::time::{Duration, UNIX_EPOCH};
 use commonware_codec::{Decode, Encode};
 use commonware_consensus::Application as _;
 use commonware_consensus::marshal::ancestry;
-use commonware_consensus::simplex::types::Context as Consensus;
+use commonware_consensus::simplex::types::{
+    Context as Consensus, Finalization, Finalize, Proposal,
+};
 use commonware_consensus::types::{Epoch, Round, View};
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_cryptography::{Digested, Digestible, Signer as _};
 use commonware_macros::select;
+use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Runner, Supervisor, deterministic, tokio};
+use commonware_utils::{TryCollect as _, non_empty};
 use crostata::store::files::MemoryFiles;
 use crostata::{Config, LogConfig, Protocol, Root, VM};
-use crostata_chain::{Alarm, Alarms, Application, ChainBlock, Digest, Pace, SharedPool, Worker};
+use crostata_chain::{
+    Alarm, Alarms, Application, ChainBlock, Digest, Keys, Offer, OfferError, Pace, Scheme,
+    SharedPool, Worker,
+};
 use crostata_machine::{
     Account, AccountState, BANK_CODE, Block, BlockDigest, Built, Context, ExecuteError, Executed,
     Fatal, FinalizeError, Finalized, Genesis, Header, Machine, Pool, PoolLimits, Receipt, Rules,
@@ -370,6 +377,58 @@ fn the_vm_runs_off_the_async_thread() {
         (thread::current().id(), ran_on.unwrap())
     });
     assert_eq!(polled_on, ran_on);
+}
+
+/// What a validator signs with, or one of a committee that nobody knows.
+fn scheme(number: usize, known: bool) -> Scheme {
+    let seeds = if known { 0..4 } else { 40..44 };
+    let keys: Vec<_> = seeds.map(PrivateKey::from_seed).collect();
+    let committee = keys.iter().map(|key| key.public_key());
+    let keys = Keys {
+        committee: committee.try_collect().unwrap(),
+        key: keys[number].clone(),
+    };
+    crostata_chain::scheme(&genesis().chain(), &keys)
+}
+
+/// What three of a committee sign of a block.
+fn finalization(block: &Block, known: bool) -> Finalization<Scheme, Digest> {
+    let round = Round::new(Epoch::zero(), View::new(2));
+    let payload = digested(block).digest();
+    let proposal = Proposal::new(round, View::new(1), payload);
+    let vote = |number| Finalize::sign(&scheme(number, known), proposal.clone()).unwrap();
+    let votes: Vec<_> = (0..3).map(vote).collect();
+    Finalization::from_finalizes(&scheme(0, known), non_empty![@&votes], &Sequential).unwrap()
+}
+
+/// P7: a state is offered with what the validators signed of its block. What others signed, or of another block, is refused, and so are bytes that are no offer.
+#[test]
+fn an_offer_that_the_validators_did_not_sign_is_refused() {
+    let blocks = chain(&machine(), &[10, 20]);
+    let offer = |signed: &Block, said: &Block, known| {
+        let offer = Offer {
+            finalization: finalization(signed, known),
+            header: *said.header(),
+            beginning: vec![1, 2, 3],
+        };
+        offer.encode()
+    };
+    simulate(async |mut context| {
+        let mut decode = |bytes: &[u8]| Offer::decode(bytes, &scheme(3, true), &mut context);
+        let right = offer(&blocks[1], &blocks[1], true);
+        let read = decode(&right).unwrap();
+        assert_eq!(
+            (read.encode(), read.header),
+            (right.clone(), *blocks[1].header())
+        );
+        let others = offer(&blocks[1], &blocks[1], false);
+        assert!(matches!(decode(&others), Err(OfferError::Unsigned)));
+        let misplaced = offer(&blocks[1], &blocks[2], true);
+        assert!(matches!(decode(&misplaced), Err(OfferError::OtherBlock)));
+        for len in 0..right.len() - 3 {
+            assert!(decode(&right[..len]).is_err(), "{len} bytes");
+        }
+    });
 }
 
 /// Size limits are rules of the chain, for the engine's decoder too: who sends a longer block is blocked, and nobody builds one.

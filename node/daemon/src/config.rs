@@ -270,7 +270,15 @@ impl Config {
     /// [`ConfigError`].
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(ConfigError::file(path))?;
-        let mut config: Self = toml::from_str(&text).map_err(|source| ConfigError::Text {
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a file, which nobody looks at.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|source| ConfigError::Text {
             path: path.to_owned(),
             source: Box::new(source),
         })?;

@@ -132,7 +132,7 @@ struct Node {
     alarms: Alarms,
     receipts: Receipts,
     parts: Vec<commonware_runtime::Handle<()>>,
-    /// Serves states for as long as it is there.
+    /// Says where a state differs.
     sync: StateSync,
     serving: tokio::task::JoinHandle<()>,
 }

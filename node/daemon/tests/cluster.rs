@@ -270,7 +270,11 @@ fn refusals(client: &Client, key: &SecretKey, chain: &ChainId, used: &Transactio
     let to = nobody.account();
     assert_eq!(code(client.submit(used)), "nonce_used");
     assert_eq!(code(client.submit_bytes(vec![1, 2, 3])), "malformed");
-    assert_eq!(code(client.submit_bytes(vec![0; 2 << 20])), "bad_request");
+    // However long it is, its sender sees why it is refused.
+    for megabytes in 2..7 {
+        let long = vec![0; megabytes << 20];
+        assert_eq!(code(client.submit_bytes(long)), "bad_request");
+    }
     let other = ChainId::from_bytes([1; 32]);
     let signed = transfer(key, &other, 12, to, 1, TERMS).unwrap();
     assert_eq!(code(client.submit(&signed)), "bad_signature");

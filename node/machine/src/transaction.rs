@@ -348,6 +348,18 @@ mod tests {
         }
     }
 
+    /// A key of low order has signatures that hold for whatever is said: the strict rules have none of them, so that nobody's account is everybody's.
+    #[test]
+    fn a_key_that_signs_everything_signs_nothing() {
+        let mut bytes = signed().bytes().to_vec();
+        let (identity, signature) = ([[1].as_slice(), &[0; 31]].concat(), bytes.len() - 64);
+        bytes[..32].copy_from_slice(&identity);
+        bytes[signature..].fill(0);
+        bytes[signature] = 1;
+        let transaction = Transaction::decode(&bytes).unwrap();
+        assert!(transaction.verify(&CHAIN).is_err());
+    }
+
     /// What is signed for one chain can not be replayed on another.
     #[test]
     fn a_signature_is_for_one_chain() {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crostata::store::files::MemoryFiles;
 use crostata::{Config, ContractId, Protocol, SessionData, VM};
 use crostata_machine::{
-    Account, AccountState, BANK, BANK_CODE, Block, BlockError, ChainId, Context, Draft,
-    ExecuteError, FinalizeError, Genesis, Invalid, Machine, OpenError, Outcome, Pool, PoolLimits,
-    Refusal, Rules, SecretKey, Transaction, Unfit, VmMachine,
+    Account, AccountState, Arrival, ArriveError, BANK, BANK_CODE, Block, BlockError, ChainId,
+    Context, Draft, ExecuteError, FinalizeError, Genesis, Invalid, Machine, OpenError, Outcome,
+    Pool, PoolLimits, Refusal, Rules, SecretKey, Transaction, Unfit, VmMachine,
 };
 
 const PROPOSER: Account = Account::from_bytes([0xff; 32]);
@@ -647,4 +647,33 @@ fn the_pool_is_bounded() {
         .map(|one| one.draft().gas_price)
         .collect();
     assert_eq!(prices, [5, 4]);
+}
+
+/// P6: a state arrives in chunks that are held against a header's root, one by one: the state of another block is refused at the beginning, and a wrong chunk
+/// as if it had not come.
+#[test]
+fn a_state_that_is_not_the_headers_does_not_arrive() {
+    let machine = machine();
+    let first = build(&machine, machine.genesis(), &[]);
+    machine.finalize(1, &first).unwrap();
+    let snapshot = machine.snapshot().unwrap();
+    let second = build(&machine, &first, &[]);
+    let vm = Arc::new(VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap());
+    let other = Arrival::begin(&vm, second.header(), &snapshot.beginning());
+    assert!(matches!(other, Err(ArriveError::Peer(_))));
+    let mut arrival = Arrival::begin(&vm, first.header(), &snapshot.beginning()).unwrap();
+    let mut chunks = 0;
+    while let Some(wanted) = arrival.wants() {
+        let chunk = snapshot.chunk(&wanted, 4_096).unwrap().unwrap();
+        let mut wrong = chunk.clone();
+        wrong[chunk.len() / 2] ^= 1;
+        assert!(matches!(arrival.accept(&wrong), Err(ArriveError::Peer(_))));
+        assert_eq!(arrival.wants(), Some(wanted));
+        arrival.accept(&chunk).unwrap();
+        chunks += 1;
+    }
+    arrival.finish().unwrap();
+    assert!(chunks > 1);
+    let arrived = VmMachine::open(vm, &genesis()).unwrap();
+    assert_eq!(arrived.finalized(), machine.finalized());
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use commonware_runtime::{Clock, Runner, deterministic};
+use commonware_runtime::{Clock, Runner};
 use crostata::Root;
-use crostata::store::files::{Fault, FaultyFiles, Unsynced};
+use crostata::store::files::{Fault, Unsynced};
 use crostata_chain::{Alarm, Explanation};
 use crostata_machine::{
     Account, AccountState, BANK, Block, BlockDigest, Built, CURSOR_BYTES, Context, ExecuteError,
@@ -13,15 +13,13 @@ use crostata_machine::{
     Transaction, Verified, VmMachine,
 };
 
-use crate::world::{FOLLOWER, World};
+use crate::world::{FOLLOWER, World, runner};
 
 const ALL: [usize; 4] = [0, 1, 2, 3];
 const JOIN_WAIT: Duration = Duration::from_secs(60);
 
 fn simulate<F: Future>(seed: u64, run: impl FnOnce(World) -> F) -> F::Output {
-    let config = deterministic::Config::new().with_seed(seed);
-    let config = config.with_timeout(Some(Duration::from_secs(900)));
-    deterministic::Runner::new(config).start(|context| async move {
+    runner(seed, Duration::from_secs(900)).start(|context| async move {
         let mut world = World::new(context).await;
         world.start_all().await;
         world.reach(&ALL, 2).await;
@@ -41,7 +39,7 @@ fn a_crashed_validator_costs_nothing_and_catches_up() {
         world.start(3).await;
         assert!(world.height(3) >= before, "what was acknowledged is there");
         world.reach(&ALL, world.top() + 3).await;
-        world.assert_agreed(&ALL);
+        world.assert_agreed(&ALL).await;
         assert!(
             world
                 .nodes
@@ -70,7 +68,7 @@ fn a_power_cut_everywhere_loses_nothing() {
             }
             world.reach(&ALL, world.top() + 2).await;
         }
-        world.assert_agreed(&ALL);
+        world.assert_agreed(&ALL).await;
     });
 }
 
@@ -91,7 +89,7 @@ fn a_partition_decides_nothing_and_heals() {
         world.join(0).await;
         world.join(1).await;
         world.reach(&ALL, top + 5).await;
-        world.assert_agreed(&ALL);
+        world.assert_agreed(&ALL).await;
         assert!(world.history.transactions() >= 20);
     });
 }
@@ -202,9 +200,9 @@ impl Snapshot for Spoilt {
 
 async fn start_broken(world: &mut World, node: usize, lies: bool) {
     world.crash(node, Unsynced::Lost).await;
-    let files = crate::world::faulty(&world.nodes[node].disk);
+    let disks = world.disks(node);
     let make = |machine| Arc::new(Broken { machine, lies });
-    world.start_as(node, files, make).await;
+    assert!(world.start_as(node, disks, make).await);
 }
 
 /// A proposer is bound to its block without verifying it: one that lies has its blocks refused, and learns of it by an alarm; the others go on.
@@ -215,7 +213,7 @@ fn a_lying_proposer_is_refused_and_alarmed() {
         let top = world.top();
         world.submit_transfers(10);
         world.reach(&[0, 1, 3], top + 20).await;
-        world.assert_agreed(&[0, 1, 3]);
+        world.assert_agreed(&[0, 1, 3]).await;
         assert_eq!(world.history.transactions(), 10);
         let raised = world.nodes[2].alarms.raised();
         assert!(
@@ -271,7 +269,7 @@ fn a_node_that_diverges_stops_and_says_where() {
         assert_eq!(stuck + 1, block.height());
         world.reach(&[0, 2, 3], world.top() + 8).await;
         assert_eq!(world.height(1), stuck);
-        world.assert_agreed(&[0, 2, 3]);
+        world.assert_agreed(&[0, 2, 3]).await;
     });
 }
 
@@ -287,7 +285,7 @@ fn a_machine_that_is_behind_its_engine_catches_up() {
         world.start(2).await;
         assert_eq!(world.height(2), 0);
         world.reach(&ALL, world.top() + 3).await;
-        world.assert_agreed(&ALL);
+        world.assert_agreed(&ALL).await;
     });
 }
 
@@ -297,15 +295,9 @@ fn a_failing_disk_stops_one_node() {
     for (seed, fault) in [(6, Fault::Io), (7, Fault::NoSpace), (8, Fault::Cut)] {
         simulate(seed, async |mut world: World| {
             world.crash(0, Unsynced::Kept).await;
-            let used = {
-                let files = crate::world::faulty(&world.nodes[0].disk);
-                files.operations()
-            };
-            let failing = FaultyFiles::failing(used + 60, fault);
-            for name in crostata::store::files::Files::names(&world.nodes[0].disk).unwrap() {
-                failing.put(&name, &world.nodes[0].disk.bytes(&name).unwrap_or_default());
-            }
-            world.start_as(0, failing, |machine| machine).await;
+            let used = world.disks(0).vm.operations();
+            let failing = world.disks(0).vm_failing(used + 60, fault);
+            assert!(world.start_as(0, failing, |machine| machine).await);
             world.submit_transfers(10);
             let top = world.top();
             world.reach(&[1, 2, 3], top + 40).await;
@@ -320,7 +312,39 @@ fn a_failing_disk_stops_one_node() {
             world.start(0).await;
             assert!(world.height(0) >= stuck);
             world.reach(&ALL, world.top() + 3).await;
-            world.assert_agreed(&ALL);
+            world.assert_agreed(&ALL).await;
+        });
+    }
+}
+
+/// P3: an engine whose disk fails ends its validator, whatever the engine was doing; nothing that was acknowledged or voted is lost with what it had not synced,
+/// and on a disk that works the validator goes on from there.
+#[test]
+fn a_failing_disk_of_the_engine_ends_one_node() {
+    let faults = [Fault::Io, Fault::NoSpace, Fault::Cut];
+    let numbers = (0..).map(|number| 10 + 45 * number);
+    for (fault, number) in faults.into_iter().cycle().zip(numbers).take(12) {
+        simulate(number, async |mut world: World| {
+            world.submit_transfers(10);
+            world.crash(0, Unsynced::Torn(number)).await;
+            let failing = world.disks(0).engine_failing(number, fault);
+            let started = world.start_as(0, failing, |machine| machine).await;
+            let top = world.top();
+            world.reach(&[1, 2, 3], top + 30).await;
+            let stuck = match started {
+                true => {
+                    let running = world.nodes[0].running.as_ref().unwrap();
+                    assert!(running.has_ended(), "{fault:?} at {number} did not come");
+                    let stuck = world.height(0);
+                    world.crash(0, Unsynced::Torn(number)).await;
+                    stuck
+                }
+                false => 0,
+            };
+            world.start(0).await;
+            assert!(world.height(0) >= stuck);
+            world.reach(&ALL, world.top() + 3).await;
+            world.assert_agreed(&ALL).await;
         });
     }
 }
@@ -344,7 +368,7 @@ fn a_new_node_joins_by_state_sync() {
         world.start(FOLLOWER).await;
         assert!(world.height(FOLLOWER) >= joined);
         world.reach(&[0, 1, 3, FOLLOWER], world.top() + 10).await;
-        world.assert_agreed(&[0, 1, 3, FOLLOWER]);
+        world.assert_agreed(&[0, 1, 3, FOLLOWER]).await;
         let (follower, liar) = (world.public_key(FOLLOWER), world.public_key(2));
         assert!(
             world
@@ -372,7 +396,7 @@ fn an_interrupted_sync_goes_on() {
         }
         assert!(interrupted > 0, "it was never interrupted");
         world.reach(&[FOLLOWER], world.top() + 5).await;
-        world.assert_agreed(&[0, 1, 2, 3, FOLLOWER]);
+        world.assert_agreed(&[0, 1, 2, 3, FOLLOWER]).await;
     });
 }
 
@@ -393,7 +417,7 @@ fn slow_validators_agree() {
         world.nodes[3].held_up = Duration::ZERO;
         world.start(3).await;
         world.reach(&ALL, world.top() + 3).await;
-        world.assert_agreed(&ALL);
+        world.assert_agreed(&ALL).await;
     });
 }
 

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use commonware_runtime::{Clock, Runner, deterministic};
+use commonware_runtime::{Clock, Runner};
 
-use crate::world::World;
+use crate::world::{World, runner};
 
 fn run(seed: u64) -> (String, Vec<(u64, String)>) {
-    let config = deterministic::Config::new()
-        .with_seed(seed)
-        .with_timeout(Some(Duration::from_secs(300)));
-    deterministic::Runner::new(config).start(|context| async move {
+    runner(seed, Duration::from_secs(300)).start(|context| async move {
         let mut world = World::new(context).await;
         world.start_all().await;
         world.reach(&[0, 1, 2, 3], 2).await;
@@ -20,7 +17,7 @@ fn run(seed: u64) -> (String, Vec<(u64, String)>) {
         }
         let top = world.top();
         world.reach(&[0, 1, 2, 3], top + 3).await;
-        world.assert_agreed(&[0, 1, 2, 3]);
+        world.assert_agreed(&[0, 1, 2, 3]).await;
         let blocks = world.history.blocks();
         let blocks = blocks
             .iter()

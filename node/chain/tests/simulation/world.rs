@@ -1,6 +1,8 @@
 //! Validators, their links and disks, and what must hold of all of them at every moment: one history.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -12,16 +14,20 @@ use commonware_runtime::{Clock, Handle, Quota, Spawner, Supervisor, deterministi
 use commonware_utils::channel::oneshot;
 use commonware_utils::ordered::Set;
 use commonware_utils::{NZU32, NZUsize, TryCollect as _, probability};
-use crostata::store::files::{FaultyFiles, Files, MemoryFiles, Unsynced};
+use crostata::store::files::{Fault, FaultyFiles, Files, MemoryFiles, Unsynced};
 use crostata::{Config, LogConfig, Protocol, Root, VM};
 use crostata_chain::{
     Alarms, Channels, Explanation, FinalBlock, Inbox, Keys, Marshal, NotExplained, Settings,
     SharedPool, Snapshots, StateSync, Stores, SubmitError, Validator, message_bytes_max, scheme,
 };
+
 use crostata_machine::{
     Account, BANK, BANK_CODE, Block, BlockDigest, Draft, Genesis, Machine, Pool, PoolLimits, Rules,
     Sealed, SecretKey, Transaction, TransactionDigest, VmMachine,
 };
+
+use crate::ground::Ground;
+use crate::panics;
 
 pub const VALIDATORS: usize = 4;
 /// Validators, and one more who follows.
@@ -80,6 +86,8 @@ pub struct Node {
     pub key: PrivateKey,
     /// The VM's disk.
     pub disk: MemoryFiles,
+    /// The engine's.
+    pub engine_disk: MemoryFiles,
     pub alarms: Alarms,
     /// Whether its disk was replaced by an older one.
     pub replaced: bool,
@@ -91,11 +99,62 @@ pub struct Node {
 pub struct Running {
     pub machine: Arc<VmMachine>,
     pub pool: SharedPool,
-    pub files: FaultyFiles,
+    pub disks: Disks,
     pub inbox: Arc<dyn Submit>,
     marshal: Marshal,
     handle: Handle<()>,
     sync: StateSync,
+    ended: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Whether a part of it has ended: the whole is not one any more.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+}
+
+/// What a validator is started over.
+#[derive(Clone)]
+pub struct Disks {
+    pub vm: FaultyFiles,
+    pub engine: FaultyFiles,
+    /// At which operations they fail, if they do.
+    vm_fails_at: Option<u64>,
+    engine_fails_at: Option<u64>,
+}
+
+impl Disks {
+    /// The same, but the VM's fails at an operation.
+    pub fn vm_failing(self, number: u64, fault: Fault) -> Self {
+        let vm = copy(
+            &self.vm.crash(Unsynced::Kept),
+            FaultyFiles::failing(number, fault),
+        );
+        Self { vm, ..self }
+    }
+
+    /// The same, but the engine's fails at an operation.
+    pub fn engine_failing(self, number: u64, fault: Fault) -> Self {
+        let engine = self.engine.crash(Unsynced::Kept);
+        Self {
+            engine: copy(&engine, FaultyFiles::failing(number, fault)),
+            engine_fails_at: Some(number),
+            ..self
+        }
+    }
+
+    /// Whether neither will fail.
+    pub fn work(&self) -> bool {
+        self.vm_fails_at.is_none() && self.engine_fails_at.is_none()
+    }
+
+    /// Whether the engine's disk has failed.
+    pub fn engine_has_failed(&self) -> bool {
+        let operations = self.engine.operations();
+        self.engine_fails_at
+            .is_some_and(|number| operations > number)
+    }
 }
 
 /// Where a client's transaction comes in.
@@ -108,6 +167,18 @@ impl<M: Machine> Submit for Inbox<M> {
         Self::submit(self, transaction)
     }
 }
+
+/// Tells that a task has ended, however it does.
+struct Ending(Arc<AtomicBool>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+type Sending = simulated::Sender<PublicKey, deterministic::Context>;
+type Receiving = simulated::Receiver<PublicKey>;
 
 pub struct World {
     pub context: deterministic::Context,
@@ -143,15 +214,23 @@ pub fn genesis() -> Genesis {
 static TEMPLATE: LazyLock<VM> =
     LazyLock::new(|| VM::with_files(Arc::new(MemoryFiles::new()), Config::default()).unwrap());
 
-const QUOTA: Quota = Quota::per_second(NZU32!(100_000));
+/// How many messages a second a validator sends to another one over a channel. Room for a burst of as many is taken at the start.
+const QUOTA: Quota = Quota::per_second(NZU32!(512));
 
-/// The directory as a disk that can fail.
-pub fn faulty(disk: &MemoryFiles) -> FaultyFiles {
-    let files = FaultyFiles::new();
-    for name in disk.names().unwrap() {
-        files.put(&name, &disk.bytes(&name).unwrap_or_default());
+/// Puts a directory on a disk.
+fn copy(directory: &MemoryFiles, disk: FaultyFiles) -> FaultyFiles {
+    for name in directory.names().unwrap() {
+        disk.put(&name, &directory.bytes(&name).unwrap_or_default());
     }
-    files
+    disk
+}
+
+/// The runtime of a seed, for so much simulated time. A task that panics ends alone, as it would on a machine of its own.
+pub fn runner(seed: u64, timeout: Duration) -> deterministic::Runner {
+    panics::note();
+    let config = deterministic::Config::new().with_seed(seed);
+    let config = config.with_timeout(Some(timeout)).with_catch_panics(true);
+    deterministic::Runner::new(config)
 }
 
 impl World {
@@ -172,6 +251,7 @@ impl World {
         let nodes = keys.into_iter().map(|key| Node {
             key,
             disk: MemoryFiles::new(),
+            engine_disk: MemoryFiles::new(),
             alarms: Alarms::default(),
             replaced: false,
             held_up: Duration::ZERO,
@@ -233,36 +313,34 @@ impl World {
 
     /// Starts a validator from what is on its disks.
     pub async fn start(&mut self, node: usize) {
-        let files = faulty(&self.nodes[node].disk);
-        self.start_as(node, files, |machine| machine).await;
+        let disks = self.disks(node);
+        let starts = self.start_as(node, disks, |machine| machine).await;
+        assert!(starts, "validator {node} does not start");
     }
 
-    /// Starts a validator over a disk, with what becomes of its machine.
+    /// What is on a validator's disks, on disks that work.
+    pub fn disks(&self, node: usize) -> Disks {
+        Disks {
+            vm: copy(&self.nodes[node].disk, FaultyFiles::new()),
+            engine: copy(&self.nodes[node].engine_disk, FaultyFiles::new()),
+            vm_fails_at: None,
+            engine_fails_at: None,
+        }
+    }
+
+    /// Starts a validator over disks, with what becomes of its machine. One whose engine's disk fails meanwhile does not start.
     pub async fn start_as<M: Machine>(
         &mut self,
         node: usize,
-        files: FaultyFiles,
+        disks: Disks,
         make: impl FnOnce(Arc<VmMachine>) -> Arc<M>,
-    ) {
-        let genesis = self.genesis.clone();
-        let vm = TEMPLATE.beside(Arc::new(files.clone()), LogConfig::default());
-        let machine = Arc::new(VmMachine::open(Arc::new(vm.unwrap()), &genesis).unwrap());
-        let pool = Pool::new(genesis.rules.clone(), PoolLimits::default());
-        let pool = SharedPool::new(pool);
+    ) -> bool {
+        let vm = TEMPLATE.beside(Arc::new(disks.vm.clone()), LogConfig::default());
+        let machine = Arc::new(VmMachine::open(Arc::new(vm.unwrap()), &self.genesis).unwrap());
         let made = make(machine.clone());
-        let (sync, snapshots) = self.sync(node).await;
+        let sync = self.sync(node).await;
         let settings = self.settings(node);
-        let run = self.run(node, &machine, made, pool.clone(), snapshots, settings);
-        let (inbox, marshal, handle) = run.await;
-        self.nodes[node].running = Some(Running {
-            machine,
-            pool,
-            files,
-            inbox,
-            marshal,
-            handle,
-            sync,
-        });
+        self.run(node, machine, made, sync, disks, settings).await
     }
 
     /// What serves states, and gets one.
@@ -289,6 +367,8 @@ impl World {
         Settings {
             snapshot_every: 8,
             held_up: self.nodes[node].held_up,
+            // Few, so that they overflow.
+            waiting_max: NZUsize!(16),
             ..Settings::new(format!("validator-{node}"))
         }
     }
@@ -302,8 +382,8 @@ impl World {
 
     /// Starts a node that has nothing, or not all of a state, from what the others serve; or gives up after some time, as if the power had gone.
     pub async fn start_by_sync(&mut self, node: usize, within: Duration) -> bool {
-        let files = faulty(&self.nodes[node].disk);
-        let vm = TEMPLATE.beside(Arc::new(files.clone()), LogConfig::default());
+        let disks = self.disks(node);
+        let vm = TEMPLATE.beside(Arc::new(disks.vm.clone()), LogConfig::default());
         let vm = Arc::new(vm.unwrap());
         let (mut sync, snapshots) = self.sync(node).await;
         let peers = (0..VALIDATORS).map(|node| self.public_key(node)).collect();
@@ -316,84 +396,93 @@ impl World {
         let Some(arrived) = arrived else {
             sync.part.abort();
             let _ = sync.part.await;
-            self.nodes[node].disk = files.crash(Unsynced::Torn(node as u64));
+            self.nodes[node].disk = disks.vm.crash(Unsynced::Torn(node as u64));
             return false;
         };
         let machine = Arc::new(VmMachine::open(vm, &self.genesis).unwrap());
         assert_eq!(machine.finalized().digest, arrived.header.digest());
         assert_eq!(machine.finalized().height, arrived.header.height);
-        let pool = Pool::new(self.genesis.rules.clone(), PoolLimits::default());
-        let pool = SharedPool::new(pool);
         let settings = Settings {
             floor: Some(arrived.finalization),
             ..self.settings(node)
         };
-        let started = self.run(
-            node,
-            &machine,
-            machine.clone(),
-            pool.clone(),
-            snapshots,
-            settings,
-        );
-        let (inbox, marshal, handle) = started.await;
-        self.nodes[node].running = Some(Running {
-            machine,
-            pool,
-            files,
-            inbox,
-            marshal,
-            handle,
-            sync,
-        });
-        true
+        let (made, sync) = (machine.clone(), (sync, snapshots));
+        self.run(node, machine, made, sync, disks, settings).await
     }
 
     async fn run<M: Machine>(
-        &self,
+        &mut self,
         node: usize,
-        real: &VmMachine,
-        machine: Arc<M>,
-        pool: SharedPool,
-        snapshots: Snapshots,
+        machine: Arc<VmMachine>,
+        made: Arc<M>,
+        (sync, snapshots): (StateSync, Snapshots),
+        disks: Disks,
         settings: Settings,
-    ) -> (Arc<dyn Submit>, Marshal, Handle<()>) {
+    ) -> bool {
         let history = self.history.clone();
+        let pool = Pool::new(self.genesis.rules.clone(), PoolLimits::default());
+        let pool = SharedPool::new(pool);
         let stores = Stores {
-            genesis: real.genesis().clone(),
-            chain: real.chain(),
-            rules: Arc::new(real.rules().clone()),
-            machine,
-            pool,
+            genesis: machine.genesis().clone(),
+            chain: machine.chain(),
+            rules: Arc::new(machine.rules().clone()),
+            machine: made,
+            pool: pool.clone(),
             alarms: self.nodes[node].alarms.clone(),
             listener: Arc::new(move |block: FinalBlock| history.add(node, &block)),
             snapshots,
         };
         let keys = self.keys(node);
         let control = self.oracle.control(self.public_key(node));
-        let quota = QUOTA;
-        let channels = Channels {
-            votes: control.register(0, quota).await.unwrap(),
-            certificates: control.register(1, quota).await.unwrap(),
-            resolver: control.register(2, quota).await.unwrap(),
-            blocks: control.register(3, quota).await.unwrap(),
-            backfill: control.register(4, quota).await.unwrap(),
-            transactions: control.register(5, quota).await.unwrap(),
-        };
+        let channels = self.channels(node).await;
         let manager = self.oracle.manager();
         let context = self.context.child("validator").with_attribute("node", node);
+        let context = Ground::new(context, disks.engine.clone());
         let (started, inbox) = oneshot::channel();
+        let ended = Arc::new(AtomicBool::new(false));
+        let ending = Ending(ended.clone());
         let handle = context.spawn(move |context| async move {
+            let _ending = ending;
             let starting =
                 Validator::start(context, stores, &keys, channels, control, manager, settings);
             let validator = starting.await.unwrap();
             let inbox: Arc<dyn Submit> = Arc::new(validator.inbox);
             started.send((inbox, validator.marshal)).ok();
-            let (ended, ..) = futures::future::select_all(validator.parts).await;
-            ended.unwrap();
+            let _ended = futures::future::select_all(validator.parts).await;
         });
-        let (inbox, marshal) = inbox.await.unwrap();
-        (inbox, marshal, handle)
+        let Ok((inbox, marshal)) = inbox.await else {
+            assert!(disks.engine_has_failed(), "{:#?}", panics::taken());
+            panics::taken();
+            let unsynced = Unsynced::Torn(node as u64);
+            self.nodes[node].disk = disks.vm.crash(unsynced);
+            self.nodes[node].engine_disk = disks.engine.crash(unsynced);
+            sync.part.abort();
+            return false;
+        };
+        self.nodes[node].running = Some(Running {
+            machine,
+            pool,
+            disks,
+            inbox,
+            marshal,
+            handle,
+            sync,
+            ended,
+        });
+        true
+    }
+
+    async fn channels(&self, node: usize) -> Channels<Sending, Receiving> {
+        let control = self.oracle.control(self.public_key(node));
+        let channel = async |number| control.register(number, QUOTA).await.unwrap();
+        Channels {
+            votes: channel(0).await,
+            certificates: channel(1).await,
+            resolver: channel(2).await,
+            blocks: channel(3).await,
+            backfill: channel(4).await,
+            transactions: channel(5).await,
+        }
     }
 
     /// Has a node that has stopped say where it differs.
@@ -419,7 +508,7 @@ impl World {
 
     /// Whether a node that does not run has a final state on its disk.
     pub fn has_state(&self, node: usize) -> bool {
-        let files = Arc::new(faulty(&self.nodes[node].disk));
+        let files = Arc::new(self.disks(node).vm);
         let vm = TEMPLATE.beside(files, LogConfig::default()).unwrap();
         vm.finalized().is_some()
     }
@@ -436,11 +525,32 @@ impl World {
 
     /// The power goes at a validator: what its disk has not synced may be lost.
     pub async fn crash(&mut self, node: usize, unsynced: Unsynced) {
+        self.assert_no_panic();
         let running = self.nodes[node].running.take().unwrap();
         running.handle.abort();
         running.sync.part.abort();
         let _ = (running.handle.await, running.sync.part.await);
-        self.nodes[node].disk = running.files.crash(unsynced);
+        self.nodes[node].disk = running.disks.vm.crash(unsynced);
+        self.nodes[node].engine_disk = running.disks.engine.crash(unsynced);
+    }
+
+    /// The power goes everywhere. What is on all disks then, in a number.
+    pub async fn crash_all(&mut self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for node in 0..NODES {
+            if self.nodes[node].running.is_some() {
+                self.crash(node, Unsynced::Kept).await;
+            }
+            let Node {
+                disk, engine_disk, ..
+            } = &self.nodes[node];
+            for directory in [disk, engine_disk] {
+                for name in directory.names().unwrap() {
+                    (&name, directory.bytes(&name)).hash(&mut hasher);
+                }
+            }
+        }
+        hasher.finish()
     }
 
     pub fn running(&self) -> impl Iterator<Item = (usize, &Running)> {
@@ -459,7 +569,7 @@ impl World {
             if nodes.iter().all(|node| self.height(*node) >= height) {
                 return;
             }
-            self.assert_acknowledged().await;
+            self.assert_sound().await;
             self.context.sleep(Duration::from_millis(100)).await;
         }
         let heights: Vec<_> = nodes.iter().map(|node| self.height(*node)).collect();
@@ -467,17 +577,37 @@ impl World {
         panic!("the validators {nodes:?} are at {heights:?}, not {height}; {alarms:?}");
     }
 
-    /// P3: nothing is acknowledged to the engine that is not durably final.
-    async fn assert_acknowledged(&self) {
-        for (node, running) in self
-            .running()
-            .filter(|(node, _)| !self.nodes[*node].replaced)
-        {
+    /// What holds at every moment. P3: nothing is acknowledged to the engine that is not durably final. Nothing panics, and no validator ends, but where the engine's disk
+    /// fails: it has no other way to say so.
+    pub async fn assert_sound(&self) {
+        for (node, running) in self.running() {
+            let may_end = running.disks.engine_has_failed();
+            assert!(
+                may_end || !running.has_ended(),
+                "validator {node} has ended"
+            );
+        }
+        self.assert_no_panic();
+        let kept = |(node, running): &(usize, &Running)| {
+            !self.nodes[*node].replaced && !running.has_ended()
+        };
+        for (node, running) in self.running().filter(kept) {
             if let Some(processed) = running.marshal.get_processed().await {
                 let finalized = running.machine.finalized().height;
                 assert!(processed.height().get() <= finalized, "validator {node}");
             }
         }
+    }
+
+    /// Nothing has panicked but where an engine's disk has failed.
+    fn assert_no_panic(&self) {
+        let panics = panics::taken();
+        let mut running = self.running();
+        let may = running.any(|(_, running)| running.disks.engine_has_failed());
+        assert!(
+            may || panics.is_empty(),
+            "a part of a validator: {panics:#?}"
+        );
     }
 
     /// The height that any validator has reached.
@@ -515,14 +645,25 @@ impl World {
         }
     }
 
+    /// What is final at a height that a machine has made final: it is told a little later.
+    async fn told(&self, height: u64) -> Agreed {
+        for _ in 0..10_000 {
+            if let Some(agreed) = self.history.blocks().get(&height) {
+                return *agreed;
+            }
+            self.context.sleep(Duration::from_millis(1)).await;
+        }
+        panic!("nobody is told of height {height}");
+    }
+
     /// All validators that run are at one state; tokens were neither made nor lost.
-    pub fn assert_agreed(&self, nodes: &[usize]) {
-        let blocks = self.history.blocks();
+    pub async fn assert_agreed(&self, nodes: &[usize]) {
+        self.assert_sound().await;
         for node in nodes {
             let running = self.nodes[*node].running.as_ref().unwrap();
             let finalized = running.machine.finalized();
             if finalized.height > 0 {
-                let agreed = blocks[&finalized.height];
+                let agreed = self.told(finalized.height).await;
                 assert_eq!(
                     (finalized.digest, finalized.state_root),
                     (agreed.digest, agreed.root)

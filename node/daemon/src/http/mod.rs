@@ -18,6 +18,7 @@
 
 pub mod answers;
 mod blocks;
+mod body;
 pub mod error;
 mod server;
 mod state;
@@ -126,7 +127,8 @@ impl Api {
             .route("/query", post(state::query))
             .route("/proof", get(state::proof))
             .fallback(async || ApiError::NotFound("there is nothing at this path".to_owned()))
-            .layer(DefaultBodyLimit::max(limits.body_bytes_max))
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn_with_state(limits.body_bytes_max, body::whole))
             .layer(from_fn_with_state(limits.timeout_ms, within))
             .with_state(self)
     }

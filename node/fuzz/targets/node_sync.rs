@@ -1,0 +1,29 @@
+//! P7: any bytes are a question of state sync that encodes to them, or a typed error; no bytes but the validators' are an offer.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use commonware_codec::{Decode, Encode};
+use crostata_chain::{Offer, Scheme, SyncKey};
+use crostata_node_fuzz::{scheme_of, within_bounds};
+use libfuzzer_sys::fuzz_target;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+static SCHEME: LazyLock<Scheme> = LazyLock::new(|| scheme_of(3));
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(key) = within_bounds(data, |data| SyncKey::decode_cfg(data, &())) {
+        assert_eq!(key.encode(), data);
+        let _ = key.to_string();
+    }
+    let scheme = &*SCHEME;
+    let mut random = StdRng::seed_from_u64(0);
+    if let Ok(offer) = within_bounds(data, |data| Offer::decode(data, scheme, &mut random)) {
+        assert_eq!(offer.encode(), data);
+        assert_eq!(
+            offer.finalization.proposal.payload.0,
+            offer.header.digest().to_bytes()
+        );
+    }
+});
