@@ -14,7 +14,7 @@ use crostata_machine::{Rules, SecretKey};
 
 use crate::config::{
     BalanceConfig, Config, ConfigError, GenesisConfig, HttpConfig, NetworkConfig, NodeConfig,
-    PaceConfig, private_key, public_key_bytes, write_secret,
+    PaceConfig, StorageConfig, private_key, public_key_bytes, write_secret,
 };
 use crate::hex::{Hex32, Secret};
 use crate::light::{LightError, TrustedFile};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub pace: PaceConfig,
     /// After how many blocks another state is served to nodes that join.
     pub snapshot_every: u64,
+    /// What is kept.
+    pub storage: StorageConfig,
 }
 
 /// A node of a network on one machine.
@@ -125,6 +127,7 @@ impl Plan {
             first_port: None,
             pace: PaceConfig::default(),
             snapshot_every: 64,
+            storage: StorageConfig::default(),
         }
     }
 
@@ -228,6 +231,7 @@ impl Plan {
                 },
                 http: HttpConfig::at(http),
                 pace: self.pace,
+                storage: self.storage,
                 genesis: genesis.clone(),
             };
             let path = self.config_path(number);
