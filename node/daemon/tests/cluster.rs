@@ -694,7 +694,17 @@ fn a_network_may_keep_its_latest_blocks_alone() {
     cluster.reach(3, enough);
     cluster.stop(3);
     keep(&cluster, 3, Some(KEEP));
+    let all = cluster.data(3).join("engine/chain-blocks-value");
+    assert!(all.exists());
     cluster.start_node(3);
+    cluster.reach(3, enough);
+    assert!(!all.exists());
+    let light = cluster.light(&cluster.network.nodes[3].url);
+    for height in [enough - 200, enough - 1] {
+        let had = light.block(height).unwrap().header;
+        assert_eq!(had.height, height);
+    }
+    assert_eq!(code(cluster.client(3).certificate(1)), "not_found");
     cluster.stop(1);
     cluster.start_node(1);
     let top = cluster.top(0);
