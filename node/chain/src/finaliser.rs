@@ -18,6 +18,7 @@ use commonware_utils::channel::mpsc;
 use crostata_machine::{Block, FinalizeError, Machine, Receipt};
 
 use crate::alarm::Alarms;
+use crate::archives::SECTION;
 use crate::block::ChainBlock;
 use crate::offload::Worker;
 use crate::shared::SharedPool;
@@ -86,6 +87,8 @@ pub struct Finalising<M> {
     pub snapshots: Snapshots,
     /// After how many blocks another one is.
     pub snapshot_every: u64,
+    /// How many of the latest blocks marshal keeps; all, if it does not say.
+    pub keep_blocks: Option<u64>,
 }
 
 impl<M: Machine> Finalising<M> {
@@ -99,8 +102,10 @@ impl<M: Machine> Finalising<M> {
             match self.finalize_in_order(&context, &block).await {
                 Some(Ok(receipts)) => {
                     self.snapshot(&context, &block).await;
+                    let height = block.height();
                     self.tell(block, receipts);
                     acknowledgement.acknowledge();
+                    self.forget(height);
                     if blocks.is_empty() {
                         self.settle(&context).await;
                     }
@@ -114,6 +119,15 @@ impl<M: Machine> Finalising<M> {
                     never::<()>().await;
                 }
             }
+        }
+    }
+
+    /// Forgets blocks that are far below one which is final.
+    fn forget(&self, height: u64) {
+        let lowest = self.keep_blocks.and_then(|keep| height.checked_sub(keep));
+        // Requests that come before marshal has taken note of what was acknowledged are made again.
+        if let Some(lowest) = lowest.filter(|lowest| lowest % (SECTION / 4) == 0) {
+            self.marshal.prune(Height::new(lowest));
         }
     }
 

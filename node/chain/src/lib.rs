@@ -17,6 +17,7 @@
 mod alarm;
 mod ancestry;
 mod application;
+mod archives;
 mod block;
 mod finaliser;
 mod finality;

@@ -14,22 +14,22 @@ use commonware_consensus::simplex::elector::RoundRobin;
 use commonware_consensus::simplex::types::Finalization;
 use commonware_consensus::simplex::{self, Engine, Floor};
 use commonware_consensus::types::{Epoch, FixedEpocher, ViewDelta};
-use commonware_cryptography::certificate::{ConstantProvider, Verifier as _};
+use commonware_cryptography::certificate::ConstantProvider;
 use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_cryptography::{Digested, Sha256, Signer as _};
 use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
-use commonware_storage::archive::{Archive as _, Identifier, immutable};
 use commonware_utils::ordered::Set;
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
 use crostata::Root;
-use crostata_machine::{Block, BlockDigest, ChainId, Header, Machine, Rules};
+use crostata_machine::{Block, BlockDigest, ChainId, Machine, Rules};
 use rand::CryptoRng;
 
 use crate::alarm::Alarms;
 use crate::application::Application;
+use crate::archives::{Archives, require_agreed};
 use crate::block::{ChainBlock, Digest, engine_digest};
 use crate::finaliser::{Finaliser, Finalising, Listener};
 use crate::gossip::{self, Inbox};
@@ -44,9 +44,6 @@ pub type Scheme = simplex::scheme::ed25519::Scheme;
 
 /// Asks marshal for blocks and certificates.
 pub type Marshal = Mailbox<Scheme, Standard<ChainBlock>>;
-
-type Finalizations<E> = immutable::Archive<E, Digest, Finalization<Scheme, Digest>>;
-type Blocks<E> = immutable::Archive<E, Digest, Arc<ChainBlock>>;
 
 /// The most decided blocks that wait for being made final.
 pub const MAX_PENDING: NonZeroUsize = NZUsize!(16);
@@ -82,6 +79,11 @@ pub enum StartError {
     /// It has nobody to follow.
     #[error(transparent)]
     Committee(#[from] CommitteeError),
+    /// All blocks are to be kept, and some were forgotten.
+    #[error(
+        "all blocks are to be kept, and this node kept the latest alone until now: say again how many, or let a new node get all of them"
+    )]
+    Forgotten,
     /// The machine's final block is not the one that was decided, as the engine's store says.
     #[error(
         "the state is that of block {ours} of height {height}, and block {decided} was decided there: it is of another history; {REMEDY}"
@@ -110,6 +112,9 @@ pub enum StartError {
     },
 }
 
+/// Starts marshal, which tells a finaliser.
+type StartMarshal = Box<dyn FnOnce(Finaliser) -> Handle<()> + Send>;
+
 /// What to do about a state that is not the chain's.
 const REMEDY: &str = "move the state away, and the blocks that the node has are executed again, or another state is fetched";
 
@@ -132,6 +137,8 @@ pub struct Settings {
     pub held_up: Duration,
     /// After how many blocks another state is served to nodes that join.
     pub snapshot_every: u64,
+    /// How many of the latest blocks are kept, and some more: all, if it does not say. At least as many as others may want, who are behind or join.
+    pub keep_blocks: Option<u64>,
     /// How many messages wait between parts of the engine; more are put aside, or given up where they have no more value. Room for them is taken at the start.
     pub waiting_max: NonZeroUsize,
     /// Where the engine starts where it has no files yet: none for the first block.
@@ -150,6 +157,7 @@ impl Settings {
             pace: Pace::default(),
             held_up: Duration::ZERO,
             snapshot_every: 64,
+            keep_blocks: None,
             waiting_max: NZUsize!(1_024),
             floor: None,
         }
@@ -258,12 +266,33 @@ impl<M: Machine> Validator<M> {
         let resolver = backfill(me, peers, blocker.clone(), &settings);
         let resolver = resolver::p2p::init(context.child("resolver"), resolver, channels.backfill);
 
-        let finalizations = finalizations(&context, &settings, &cache).await;
-        let blocks = blocks(&context, &settings, &cache, &stores.rules).await;
-        require_agreed(&stores, &blocks).await?;
         let config = marshalling(&stores, &settings, scheme.clone(), &cache);
-        let (actor, marshal, _) =
-            Actor::init(context.child("marshal"), finalizations, blocks, config).await;
+        let archives = Archives {
+            context: &context,
+            settings: &settings,
+            cache: &cache,
+            rules: &stores.rules,
+        };
+        let marshalling = context.child("marshal");
+        let (marshal, start_marshal): (Marshal, StartMarshal) = match settings.keep_blocks {
+            None => {
+                let (finalizations, blocks) = archives.all().await?;
+                require_agreed(&stores, &blocks).await?;
+                let actor = Actor::init(marshalling, finalizations, blocks, config).await;
+                let (actor, marshal, _) = actor;
+                let start = move |finaliser| actor.start(finaliser, buffer, resolver);
+                (marshal, Box::new(start))
+            }
+            Some(keep) => {
+                let top = stores.machine.finalized().height;
+                let (finalizations, blocks) = archives.latest(top.saturating_sub(keep)).await;
+                require_agreed(&stores, &blocks).await?;
+                let actor = Actor::init(marshalling, finalizations, blocks, config).await;
+                let (actor, marshal, _) = actor;
+                let start = move |finaliser| actor.start(finaliser, buffer, resolver);
+                (marshal, Box::new(start))
+            }
+        };
 
         let worker = Worker::new(stores.machine.clone(), settings.held_up);
         let (pool, alarms) = (stores.pool.clone(), stores.alarms.clone());
@@ -283,9 +312,10 @@ impl<M: Machine> Validator<M> {
             marshal: marshal.clone(),
             snapshots: stores.snapshots,
             snapshot_every: settings.snapshot_every,
+            keep_blocks: settings.keep_blocks,
         };
         let (finaliser, finalising) = Finaliser::start(context.child("finaliser"), finalising);
-        let marshalling = actor.start(finaliser, buffer, resolver);
+        let marshalling = start_marshal(finaliser);
 
         let automaton = Inline::new(
             context.child("application"),
@@ -425,102 +455,4 @@ fn marshalling<M>(
 /// One epoch for ever.
 fn epochs() -> FixedEpocher {
     FixedEpocher::new(NZU64!(u64::MAX))
-}
-
-/// Where the certificates of decided blocks are kept.
-async fn finalizations<E: Clock + Storage + Metrics + Spawner>(
-    context: &E,
-    settings: &Settings,
-    cache: &CacheRef,
-) -> Finalizations<E> {
-    let unbounded = Scheme::certificate_codec_config_unbounded();
-    let config = archive(settings, cache, "finalizations", unbounded);
-    let archive = immutable::Archive::init(context.child("finalizations"), config).await;
-    // INVARIANT: a store that can not be opened leaves the engine nothing to start with; it panics itself where it finds one later.
-    archive.unwrap_or_else(|error| panic!("the store of certificates does not open: {error}"))
-}
-
-/// Where decided blocks are kept.
-async fn blocks<E: Clock + Storage + Metrics + Spawner>(
-    context: &E,
-    settings: &Settings,
-    cache: &CacheRef,
-    rules: &Arc<Rules>,
-) -> Blocks<E> {
-    let config = archive(settings, cache, "blocks", rules.clone());
-    let archive = immutable::Archive::init(context.child("blocks"), config).await;
-    // INVARIANT: as above.
-    archive.unwrap_or_else(|error| panic!("the store of blocks does not open: {error}"))
-}
-
-/// That the machine's final state is what its block says, as far as the engine's store has that block. A state that is not would make
-/// the node vote for blocks that nobody else comes to, until the next one is decided.
-async fn require_agreed<M: Machine, E: Clock + Storage + Metrics + Spawner>(
-    stores: &Stores<M>,
-    blocks: &Blocks<E>,
-) -> Result<(), StartError> {
-    let ours = stores.machine.finalized();
-    let height = ours.height;
-    let header = match height {
-        0 => Some(*stores.genesis.header()),
-        _ => decided(blocks, height).await,
-    };
-    let Some(header) = header else {
-        return Ok(());
-    };
-    let block = header.digest();
-    if block != ours.digest {
-        return Err(StartError::OtherBlock {
-            height,
-            ours: ours.digest,
-            decided: block,
-        });
-    }
-    match header.state_root == ours.state_root {
-        true => Ok(()),
-        false => Err(StartError::OtherState {
-            height,
-            block,
-            ours: ours.state_root,
-            agreed: header.state_root,
-        }),
-    }
-}
-
-async fn decided<E: Clock + Storage + Metrics + Spawner>(
-    blocks: &Blocks<E>,
-    height: u64,
-) -> Option<Header> {
-    let block = blocks.get(Identifier::Index(height)).await;
-    // INVARIANT: a store that can not be read ends the engine too.
-    let block = block.unwrap_or_else(|error| panic!("the store of blocks is not read: {error}"));
-    block.map(|block| *block.block().header())
-}
-
-fn archive<C>(
-    settings: &Settings,
-    cache: &CacheRef,
-    name: &str,
-    codec_config: C,
-) -> immutable::Config<C> {
-    let partition = |part: &str| format!("{}-{name}-{part}", settings.partition);
-    immutable::Config {
-        metadata_partition: partition("metadata"),
-        freezer_table_partition: partition("table"),
-        freezer_table_initial_size: 1 << 12,
-        freezer_table_resize_frequency: 4,
-        freezer_table_resize_chunk_size: 1 << 10,
-        freezer_key_partition: partition("key"),
-        freezer_key_page_cache: cache.clone(),
-        freezer_value_partition: partition("value"),
-        freezer_value_target_size: 64 << 20,
-        freezer_value_compression: None,
-        ordinal_partition: partition("ordinal"),
-        items_per_section: NZU64!(4_096),
-        codec_config,
-        replay_buffer: NZUsize!(1 << 20),
-        freezer_key_write_buffer: NZUsize!(1 << 16),
-        freezer_value_write_buffer: NZUsize!(1 << 18),
-        ordinal_write_buffer: NZUsize!(1 << 16),
-    }
 }

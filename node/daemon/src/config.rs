@@ -34,6 +34,9 @@ pub struct Config {
     /// How fast blocks follow each other.
     #[serde(default)]
     pub pace: PaceConfig,
+    /// What is kept.
+    #[serde(default)]
+    pub storage: StorageConfig,
     /// How the chain begins. The same on every node.
     pub genesis: GenesisConfig,
 }
@@ -173,6 +176,18 @@ impl Default for PaceConfig {
         }
     }
 }
+
+/// What is kept of what was decided.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// So many of the latest blocks and certificates, and up to 160 more; all of them unless told. Each 128 have four files open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_blocks: Option<u64>,
+}
+
+/// The least number of blocks that are kept.
+const KEEP_BLOCKS_MIN: u64 = 256;
 
 /// How the chain begins. All of it names the chain: nodes with another beginning are of another chain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -330,6 +345,14 @@ impl Config {
         }
         if self.http.connections_max > tokio::sync::Semaphore::MAX_PERMITS {
             return Err(ConfigError::value("http.connections_max", "is too large"));
+        }
+        // Who joins begins with the state of a block that is served, and wants those behind it.
+        let joining = self.network.snapshot_every.saturating_mul(4);
+        let least = KEEP_BLOCKS_MIN.max(joining);
+        if self.storage.keep_blocks.is_some_and(|keep| keep < least) {
+            let reason =
+                format!("must be at least {least}: 256, and four times `network.snapshot_every`");
+            return Err(ConfigError::value("storage.keep_blocks", reason));
         }
         let pace = self.pace;
         if pace.idle_max_ms >= LEADER_TIMEOUT_MS || pace.block_min_ms > pace.idle_max_ms {
@@ -555,6 +578,8 @@ mod tests {
         );
         let idle = format!("{}[pace]\nidle_max_ms = 2000\n", text());
         assert!(refused(&idle).contains("`pace.idle_max_ms`"));
+        let few = format!("{}[storage]\nkeep_blocks = 255\n", text());
+        assert!(refused(&few).contains("`storage.keep_blocks` must be at least 256"));
         let nobody = text().replace(
             "address = \"127.0.0.1:1\"",
             "address = \"127.0.0.1:1\"\nvalidator = false",

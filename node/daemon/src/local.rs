@@ -14,7 +14,7 @@ use crostata_machine::{Rules, SecretKey};
 
 use crate::config::{
     BalanceConfig, Config, ConfigError, GenesisConfig, HttpConfig, NetworkConfig, NodeConfig,
-    PaceConfig, private_key, public_key_bytes, write_secret,
+    PaceConfig, StorageConfig, private_key, public_key_bytes, write_secret,
 };
 use crate::hex::{Hex32, Secret};
 use crate::light::{LightError, TrustedFile};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub pace: PaceConfig,
     /// After how many blocks another state is served to nodes that join.
     pub snapshot_every: u64,
+    /// What is kept.
+    pub storage: StorageConfig,
 }
 
 /// A node of a network on one machine.
@@ -125,6 +127,7 @@ impl Plan {
             first_port: None,
             pace: PaceConfig::default(),
             snapshot_every: 64,
+            storage: StorageConfig::default(),
         }
     }
 
@@ -228,6 +231,7 @@ impl Plan {
                 },
                 http: HttpConfig::at(http),
                 pace: self.pace,
+                storage: self.storage,
                 genesis: genesis.clone(),
             };
             let path = self.config_path(number);
@@ -282,11 +286,21 @@ fn make_directory_of(path: &Path) -> Result<(), LocalError> {
     fs::create_dir_all(directory).map_err(system(directory.display().to_string()))
 }
 
-/// Ports that nobody listens at now.
+/// Where ports are looked for: below those that systems give to connections which begin here, so that none is taken while its node is down.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// Ports that nobody listens at now, from a random one on, so that networks which are made at the same time have others.
 fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let mut random = [0; 2];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let skipped = usize::from(u16::from_le_bytes(random)) % PORTS.len();
+    let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok();
+    let ports = PORTS.cycle().skip(skipped).take(PORTS.len());
     // All at once, so that none comes twice.
-    let held: Vec<_> = (0..count).map(|_| free()).collect::<io::Result<_>>()?;
+    let held: Vec<_> = ports.filter_map(listen).take(count).collect();
+    if held.len() < count {
+        return Err(io::Error::from(io::ErrorKind::AddrInUse));
+    }
     let ports = held.iter().map(|held| Ok(held.local_addr()?.port()));
     ports.collect()
 }

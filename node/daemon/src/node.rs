@@ -302,6 +302,7 @@ fn settings(config: &Config, arrived: Option<Arrived>) -> Settings {
             ..Pace::default()
         },
         snapshot_every: config.network.snapshot_every,
+        keep_blocks: config.storage.keep_blocks,
         floor: arrived.map(|arrived| arrived.finalization),
         ..Settings::new("chain")
     }

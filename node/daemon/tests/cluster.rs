@@ -13,7 +13,7 @@ use crostata_machine::{
     Account, BANK, BlockDigest, ChainId, Header, SecretKey, Transaction, TransactionDigest,
 };
 use crostata_node::client::{Client, ClientError, Terms, transfer};
-use crostata_node::config::PaceConfig;
+use crostata_node::config::{Config, PaceConfig};
 use crostata_node::hex::{Hex, Hex32, Secret};
 use crostata_node::http::answers::{BlockAnswer, ProofRequest, QueryRequest};
 use crostata_node::light::{LightClient, LightError, TrustedFile};
@@ -40,24 +40,30 @@ impl Cluster {
 
     /// A network with a block at least so often.
     fn idling(idle_max_ms: u64) -> Self {
+        let mut cluster = Self::planned(|plan| plan.pace.idle_max_ms = idle_max_ms);
+        cluster.start_validators();
+        cluster
+    }
+
+    /// A network that is not started.
+    fn planned(change: impl FnOnce(&mut Plan)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let plan = Plan {
-            pace: PaceConfig {
-                idle_max_ms,
-                ..PaceConfig::default()
-            },
+        let mut plan = Plan {
             snapshot_every: 8,
             ..Plan::new(directory.path(), 4)
         };
+        change(&mut plan);
         let network = plan.network().unwrap();
-        let mut cluster = Self {
+        Self {
             network,
             running: BTreeMap::new(),
             _directory: directory,
-        };
-        (0..4).for_each(|node| cluster.start_node(node));
-        (0..4).for_each(|node| drop(cluster.reach(node, 1)));
-        cluster
+        }
+    }
+
+    fn start_validators(&mut self) {
+        (0..4).for_each(|node| self.start_node(node));
+        (0..4).for_each(|node| drop(self.reach(node, 1)));
     }
 
     fn start_node(&mut self, node: usize) {
@@ -122,7 +128,10 @@ impl Cluster {
                 assert!(!status.success(), "{status}");
                 return self.log(node).split_off(before);
             }
-            assert!(begun.elapsed() < LONG, "{}", self.log(node));
+            if begun.elapsed() > LONG {
+                let logs: Vec<_> = (0..self.running.len()).map(|node| self.log(node)).collect();
+                panic!("node {node} goes on: {}\n{logs:#?}", self.log(node));
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -563,10 +572,13 @@ fn a_validator_with_another_state_stops() {
     cluster.stop(3);
     let bank = tamper(&cluster.data(3).join("state"), cluster.key(0).account());
 
-    // Its operator restores an older copy of the engine's files: nothing there says what the state should be.
+    // Its operator restores an older copy of the engine's blocks: nothing there says what the state should be. What it voted for it knows, so that it
+    // does not vote otherwise.
     let newer = cluster.data(3).join("newer");
     std::fs::rename(&engine, &newer).unwrap();
     std::fs::rename(&older, &engine).unwrap();
+    std::fs::remove_dir_all(engine.join(VOTES)).unwrap();
+    copy(&newer.join(VOTES), &engine.join(VOTES));
     let said = cluster.fails(3);
     println!("{}", said.lines().last().unwrap_or_default());
     assert!(
@@ -586,6 +598,9 @@ fn a_validator_with_another_state_stops() {
     let top = cluster.top(0);
     cluster.assert_equal(&[0, 1, 2, 3], 0, top + 2);
 }
+
+/// Where the engine keeps its votes.
+const VOTES: &str = "chain-simplex";
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
@@ -650,4 +665,62 @@ fn receipts_outlive_their_node() {
     let light = cluster.light(&cluster.network.nodes[2].url);
     let proven = light.receipt(sent[7], LONG).unwrap();
     assert_eq!(proven.vm.unwrap().ran.unwrap().code, 0);
+}
+
+/// P5, and what operators rely on: a network that keeps its latest blocks alone forgets the others; restarts, and a node that joins, need no more. One that kept all keeps the latest from
+/// then on, and does not go back.
+#[test]
+fn a_network_may_keep_its_latest_blocks_alone() {
+    const KEEP: u64 = 256;
+    const SECTION: u64 = 128;
+    let mut cluster = Cluster::planned(|plan| {
+        plan.pace = PaceConfig {
+            block_min_ms: 5,
+            idle_max_ms: 5,
+        };
+        plan.storage.keep_blocks = Some(KEEP);
+    });
+    let keep = |cluster: &Cluster, node: usize, keep_blocks: Option<u64>| {
+        let file = &cluster.network.nodes[node].config;
+        let mut config = Config::read(file).unwrap();
+        config.storage.keep_blocks = keep_blocks;
+        config.write(file).unwrap();
+    };
+    // The last one begins with all.
+    keep(&cluster, 3, None);
+    cluster.start_validators();
+    let enough = KEEP + SECTION + 40;
+    cluster.reach(0, enough);
+    cluster.reach(3, enough);
+    cluster.stop(3);
+    keep(&cluster, 3, Some(KEEP));
+    let all = cluster.data(3).join("engine/chain-blocks-value");
+    assert!(all.exists());
+    cluster.start_node(3);
+    cluster.reach(3, enough);
+    assert!(!all.exists());
+    let light = cluster.light(&cluster.network.nodes[3].url);
+    for height in [enough - 200, enough - 1] {
+        let had = light.block(height).unwrap().header;
+        assert_eq!(had.height, height);
+    }
+    assert_eq!(code(cluster.client(3).certificate(1)), "not_found");
+    cluster.stop(1);
+    cluster.start_node(1);
+    let top = cluster.top(0);
+    for node in [0, 1, 3] {
+        cluster.reach(node, top + 2 * SECTION);
+        let client = cluster.client(node);
+        assert_eq!(code(client.certificate(1)), "not_found", "node {node}");
+        let light = cluster.light(&cluster.network.nodes[node].url);
+        let kept = cluster.top(node) - KEEP;
+        assert_eq!(light.block(kept + 1).unwrap().header.height, kept + 1);
+    }
+    cluster.start_node(4);
+    let top = cluster.joined(4).max(cluster.top(0)) + 5;
+    cluster.assert_equal(&[0, 1, 2, 3, 4], top, top + 5);
+    cluster.stop(3);
+    keep(&cluster, 3, None);
+    let said = cluster.fails(3);
+    assert!(said.contains("this node kept the latest alone"), "{said}");
 }
