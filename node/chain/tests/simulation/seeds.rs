@@ -51,7 +51,7 @@ fn whatever_happens_there_is_one_history() {
     );
 }
 
-/// What happened can be had again: the same seed is the same history also where anything happens, to the last message and the last byte on a disk.
+/// What happened can be had again: the same seed is the same history also where anything happens, to the last message and the last byte on an engine's disk.
 #[test]
 fn the_same_seed_is_the_same_history_whatever_happens() {
     for seed in [3, 4] {
@@ -117,7 +117,7 @@ struct Outcome {
     /// All that happened, in a number.
     audit: String,
     blocks: BTreeMap<u64, Agreed>,
-    /// What is on all disks, in a number.
+    /// What is on the engines' disks, in a number.
     disks: u64,
 }
 
