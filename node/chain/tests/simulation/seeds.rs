@@ -177,6 +177,10 @@ async fn start(world: &mut World, node: usize, random: &mut impl Rng) {
         0 => Duration::from_millis(random.random_range(0..200)),
         _ => Duration::ZERO,
     };
+    world.nodes[node].sync = match random.random_range(0..4) {
+        0 => Duration::from_millis(random.random_range(0..60)),
+        _ => Duration::ZERO,
+    };
     let mut disks = world.disks(node);
     if let Some(fault) = fault(random) {
         // Not while it opens: a machine that does not open is not started.
@@ -225,6 +229,7 @@ async fn heal(world: &mut World) {
         }
         world.nodes[node].alarms = Default::default();
         world.nodes[node].held_up = Duration::ZERO;
+        world.nodes[node].sync = Duration::ZERO;
     }
     for node in (0..FOLLOWER).chain([FOLLOWER]) {
         match world.nodes[node].running {

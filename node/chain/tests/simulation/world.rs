@@ -91,8 +91,10 @@ pub struct Node {
     pub alarms: Alarms,
     /// Whether its disk was replaced by an older one.
     pub replaced: bool,
-    /// How slow it is.
+    /// How slow its processor and the VM's disk are.
     pub held_up: Duration,
+    /// How long it takes until something is on the engine's disk.
+    pub sync: Duration,
     pub running: Option<Running>,
 }
 
@@ -255,6 +257,7 @@ impl World {
             alarms: Alarms::default(),
             replaced: false,
             held_up: Duration::ZERO,
+            sync: Duration::ZERO,
             running: None,
         });
         let world = Self {
@@ -437,7 +440,7 @@ impl World {
         let channels = self.channels(node).await;
         let manager = self.oracle.manager();
         let context = self.context.child("validator").with_attribute("node", node);
-        let context = Ground::new(context, disks.engine.clone());
+        let context = Ground::new(context, disks.engine.clone(), self.nodes[node].sync);
         let (started, inbox) = oneshot::channel();
         let ended = Arc::new(AtomicBool::new(false));
         let ending = Ending(ended.clone());
