@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crostata_machine::{BlockDigest, Fatal, FinalizeError, Invalid};
+use crostata_machine::{Block, Fatal, FinalizeError, Invalid};
 
 /// What a node must tell its operator.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,12 +19,10 @@ pub enum Alarm {
         view: u64,
     },
     /// A block that the others notarised can not be executed here.
-    #[error("block {block} of height {height} is notarised, and invalid here: {invalid}")]
+    #[error("block {} of height {} is notarised, and invalid here: {invalid}", block.digest(), block.height())]
     Ancestor {
         /// The block.
-        block: BlockDigest,
-        /// Its height.
-        height: u64,
+        block: Box<Block>,
         /// Why.
         invalid: Invalid,
     },
@@ -40,6 +38,16 @@ impl Alarm {
     /// Whether the node goes on.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::OwnBlocksNullified { .. })
+    }
+
+    /// The block that comes to something else here than the chain agreed on, if that is what is wrong.
+    pub fn diverged_at(&self) -> Option<&Block> {
+        match self {
+            Self::Ancestor { block, .. } | Self::Stopped(FinalizeError::Diverged { block, .. }) => {
+                Some(block)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -73,8 +73,7 @@ pub async fn execute<E: Spawner + Clock, M: Machine>(
             }
             Err(ExecuteError::Invalid(invalid)) => {
                 alarms.raise(Alarm::Ancestor {
-                    block: block.digest(),
-                    height: block.height(),
+                    block: Box::new(block.clone()),
                     invalid,
                 });
                 return None;

@@ -6,6 +6,7 @@
 //! * [`ChainBlock`]: blocks as the engine's codec knows them, with the chain's limits as rules of decoding;
 //! * [`Application`]: proposes and verifies, and never says no where it only does not know;
 //! * [`Finaliser`]: makes what is decided final, in order, and acknowledges what is durable;
+//! * [`FinalityProof`]: that a block is final, for clients that trust only the chain's id and its validators' keys;
 //! * [`Alarms`]: what a node must tell its operator, or stop for;
 //! * [`Validator`]: all of it, put together, over any runtime and network of commonware's.
 //!
@@ -18,6 +19,7 @@ mod ancestry;
 mod application;
 mod block;
 mod finaliser;
+mod finality;
 mod gossip;
 mod offload;
 mod own;
@@ -30,6 +32,7 @@ pub use alarm::{Alarm, Alarms};
 pub use application::Application;
 pub use block::{ChainBlock, Digest};
 pub use finaliser::{FinalBlock, Finaliser, Finalising, Listener};
+pub use finality::{FinalityError, FinalityProof, NotProven, ProvenFinal, Trusted, prove_final};
 pub use gossip::{Inbox, transactions};
 pub use offload::Worker;
 pub use pace::Pace;
@@ -38,6 +41,6 @@ pub use sync::{
     Arrived, Explanation, JoinError, NotExplained, Offer, OfferError, Snapshots, StateSync, SyncKey,
 };
 pub use validator::{
-    Channels, CommitteeError, Keys, MAX_PENDING, Marshal, Scheme, Settings, Stores, Validator,
-    message_bytes_max, scheme,
+    Channels, CommitteeError, Keys, MAX_PENDING, Marshal, Scheme, Settings, StartError, Stores,
+    Validator, message_bytes_max, scheme,
 };

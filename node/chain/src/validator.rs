@@ -21,10 +21,11 @@ use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::buffer::paged::CacheRef;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
-use commonware_storage::archive::immutable;
+use commonware_storage::archive::{Archive as _, Identifier, immutable};
 use commonware_utils::ordered::Set;
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
-use crostata_machine::{Block, ChainId, Machine, Rules};
+use crostata::Root;
+use crostata_machine::{Block, BlockDigest, ChainId, Header, Machine, Rules};
 use rand::CryptoRng;
 
 use crate::alarm::Alarms;
@@ -74,6 +75,43 @@ pub enum CommitteeError {
     #[error("the committee is empty")]
     Empty,
 }
+
+/// A node that must not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// It has nobody to follow.
+    #[error(transparent)]
+    Committee(#[from] CommitteeError),
+    /// The machine's final block is not the one that was decided, as the engine's store says.
+    #[error(
+        "the state is that of block {ours} of height {height}, and block {decided} was decided there: it is of another history; {REMEDY}"
+    )]
+    OtherBlock {
+        /// The height.
+        height: u64,
+        /// The block that the machine has.
+        ours: BlockDigest,
+        /// The block that the engine has.
+        decided: BlockDigest,
+    },
+    /// The machine's final state is not the one that its block says.
+    #[error(
+        "the state at block {block} of height {height} has root {ours}, and the validators agreed on {agreed}: what is on the disk was changed; {REMEDY}"
+    )]
+    OtherState {
+        /// The height.
+        height: u64,
+        /// The block.
+        block: BlockDigest,
+        /// The root that the machine has.
+        ours: Root,
+        /// The root that the block says.
+        agreed: Root,
+    },
+}
+
+/// What to do about a state that is not the chain's.
+const REMEDY: &str = "move the state away, and the blocks that the node has are executed again, or another state is fetched";
 
 /// What a node sets for itself, the clock's part of it in the engine's time.
 #[derive(Debug, Clone)]
@@ -173,7 +211,7 @@ pub fn message_bytes_max(validators: u32, rules: &Arc<Rules>) -> usize {
 }
 
 /// What votes are signed for, so that they are worth nothing on another chain.
-fn namespace(chain: &ChainId) -> Vec<u8> {
+pub(crate) fn namespace(chain: &ChainId) -> Vec<u8> {
     [b"crostata ".as_slice(), chain.as_ref()].concat()
 }
 
@@ -188,7 +226,7 @@ impl<M: Machine> Validator<M> {
     /// Starts a validator: from its files, if there are some, or from the floor, or from the first block.
     ///
     /// # Errors
-    /// [`CommitteeError`].
+    /// [`StartError`].
     pub async fn start<E, S, R, B, P>(
         context: E,
         stores: Stores<M>,
@@ -197,7 +235,7 @@ impl<M: Machine> Validator<M> {
         blocker: B,
         peers: P,
         settings: Settings,
-    ) -> Result<Self, CommitteeError>
+    ) -> Result<Self, StartError>
     where
         E: Clock + CryptoRng + Spawner + Storage + Metrics,
         S: Sender<PublicKey = PublicKey>,
@@ -206,7 +244,7 @@ impl<M: Machine> Validator<M> {
         P: Provider<PublicKey = PublicKey>,
     {
         if keys.committee.is_empty() {
-            return Err(CommitteeError::Empty);
+            return Err(CommitteeError::Empty.into());
         }
         let scheme = scheme(&stores.chain, keys);
         let genesis = engine_digest(stores.genesis.digest());
@@ -222,6 +260,7 @@ impl<M: Machine> Validator<M> {
 
         let finalizations = finalizations(&context, &settings, &cache).await;
         let blocks = blocks(&context, &settings, &cache, &stores.rules).await;
+        require_agreed(&stores, &blocks).await?;
         let config = marshalling(&stores, &settings, scheme.clone(), &cache);
         let (actor, marshal, _) =
             Actor::init(context.child("marshal"), finalizations, blocks, config).await;
@@ -412,6 +451,50 @@ async fn blocks<E: Clock + Storage + Metrics + Spawner>(
     let archive = immutable::Archive::init(context.child("blocks"), config).await;
     // INVARIANT: as above.
     archive.unwrap_or_else(|error| panic!("the store of blocks does not open: {error}"))
+}
+
+/// That the machine's final state is what its block says, as far as the engine's store has that block. A state that is not would make
+/// the node vote for blocks that nobody else comes to, until the next one is decided.
+async fn require_agreed<M: Machine, E: Clock + Storage + Metrics + Spawner>(
+    stores: &Stores<M>,
+    blocks: &Blocks<E>,
+) -> Result<(), StartError> {
+    let ours = stores.machine.finalized();
+    let height = ours.height;
+    let header = match height {
+        0 => Some(*stores.genesis.header()),
+        _ => decided(blocks, height).await,
+    };
+    let Some(header) = header else {
+        return Ok(());
+    };
+    let block = header.digest();
+    if block != ours.digest {
+        return Err(StartError::OtherBlock {
+            height,
+            ours: ours.digest,
+            decided: block,
+        });
+    }
+    match header.state_root == ours.state_root {
+        true => Ok(()),
+        false => Err(StartError::OtherState {
+            height,
+            block,
+            ours: ours.state_root,
+            agreed: header.state_root,
+        }),
+    }
+}
+
+async fn decided<E: Clock + Storage + Metrics + Spawner>(
+    blocks: &Blocks<E>,
+    height: u64,
+) -> Option<Header> {
+    let block = blocks.get(Identifier::Index(height)).await;
+    // INVARIANT: a store that can not be read ends the engine too.
+    let block = block.unwrap_or_else(|error| panic!("the store of blocks is not read: {error}"));
+    block.map(|block| *block.block().header())
 }
 
 fn archive<C>(

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::hex::Hex32;
 use crate::http::answers::{
-    AccountAnswer, BlockAnswer, FinalAnswer, Problem, ProofAnswer, ProofRequest, QueryAnswer,
-    QueryRequest, Status, Submitted, Taken, TransactionAnswer,
+    AccountAnswer, BlockAnswer, CertificateAnswer, FinalAnswer, Problem, ProofAnswer, ProofRequest,
+    QueryAnswer, QueryRequest, Status, Submitted, Taken, TransactionAnswer,
 };
 use crate::http::error::ErrorAnswer;
 
@@ -125,6 +125,14 @@ impl Client {
     /// [`ClientError`].
     pub fn block(&self, height: u64) -> Result<BlockAnswer, ClientError> {
         self.get(&format!("/blocks/{height}"))
+    }
+
+    /// That a block is final.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn certificate(&self, height: u64) -> Result<CertificateAnswer, ClientError> {
+        self.get(&format!("/blocks/{height}/certificate"))
     }
 
     /// The final blocks from a height on, at most a hundred.

@@ -88,9 +88,12 @@ pub struct HttpConfig {
     /// The longest that a query may run, in milliseconds.
     #[serde(default = "HttpConfig::query_timeout_ms")]
     pub query_timeout_ms: u64,
-    /// Of so many of the latest blocks receipts are kept, in memory.
+    /// Of so many of the latest blocks transactions are found, and receipts kept, in memory and on the disk.
     #[serde(default = "HttpConfig::recent_blocks_max")]
     pub recent_blocks_max: usize,
+    /// So many bytes of receipts are kept on the disk, or those of the latest 64 blocks if they are more.
+    #[serde(default = "HttpConfig::receipts_bytes_max")]
+    pub receipts_bytes_max: u64,
 }
 
 fn snapshot_every() -> u64 {
@@ -112,6 +115,7 @@ impl HttpConfig {
             query_gas_max: Self::query_gas_max(),
             query_timeout_ms: Self::query_timeout_ms(),
             recent_blocks_max: Self::recent_blocks_max(),
+            receipts_bytes_max: Self::receipts_bytes_max(),
         }
     }
 
@@ -137,6 +141,10 @@ impl HttpConfig {
 
     fn recent_blocks_max() -> usize {
         4_096
+    }
+
+    fn receipts_bytes_max() -> u64 {
+        1 << 30
     }
 
     /// The longest that a request may take.

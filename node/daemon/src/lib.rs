@@ -4,6 +4,7 @@
 //! * [`node`]: a validator, from its file to its end;
 //! * [`http`]: transactions, queries, proofs and blocks for clients;
 //! * [`client`]: the other side of that;
+//! * [`light`]: a client that trusts the validators' keys, and no node;
 //! * [`local`]: a whole network on one machine;
 //! * [`load`]: how many transfers a network makes final.
 //!
@@ -15,8 +16,10 @@ pub mod client;
 pub mod config;
 pub mod hex;
 pub mod http;
+pub mod light;
 pub mod load;
 pub mod local;
 mod network;
 pub mod node;
+mod receipts;
 mod recent;

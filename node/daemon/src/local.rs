@@ -17,6 +17,7 @@ use crate::config::{
     PaceConfig, private_key, public_key_bytes, write_secret,
 };
 use crate::hex::{Hex32, Secret};
+use crate::light::{LightError, TrustedFile};
 
 /// What every client account begins with.
 const RICH: u64 = 1_000_000_000_000_000;
@@ -60,6 +61,8 @@ pub struct LocalNetwork {
     pub nodes: Vec<LocalNode>,
     /// Files with the keys of accounts that have tokens.
     pub clients: Vec<PathBuf>,
+    /// What clients must know to trust no node.
+    pub trusted: PathBuf,
 }
 
 impl LocalNetwork {
@@ -90,6 +93,9 @@ pub enum LocalError {
     /// A file.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What clients must know can not be written.
+    #[error(transparent)]
+    Trusted(#[from] LightError),
     /// The system.
     #[error("{what}: {source}")]
     System {
@@ -133,7 +139,11 @@ impl Plan {
         if !self.config_path(0).exists() {
             self.make()?;
         }
-        self.existing()
+        let network = self.existing()?;
+        if !network.trusted.exists() {
+            self.trust(&network)?;
+        }
+        Ok(network)
     }
 
     /// The network that is in the directory.
@@ -146,7 +156,16 @@ impl Plan {
         Ok(LocalNetwork {
             nodes: nodes.collect::<Result<_, _>>()?,
             clients: clients.collect(),
+            trusted: self.directory.join("trusted.toml"),
         })
+    }
+
+    /// Writes what clients must know.
+    fn trust(&self, network: &LocalNetwork) -> Result<(), LocalError> {
+        let config = Config::read(&self.config_path(0))?;
+        let text = TrustedFile::of_node(&config)?.text()?;
+        let path = &network.trusted;
+        fs::write(path, text).map_err(system(path.display().to_string()))
     }
 
     fn name(&self, number: usize) -> String {

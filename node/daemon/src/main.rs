@@ -3,13 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
-use crostata_machine::{Account, SecretKey};
+use crostata_chain::{ProvenFinal, Trusted};
+use crostata_machine::{Account, BANK, SecretKey, TransactionDigest};
 use crostata_node::client::{Client, Terms};
 use crostata_node::config::{Config, PaceConfig, write_secret};
 use crostata_node::hex::{Hex32, Secret};
+use crostata_node::http::answers::{EventAnswer, ProofRequest, VmReceiptAnswer};
+use crostata_node::light::{LightClient, TrustedFile, outcome};
 use crostata_node::load::Load;
 use crostata_node::local::Plan;
 use crostata_node::node;
@@ -39,6 +42,12 @@ enum Command {
     Account(AccountArguments),
     /// Says where a node is.
     Status(NodeArguments),
+    /// Says what a contract's state has under a name, and trusts no node about it: the validators' signatures, and proofs.
+    Prove(ProveArguments),
+    /// Says what became of a transaction, and trusts no node about it.
+    Receipt(ReceiptArguments),
+    /// Writes what clients must know to trust no node: the chain's id and its validators' keys.
+    Trusted(TrustedArguments),
     /// Measures how many transfers a second a network on this machine makes final, and one VM alone.
     Load(LoadArguments),
 }
@@ -94,6 +103,45 @@ struct NodeArguments {
     /// Where the node is.
     #[arg(long, default_value = "http://127.0.0.1:8001")]
     url: String,
+}
+
+#[derive(Args)]
+struct ProveArguments {
+    /// The contract: 64 hexadecimal digits; that of accounts unless told.
+    #[arg(long, default_value_t = Hex32(BANK.to_bytes()))]
+    contract: Hex32,
+    /// What the contract declares: a value, `struct.field`, or a map.
+    #[arg(long)]
+    name: String,
+    /// The key, where it is a map: 64 hexadecimal digits.
+    #[arg(long)]
+    key: Option<Hex32>,
+    #[command(flatten)]
+    light: LightArguments,
+}
+
+#[derive(Args)]
+struct ReceiptArguments {
+    /// The transaction.
+    transaction: Hex32,
+    #[command(flatten)]
+    light: LightArguments,
+}
+
+#[derive(Args)]
+struct LightArguments {
+    /// The file with the chain's id and its validators' keys, from somebody who is trusted.
+    #[arg(long)]
+    trusted: PathBuf,
+    #[command(flatten)]
+    node: NodeArguments,
+}
+
+#[derive(Args)]
+struct TrustedArguments {
+    /// The configuration of a node of the chain.
+    #[arg(long)]
+    config: PathBuf,
 }
 
 #[derive(Args)]
@@ -172,6 +220,13 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Transfer(arguments) => transfer(&arguments),
         Command::Account(arguments) => account(&arguments),
         Command::Load(arguments) => load(&arguments),
+        Command::Prove(arguments) => prove(&arguments),
+        Command::Receipt(arguments) => receipt(&arguments),
+        Command::Trusted(arguments) => {
+            let config = Config::read(&arguments.config)?;
+            print!("{}", TrustedFile::of_node(&config)?.text()?);
+            Ok(())
+        }
         Command::Status(arguments) => {
             let status = Client::new(&arguments.url)?.status()?;
             println!("{}", serde_json::to_string_pretty(&status)?);
@@ -243,6 +298,7 @@ fn local(arguments: &LocalArguments) -> Result<(), Failure> {
         );
     }
     println!("page       {}", network.page());
+    println!("trusted    {}", network.trusted.display());
     for client in &network.clients {
         println!(
             "account    {}  {}",
@@ -325,6 +381,91 @@ fn transfer(arguments: &TransferArguments) -> Result<(), Failure> {
     match receipt.success {
         true => Ok(()),
         false => Err(receipt.reason.unwrap_or_default().into()),
+    }
+}
+
+fn light(arguments: &LightArguments) -> Result<(LightClient, Trusted), Failure> {
+    let trusted = TrustedFile::read(&arguments.trusted)?.trusted()?;
+    let client = Client::new(&arguments.node.url)?;
+    Ok((LightClient::new(client, trusted.clone()), trusted))
+}
+
+fn prove(arguments: &ProveArguments) -> Result<(), Failure> {
+    let (client, trusted) = light(&arguments.light)?;
+    let wanted = ProofRequest {
+        contract: arguments.contract,
+        name: arguments.name.clone(),
+        key: arguments.key,
+    };
+    let proven = client.value(&wanted)?;
+    match &proven.value {
+        Some(value) => println!("value      {value}"),
+        None => println!("value      none"),
+    }
+    print_block(&proven.block, &trusted);
+    let root = proven.block.header.state_root;
+    println!("           state root {root}: the value");
+    Ok(())
+}
+
+fn receipt(arguments: &ReceiptArguments) -> Result<(), Failure> {
+    let (client, trusted) = light(&arguments.light)?;
+    let transaction = TransactionDigest::from_bytes(arguments.transaction.0);
+    let proven = client.receipt(transaction, Duration::from_secs(30))?;
+    let vm = proven.vm.as_ref();
+    match vm {
+        Some(vm) => print_receipt(vm, &proven.events),
+        None => println!("outcome    not shown"),
+    }
+    print_block(&proven.block, &trusted);
+    let (index, count) = (proven.index, proven.count);
+    let root = proven.block.header.receipts_root;
+    println!("           receipts root {root}: receipt {index} of {count}");
+    Ok(())
+}
+
+fn print_receipt(vm: &VmReceiptAnswer, events: &[EventAnswer]) {
+    if let Some(deployed) = &vm.deployed {
+        println!("deployed   contract {}", deployed.contract);
+    }
+    if let Some(ran) = &vm.ran {
+        let outcome = outcome(ran.code).map(|outcome| format!("{outcome:?}"));
+        println!("outcome    {}", outcome.unwrap_or_default());
+        println!("result     0x{}", ran.result);
+        println!("gas        {} of {}", ran.gas_spent, ran.limit_gas);
+    }
+    for event in events {
+        println!(
+            "event      {} of {}: 0x{}",
+            event.topic, event.source, event.data
+        );
+    }
+}
+
+/// What leads from the validators' keys to the roots of a block.
+fn print_block(block: &ProvenFinal, trusted: &Trusted) {
+    let header = &block.header;
+    println!(
+        "block      {} of height {}, {}",
+        header.digest(),
+        header.height,
+        age(header.time_ms)
+    );
+    let (signers, validators) = (block.signers, trusted.validators().len());
+    let chain = trusted.chain();
+    println!("verified   signatures of {signers} of {validators} validators of chain {chain}");
+    match block.certified.height.saturating_sub(header.height) {
+        0 => println!("           the block's header"),
+        above => println!("           {above} headers from a later block to this one"),
+    }
+}
+
+/// How long ago a block was proposed, by this machine's clock.
+fn age(time_ms: u64) -> String {
+    let then = UNIX_EPOCH + Duration::from_millis(time_ms);
+    match SystemTime::now().duration_since(then) {
+        Ok(age) => format!("proposed {:.1} s ago", age.as_secs_f64()),
+        Err(_) => "proposed in the future".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A validator, from its configuration to its end.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
@@ -13,15 +14,16 @@ use commonware_runtime::{Clock as _, Runner as _, Supervisor as _};
 use commonware_utils::ordered::Set;
 use crostata::{OpenVmError, Protocol, VM};
 use crostata_chain::{
-    Alarm, Alarms, Arrived, CommitteeError, FinalBlock, JoinError, Keys, Pace, Settings,
-    SharedPool, Snapshots, StateSync, Stores, Validator, scheme,
+    Alarm, Alarms, Arrived, FinalBlock, JoinError, Keys, Pace, Settings, SharedPool, Snapshots,
+    StartError, StateSync, Stores, Validator, scheme,
 };
-use crostata_machine::{FinalizeError, Genesis, OpenError, Pool, PoolLimits, VmMachine};
+use crostata_machine::{Genesis, OpenError, Pool, PoolLimits, VmMachine};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigError};
 use crate::http::{self, Api, Parts};
 use crate::network::{Addresses, Connections, connect};
+use crate::receipts::{Limits, Receipts};
 use crate::recent::Recent;
 
 /// Threads that poll. The VM has others.
@@ -51,9 +53,12 @@ pub enum NodeError {
     /// The state of the others does not arrive.
     #[error("state sync: {0}")]
     Join(#[from] JoinError),
-    /// It has nobody to follow.
+    /// It has nobody to follow, or its state is not the chain's.
     #[error(transparent)]
-    Committee(#[from] CommitteeError),
+    Start(#[from] StartError),
+    /// The receipts of the latest blocks can not be read.
+    #[error("the store of receipts: {0}")]
+    Receipts(#[from] commonware_storage::archive::Error),
     /// It can not listen for clients.
     #[error("HTTP at {address}: {source}")]
     Listen {
@@ -82,7 +87,7 @@ pub fn run<F: Future<Output = ()> + Send>(
     stop: impl FnOnce() -> F + Send,
 ) -> Result<(), NodeError> {
     let genesis = config.genesis()?;
-    let engine_directory = config.data_directory.join("engine");
+    let engine_directory = engine_directory(&config);
     fs::create_dir_all(&engine_directory).map_err(NodeError::Directory)?;
     let vm = Arc::new(open(&config, &genesis)?);
     let runtime = engine::Config::new()
@@ -93,6 +98,22 @@ pub fn run<F: Future<Output = ()> + Send>(
         let node = Node::start(context.child("node"), config, genesis, vm).await?;
         node.until(&context, stop()).await
     })
+}
+
+fn engine_directory(config: &Config) -> PathBuf {
+    config.data_directory.join("engine")
+}
+
+async fn open_receipts(
+    context: &Context,
+    config: &Config,
+) -> Result<Receipts, commonware_storage::archive::Error> {
+    let limits = Limits {
+        directory: engine_directory(config),
+        blocks_max: config.http.recent_blocks_max as u64,
+        bytes_max: config.http.receipts_bytes_max,
+    };
+    Receipts::open(context.child("receipts"), limits).await
 }
 
 fn open(config: &Config, genesis: &Genesis) -> Result<VM, OpenVmError> {
@@ -109,6 +130,7 @@ struct Node {
     protocols: Vec<Protocol>,
     keys: Keys,
     alarms: Alarms,
+    receipts: Receipts,
     parts: Vec<commonware_runtime::Handle<()>>,
     /// Says where a state differs.
     sync: StateSync,
@@ -146,7 +168,8 @@ impl Node {
         let recent = Recent::new(config.http.recent_blocks_max);
         let pool = Pool::new(genesis.rules.clone(), PoolLimits::default());
         let alarms = Alarms::default();
-        let told = recent.clone();
+        let receipts = open_receipts(&context, &config).await?;
+        let (told, keeping) = (recent.clone(), receipts.clone());
         let stores = Stores {
             machine: machine.clone(),
             genesis: machine.genesis().clone(),
@@ -154,7 +177,11 @@ impl Node {
             rules: Arc::new(genesis.rules),
             pool: SharedPool::new(pool),
             alarms: alarms.clone(),
-            listener: Arc::new(move |block: FinalBlock| told.add(block)),
+            listener: Arc::new(move |block: FinalBlock| {
+                let block = Arc::new(block);
+                keeping.keep(&block);
+                told.add(block);
+            }),
             snapshots,
         };
         let settings = settings(&config, arrived);
@@ -165,6 +192,7 @@ impl Node {
             inbox: validator.inbox,
             marshal: validator.marshal,
             recent,
+            receipts: receipts.clone(),
             alarms: alarms.clone(),
             keys: keys.clone(),
             limits: config.http.clone(),
@@ -177,6 +205,7 @@ impl Node {
             protocols: vec![genesis.protocol],
             keys,
             alarms,
+            receipts,
             parts,
             sync,
             serving,
@@ -190,7 +219,10 @@ impl Node {
     ) -> Result<(), NodeError> {
         let ended = futures::future::select_all(&mut self.parts);
         let alarm = tokio::select! {
-            () = stop => return Ok(()),
+            () = stop => {
+                self.receipts.flush().await;
+                return Ok(());
+            }
             _ = ended => return Err(NodeError::Ended),
             _ = &mut self.sync.part => return Err(NodeError::Ended),
             _ = &mut self.serving => return Err(NodeError::Ended),
@@ -203,9 +235,7 @@ impl Node {
 
     /// Where the state of a node that diverged differs from that of its peers.
     async fn explain(&mut self, context: &Context, alarm: &Alarm) -> Option<String> {
-        let Alarm::Stopped(FinalizeError::Diverged { block, .. }) = alarm else {
-            return None;
-        };
+        let block = alarm.diverged_at()?.clone();
         let (machine, ours) = (self.machine.clone(), self.machine.vm().clone());
         let truth = crostata::Config {
             protocols: self.protocols.clone(),
@@ -217,7 +247,6 @@ impl Node {
         let peers = self.keys.committee.iter().filter(|key| **key != me);
         let peers = peers.cloned().collect();
         let context = context.child("explain");
-        let block = (**block).clone();
         let explaining = self
             .sync
             .explain(context, machine, ours, truth, scheme, peers, block);
@@ -239,7 +268,7 @@ async fn start_validator(
     >,
     oracle: Oracle<PublicKey>,
     settings: Settings,
-) -> Result<Validator<VmMachine>, CommitteeError> {
+) -> Result<Validator<VmMachine>, StartError> {
     let context = context.child("validator");
     Validator::start(
         context,

@@ -34,7 +34,7 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// What became of it, if that is still known: a node that was started anew does not know it of older blocks.
+    /// What became of it, if that is in memory: a node that was started anew has it of older blocks on the disk.
     pub fn receipt(&self) -> Option<&Receipt> {
         self.block.receipts.get(self.index)
     }
@@ -54,7 +54,7 @@ impl Recent {
     }
 
     /// Adds what has become final. What comes again, or leaves a gap, starts anew from there.
-    pub fn add(&self, block: FinalBlock) {
+    pub fn add(&self, block: Arc<FinalBlock>) {
         let mut kept = self.lock();
         let next = kept.blocks.back().map(|last| last.block.height() + 1);
         if next.is_some_and(|next| block.block.height() < next) {
@@ -63,7 +63,7 @@ impl Recent {
         if next.is_some_and(|next| block.block.height() > next) {
             *kept = Kept::default();
         }
-        kept.push(Arc::new(block));
+        kept.push(block);
         while kept.blocks.len() > self.blocks_max || kept.len_bytes > BYTES_MAX {
             if !kept.forget_first() {
                 return;

@@ -1,10 +1,14 @@
 //! A network of real processes on loopback: what is final is the same on all, survives a killed validator, and a node that comes late gets it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crostata::{ContractId, ReceiptOpening, ReceiptsRoot, Root, ValueProof};
+use crostata::{ContractId, ReceiptOpening, ReceiptsRoot, Root, SessionData, VM, ValueProof};
+use crostata_chain::FinalityError;
 use crostata_machine::{
     Account, BANK, BlockDigest, ChainId, Header, SecretKey, Transaction, TransactionDigest,
 };
@@ -12,7 +16,9 @@ use crostata_node::client::{Client, ClientError, Terms, transfer};
 use crostata_node::config::PaceConfig;
 use crostata_node::hex::{Hex, Hex32, Secret};
 use crostata_node::http::answers::{BlockAnswer, ProofRequest, QueryRequest};
+use crostata_node::light::{LightClient, LightError, TrustedFile};
 use crostata_node::local::{LocalNetwork, Plan, Running};
+use serde_json::Value as Json;
 
 const TERMS: Terms = Terms {
     limit_gas: 2_000_000,
@@ -29,10 +35,15 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
+        Self::idling(200)
+    }
+
+    /// A network with a block at least so often.
+    fn idling(idle_max_ms: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let plan = Plan {
             pace: PaceConfig {
-                idle_max_ms: 200,
+                idle_max_ms,
                 ..PaceConfig::default()
             },
             snapshot_every: 8,
@@ -98,6 +109,41 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Waits until a node has ended by itself, and not well; gives what it said.
+    fn fails(&mut self, node: usize) -> String {
+        let before = self.log(node).len();
+        self.start_node(node);
+        let mut running = self.running.remove(&node).unwrap();
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = running.ended().unwrap() {
+                assert!(!status.success(), "{status}");
+                return self.log(node).split_off(before);
+            }
+            assert!(begun.elapsed() < LONG, "{}", self.log(node));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn stop(&mut self, node: usize) {
+        let status = self.running.remove(&node).unwrap().stop().unwrap();
+        assert!(status.success(), "{status}: {}", self.log(node));
+    }
+
+    fn data(&self, node: usize) -> PathBuf {
+        self.network.nodes[node].config.with_file_name("data")
+    }
+
+    fn trusted(&self) -> TrustedFile {
+        TrustedFile::read(&self.network.trusted).unwrap()
+    }
+
+    /// A client of a URL that trusts the network's keys.
+    fn light(&self, url: &str) -> LightClient {
+        let trusted = self.trusted().trusted().unwrap();
+        LightClient::new(Client::new(url).unwrap(), trusted)
     }
 
     fn log(&self, node: usize) -> String {
@@ -221,7 +267,11 @@ fn refusals(client: &Client, key: &SecretKey, chain: &ChainId, used: &Transactio
     let to = nobody.account();
     assert_eq!(code(client.submit(used)), "nonce_used");
     assert_eq!(code(client.submit_bytes(vec![1, 2, 3])), "malformed");
-    assert_eq!(code(client.submit_bytes(vec![0; 2 << 20])), "bad_request");
+    // However long it is, its sender sees why it is refused.
+    for megabytes in 2..7 {
+        let long = vec![0; megabytes << 20];
+        assert_eq!(code(client.submit_bytes(long)), "bad_request");
+    }
     let other = ChainId::from_bytes([1; 32]);
     let signed = transfer(key, &other, 12, to, 1, TERMS).unwrap();
     assert_eq!(code(client.submit(&signed)), "bad_signature");
@@ -299,4 +349,305 @@ fn a_killed_validator_and_a_late_node_catch_up() {
         let account = cluster.client(node).account(&to).unwrap();
         assert_eq!(account.balance, sent.len() as u64, "node {node}");
     }
+}
+
+/// What a light client relies on: who knows the chain's id and the validators' keys, and nothing else, gets blocks, values and receipts verified from any
+/// node; and a node that lies is found out, whatever it lies about.
+#[test]
+fn a_client_trusts_keys_and_no_node() {
+    let cluster = Cluster::start();
+    let (alice, to) = (cluster.key(0), cluster.key(1).account());
+    let client = cluster.client(0);
+    let before = client.account(&to).unwrap().balance;
+    let sent: Vec<_> = [(10, TERMS), (u64::MAX, TERMS)]
+        .into_iter()
+        .map(|(amount, terms)| {
+            let sent = client.transfer(&alice, to, amount, terms).unwrap();
+            client.wait(&sent, LONG).unwrap();
+            sent
+        })
+        .collect();
+    let wanted = ProofRequest {
+        contract: Hex32(BANK.to_bytes()),
+        name: "accounts".to_owned(),
+        key: Some(Hex32(to.to_bytes())),
+    };
+    for node in &cluster.network.nodes[..4] {
+        let light = cluster.light(&node.url);
+        // The first block too, which nobody signed: the next one says what it is.
+        for height in 0..3 {
+            let proven = light.block(height).unwrap();
+            assert_eq!(proven.header.height, height);
+            assert!(proven.signers >= 3);
+        }
+        Client::new(&node.url)
+            .unwrap()
+            .wait(&sent[1], LONG)
+            .unwrap();
+        let value = light.value(&wanted).unwrap().value.unwrap().to_string();
+        assert!(value.contains(&(before + 10).to_string()), "{value}");
+        let absent = ProofRequest {
+            key: Some(Hex32([9; 32])),
+            ..wanted.clone()
+        };
+        assert!(light.value(&absent).unwrap().value.is_none());
+        for (transaction, codes) in [(sent[0], 0..1), (sent[1], 1..u32::MAX)] {
+            let proven = light.receipt(transaction, LONG).unwrap();
+            let code = proven.vm.unwrap().ran.unwrap().code;
+            assert!(codes.contains(&code), "{code}");
+            assert_eq!(proven.events.len(), usize::from(code == 0));
+        }
+        let early = Client::new(&node.url).unwrap().certificate(u64::MAX);
+        assert_eq!(code(early), "not_found");
+    }
+    commands_verify(&cluster, &wanted, sent[0], before + 10);
+    other_keys_prove_nothing(&cluster);
+    lies_are_found_out(&cluster, &wanted, &sent);
+}
+
+fn commands_verify(
+    cluster: &Cluster,
+    wanted: &ProofRequest,
+    transaction: TransactionDigest,
+    balance: u64,
+) {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_crostata-node"))
+            .args(arguments)
+            .args(["--trusted", cluster.network.trusted.to_str().unwrap()])
+            .args(["--url", &cluster.network.nodes[2].url])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let key = wanted.key.unwrap().to_string();
+    let said = run(&["prove", "--name", "accounts", "--key", &key]);
+    assert!(said.contains(&format!("balance: {balance}")), "{said}");
+    assert!(said.contains("of 4 validators"), "{said}");
+    print!("{said}");
+    let said = run(&["receipt", &transaction.to_string()]);
+    assert!(said.contains("outcome    Success"), "{said}");
+    assert!(said.contains("event      Transfer"), "{said}");
+    print!("{said}");
+}
+
+fn other_keys_prove_nothing(cluster: &Cluster) {
+    let url = &cluster.network.nodes[1].url;
+    let refused = |file: &TrustedFile| {
+        let client = Client::new(url).unwrap();
+        let light = LightClient::new(client, file.trusted().unwrap());
+        light.block(1).unwrap_err()
+    };
+    let mut other = cluster.trusted();
+    other.chain = Hex32([7; 32]);
+    let error = refused(&other);
+    assert!(
+        matches!(error, LightError::Finality(FinalityError::Unsigned { .. })),
+        "{error}"
+    );
+    let mut fewer = cluster.trusted();
+    fewer.validators.pop();
+    let error = refused(&fewer);
+    assert!(
+        matches!(
+            error,
+            LightError::Finality(FinalityError::Certificate { .. })
+        ),
+        "{error}"
+    );
+}
+
+fn lies_are_found_out(cluster: &Cluster, wanted: &ProofRequest, sent: &[TransactionDigest]) {
+    let url = cluster.network.nodes[0].url.clone();
+    let lying = |lie: fn(&str, &mut Json)| cluster.light(&liar(url.clone(), lie));
+    // The balance, by a bit of its proof.
+    let light = lying(|path, answer| {
+        if path.starts_with("/proof") {
+            let proof = answer["proof"].as_str().unwrap().to_owned();
+            let (start, end) = proof.split_at(proof.len() - 1);
+            let other = if end == "0" { "1" } else { "0" };
+            answer["proof"] = format!("{start}{other}").into();
+        }
+    });
+    let error = light.value(wanted).unwrap_err();
+    assert!(
+        matches!(error, LightError::Value(_) | LightError::Proof(_)),
+        "{error}"
+    );
+    // An older block's state for the latest.
+    let light = lying(|path, answer| {
+        if path.starts_with("/proof") {
+            answer["height"] = 1.into();
+        }
+    });
+    let error = light.value(wanted).unwrap_err();
+    assert!(
+        matches!(error, LightError::Finality(FinalityError::NotAsked { .. })),
+        "{error}"
+    );
+    // That what failed happened.
+    let light = lying(|path, answer| {
+        if path.starts_with("/transactions") {
+            answer["receipt"]["vm"]["ran"]["code"] = 0.into();
+        }
+    });
+    let error = light.receipt(sent[1], LONG).unwrap_err();
+    assert!(matches!(error, LightError::OtherReceipt { .. }), "{error}");
+    // That nothing was emitted.
+    let light = lying(|path, answer| {
+        if path.starts_with("/transactions") {
+            answer["receipt"]["events"] = Json::Array(Vec::new());
+        }
+    });
+    let error = light.receipt(sent[0], LONG).unwrap_err();
+    assert!(matches!(error, LightError::OtherReceipt { .. }), "{error}");
+    // A block that nobody signed.
+    let light = lying(|path, answer| {
+        if path.ends_with("/certificate") {
+            let proof = answer["proof"].as_str().unwrap().to_owned();
+            let middle = proof.len() / 4;
+            let (start, end) = proof.split_at(middle);
+            let other = if end.starts_with('0') { "1" } else { "0" };
+            answer["proof"] = format!("{start}{other}{}", &end[1..]).into();
+        }
+    });
+    let error = light.block(1).unwrap_err();
+    assert!(matches!(error, LightError::Finality(_)), "{error}");
+}
+
+/// A node that answers what another one does, but for its lies. It ends with the test's process.
+fn liar(truth: String, lie: fn(&str, &mut Json)) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut head = BufReader::new(connection.try_clone().unwrap()).lines();
+            let first = head.next().unwrap().unwrap();
+            let path = first.split(' ').nth(1).unwrap().to_owned();
+            while !head.next().unwrap().unwrap().is_empty() {}
+            let answer = reqwest::blocking::get(format!("{truth}{path}")).unwrap();
+            let status = answer.status().as_u16();
+            let mut json: Json = serde_json::from_slice(&answer.bytes().unwrap()).unwrap();
+            if status == 200 {
+                lie(&path, &mut json);
+            }
+            let body = json.to_string();
+            let len = body.len();
+            let _ = write!(
+                connection,
+                "HTTP/1.1 {status} .\r\ncontent-length: {len}\r\nconnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    url
+}
+
+/// P1, and what operators rely on: a validator whose state is silently another than the chain's does not go on. Where it has the block that says so, it does not start;
+/// where it has not, it stops as soon as it gets that, and says at which contract and page it differs. The others go on.
+#[test]
+fn a_validator_with_another_state_stops() {
+    // Peers have the latest states only: blocks are to be slower than the restarts.
+    let mut cluster = Cluster::idling(1_900);
+    cluster.reach(3, 1);
+    cluster.stop(3);
+    let (engine, older) = (
+        cluster.data(3).join("engine"),
+        cluster.data(3).join("older"),
+    );
+    copy(&engine, &older);
+    cluster.start_node(3);
+    let top = cluster.top(0);
+    cluster.reach(3, top + 2);
+    cluster.stop(3);
+    let bank = tamper(&cluster.data(3).join("state"), cluster.key(0).account());
+
+    // Its operator restores an older copy of the engine's files: nothing there says what the state should be.
+    let newer = cluster.data(3).join("newer");
+    std::fs::rename(&engine, &newer).unwrap();
+    std::fs::rename(&older, &engine).unwrap();
+    let said = cluster.fails(3);
+    println!("{}", said.lines().last().unwrap_or_default());
+    assert!(
+        said.contains(&format!("the state differs at contract {bank}, page ")),
+        "{said}"
+    );
+
+    std::fs::remove_dir_all(&engine).unwrap();
+    std::fs::rename(&newer, &engine).unwrap();
+    let said = cluster.fails(3);
+    println!("{}", said.lines().last().unwrap_or_default());
+    assert!(said.contains("and the validators agreed on"), "{said}");
+
+    // As it says: without the state, the blocks that it has are executed again.
+    std::fs::remove_dir_all(cluster.data(3).join("state")).unwrap();
+    cluster.start_node(3);
+    let top = cluster.top(0);
+    cluster.assert_equal(&[0, 1, 2, 3], 0, top + 2);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (
+            entry.as_ref().unwrap().path(),
+            to.join(entry.unwrap().file_name()),
+        );
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+/// Has an account's tokens vanish, in a commit that says it is the final block's. Gives the contract.
+fn tamper(state: &Path, account: Account) -> ContractId {
+    const QUERY_GAS: u64 = 50_000_000;
+    let vm = VM::new(state).unwrap();
+    let commits = vm.commits();
+    let last = *commits.last().unwrap();
+    let mut session = vm.session(SessionData::builder().base(last)).unwrap();
+    let nonce: u64 = session
+        .call(BANK, "nonce_of", &account.to_bytes(), QUERY_GAS)
+        .unwrap()
+        .data;
+    let charge = (account.to_bytes(), nonce, 1_000u64);
+    let charged = session.call::<_, ()>(BANK, "charge", &charge, QUERY_GAS);
+    charged.unwrap();
+    session.commit_with_tag(last.tag).unwrap();
+    BANK
+}
+
+/// What clients rely on: a node that was stopped, and one that was killed, still say what became of transactions from before, with openings that hold.
+#[test]
+fn receipts_outlive_their_node() {
+    let mut cluster = Cluster::start();
+    let (alice, to) = (cluster.key(0), cluster.key(1).account());
+    let chain = cluster.chain();
+    let sent: Vec<_> = (0..20)
+        .map(|nonce| {
+            let signed = transfer(&alice, &chain, nonce, to, 1, TERMS).unwrap();
+            cluster.client(0).submit(&signed).unwrap();
+            signed.digest()
+        })
+        .collect();
+    let told = |cluster: &Cluster, node: usize| -> Vec<_> {
+        let client = cluster.client(node);
+        let answers = sent.iter().map(|sent| client.wait(sent, LONG).unwrap());
+        answers.collect()
+    };
+    let before = told(&cluster, 2);
+    assert!(before.iter().all(|answer| answer.receipt.is_some()));
+    cluster.stop(2);
+    cluster.start_node(2);
+    cluster.reach(2, 1);
+    assert_eq!(told(&cluster, 2), before);
+    cluster.running.remove(&2).unwrap().kill().unwrap();
+    cluster.start_node(2);
+    cluster.reach(2, 1);
+    assert_eq!(told(&cluster, 2), before);
+    let light = cluster.light(&cluster.network.nodes[2].url);
+    let proven = light.receipt(sent[7], LONG).unwrap();
+    assert_eq!(proven.vm.unwrap().ran.unwrap().code, 0);
 }

@@ -12,13 +12,15 @@ pub struct Malformed {
     pub what: &'static str,
 }
 
-/// Bytes that are being read.
+/// Bytes that are being read: each method takes what comes next, or says what is wrong.
+#[derive(Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Begins with the first of these.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -28,6 +30,10 @@ impl<'a> Reader<'a> {
         Malformed { at: self.at, what }
     }
 
+    /// So many bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`]; so of all methods.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let end = self.at.checked_add(len);
         let taken = end.and_then(|end| self.bytes.get(self.at..end));
@@ -36,31 +42,53 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// As many bytes as the array has.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
+    /// One byte.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn byte(&mut self) -> Result<u8, Malformed> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    /// A number of four bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// A number of eight bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// Bytes behind their length of four bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn long(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.u32()?;
         self.take(len as usize)
     }
 
     /// A text behind its length of one byte.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn text(&mut self) -> Result<&'a str, Malformed> {
         let len = self.byte()?;
         let bytes = self.take(usize::from(len))?;
@@ -68,6 +96,9 @@ impl<'a> Reader<'a> {
     }
 
     /// That nothing is left.
+    ///
+    /// # Errors
+    /// [`Malformed`].
     pub fn end(&self) -> Result<(), Malformed> {
         match self.at == self.bytes.len() {
             true => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crostata::{ContractDiff, ContractId, PageIndex, VM};
+use crostata::{Commit, ContractDiff, ContractId, PageIndex, VM};
 
 use crate::block::Header;
 use crate::error::Fatal;
@@ -84,6 +84,33 @@ pub fn difference(
     let commit = sealed.commit();
     let commit =
         commit.map_err(|error| Fatal::new("the state that diverged is not kept", error))?;
+    compare(ours, commit, truth, header)
+}
+
+/// Where the state that is committed here as a block's differs from the block's, which is the final one of another VM. None if it does not, or is not
+/// there.
+///
+/// # Errors
+/// [`Fatal`] when one of the states can not be read.
+pub fn difference_of_committed(
+    ours: &VM,
+    truth: &VM,
+    header: &Header,
+) -> Result<Option<Difference>, Fatal> {
+    let tag = header.digest().to_bytes();
+    let is_other = |commit: &Commit| commit.tag == tag && commit.root != header.state_root;
+    match ours.commits().into_iter().find(is_other) {
+        Some(commit) => compare(ours, commit, truth, header),
+        None => Ok(None),
+    }
+}
+
+fn compare(
+    ours: &VM,
+    commit: Commit,
+    truth: &VM,
+    header: &Header,
+) -> Result<Option<Difference>, Fatal> {
     let diff = ours.diff_with(commit, truth, header.state_root);
     let diff = diff.map_err(|error| Fatal::new("the states can not be compared", error))?;
     let first = diff.contracts.first().map(Difference::from);

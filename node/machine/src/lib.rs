@@ -24,8 +24,8 @@ mod vm;
 
 pub use account::{Account, AccountState};
 pub use block::{Block, BlockError, Header};
-pub use bytes::Malformed;
-pub use difference::{Difference, difference};
+pub use bytes::{Malformed, Reader};
+pub use difference::{Difference, difference, difference_of_committed};
 pub use digest::{BlockDigest, ChainId, TransactionDigest};
 pub use error::{ExecuteError, Fatal, FinalizeError, Invalid, OpenError};
 pub use genesis::{Deployment, Genesis, GenesisError};

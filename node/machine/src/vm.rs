@@ -144,6 +144,12 @@ impl VmMachine {
         self.lock().commit
     }
 
+    /// The final block, and its commit.
+    pub fn latest(&self) -> (Finalized, Commit) {
+        let state = self.lock();
+        (state.finalized, state.commit)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -328,14 +334,7 @@ impl Machine for VmMachine {
             return Ok(Vec::new());
         }
         if height == finalized.height {
-            return match finalized.digest == block.digest() {
-                true => Ok(Vec::new()),
-                false => Err(FinalizeError::Conflict {
-                    height,
-                    ours: finalized.digest,
-                    theirs: block.digest(),
-                }),
-            };
+            return again(&finalized, block).map(|()| Vec::new());
         }
         let parent = block.parent();
         if parent != finalized.digest {
@@ -377,6 +376,36 @@ impl Machine for VmMachine {
         let export = export.map_err(|error| Fatal::new("the final state is not read", error))?;
         Ok(Arc::new(VmSnapshot::new(export)))
     }
+}
+
+/// That a block of the height that is final is the final one, and its state what it says: the directory may have been changed while nobody looked.
+fn again(finalized: &Finalized, block: &Block) -> Result<(), FinalizeError> {
+    if finalized.digest != block.digest() {
+        return Err(FinalizeError::Conflict {
+            height: finalized.height,
+            ours: finalized.digest,
+            theirs: block.digest(),
+        });
+    }
+    let header = block.header();
+    if finalized.state_root == header.state_root {
+        return Ok(());
+    }
+    let said = Roots {
+        state: header.state_root,
+        receipts: header.receipts_root,
+    };
+    let ours = Roots {
+        state: finalized.state_root,
+        ..said
+    };
+    Err(FinalizeError::Diverged {
+        block: Box::new(block.clone()),
+        invalid: Invalid::Roots {
+            said: said.into(),
+            ours: ours.into(),
+        },
+    })
 }
 
 /// A block that is being filled, in the limits of the chain.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crostata::store::files::MemoryFiles;
-use crostata::{Config, ContractId, Protocol, VM};
+use crostata::{Config, ContractId, Protocol, SessionData, VM};
 use crostata_machine::{
     Account, AccountState, Arrival, ArriveError, BANK, BANK_CODE, Block, BlockError, ChainId,
     Context, Draft, ExecuteError, FinalizeError, Genesis, Invalid, Machine, OpenError, Outcome,
@@ -133,6 +133,36 @@ fn delivery_is_at_least_once() {
         matches!(conflict, FinalizeError::Conflict { height: 3, .. }),
         "{conflict}"
     );
+}
+
+/// P4: a directory whose final state is not the block's is found out as soon as the block is told again, and nothing follows it.
+#[test]
+fn a_final_state_that_was_changed_is_not_the_blocks() {
+    let files = MemoryFiles::new();
+    let machine = open(&files, &genesis()).unwrap();
+    let first = build(&machine, machine.genesis(), &[]);
+    machine.finalize(1, &first).unwrap();
+    let base = SessionData::builder().base(machine.commit());
+    let mut session = machine.vm().session(base).unwrap();
+    let charge = (alice().account().to_bytes(), 0u64, RICH);
+    let charged = session.call::<_, ()>(BANK, "charge", &charge, GAS);
+    charged.unwrap();
+    session.commit_with_tag(first.digest().to_bytes()).unwrap();
+    drop((session, machine));
+
+    let machine = open(&files, &genesis()).unwrap();
+    assert_eq!(machine.finalized().digest, first.digest());
+    assert_eq!(machine.account(&alice().account()).unwrap().balance, 0);
+    let told = machine.finalize(1, &first).unwrap_err();
+    let FinalizeError::Diverged { block, invalid } = &told else {
+        panic!("{told}");
+    };
+    assert_eq!(block.digest(), first.digest());
+    let Invalid::Roots { said, ours } = invalid else {
+        panic!("{invalid}");
+    };
+    assert_eq!(said.state, first.header().state_root);
+    assert_eq!(ours.state, machine.finalized().state_root);
 }
 
 /// P3: what is final is durable, and is final after a restart, whether or not the machine was told that nothing more comes for now.

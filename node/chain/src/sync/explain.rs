@@ -8,6 +8,7 @@ use commonware_runtime::{Clock, Spawner};
 use crostata::VM;
 use crostata_machine::{
     Block, Context, Difference, ExecuteError, Fatal, Machine, Sealed, difference,
+    difference_of_committed,
 };
 use rand::CryptoRng;
 
@@ -53,7 +54,7 @@ pub enum NotExplained {
 
 impl StateSync {
     /// Says where this node's state behind a block differs from the one that the chain agreed on, which it gets from peers into `truth`, an empty
-    /// VM. The node must have stopped: its machine executes the block once more, over its final state.
+    /// VM. The node must have stopped: its machine executes the block once more, over its final state, unless that is the one which differs.
     ///
     /// # Errors
     /// [`NotExplained`].
@@ -100,6 +101,9 @@ fn compare<M: Machine<Handle = Sealed>>(
     block: &Block,
 ) -> Result<Explanation, NotExplained> {
     let header = block.header();
+    if let Some(difference) = difference_of_committed(ours, truth, header)? {
+        return Ok(Explanation::Differs(difference));
+    }
     let context = Context {
         height: header.height,
         time_ms: header.time_ms,

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crostata::{CallTree, Event, TransactionOutcome, TransactionReceipt};
+use crostata::{
+    CallReceipt, CallTree, Event, Outcome as CallOutcome, TransactionOutcome, TransactionReceipt,
+};
 use crostata_chain::FinalBlock;
 use crostata_machine::{AccountState, Block, Outcome, Receipt};
 use serde::{Deserialize, Serialize};
@@ -140,7 +142,7 @@ pub struct FinalAnswer {
     pub index: usize,
     /// The root that the opening leads to.
     pub receipts_root: Hex32,
-    /// What became of it. None if it became final before this node was started, or before it joined: ask another.
+    /// What became of it. None if this node did not execute it, since it joined later, or has no room for it any more: ask another.
     pub receipt: Option<ReceiptAnswer>,
 }
 
@@ -165,6 +167,39 @@ pub struct ReceiptAnswer {
     pub calls: Option<String>,
     /// That it is in the tree of receipts: `crostata_proof::ReceiptOpening`.
     pub opening: Option<Hex>,
+    /// What the digest in that tree is of, besides the events. None where the VM ran nothing, and of deployments that failed.
+    pub vm: Option<VmReceiptAnswer>,
+}
+
+/// What the VM did for a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmReceiptAnswer {
+    /// What was deployed, if something was.
+    pub deployed: Option<DeployedAnswer>,
+    /// What ran: the call, or the `init` of what was deployed, if it has one.
+    pub ran: Option<RanAnswer>,
+}
+
+/// A contract that was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployedAnswer {
+    /// Its id.
+    pub contract: Hex32,
+    /// The gas that its code cost.
+    pub code_gas: u64,
+}
+
+/// A call as the VM made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RanAnswer {
+    /// How it ended: 0 for success, else the code of a `crostata_proof::receipt::Outcome`.
+    pub code: u32,
+    /// The gas that it spent.
+    pub gas_spent: u64,
+    /// The most that it could spend.
+    pub limit_gas: u64,
+    /// What it gave. Nothing where it failed.
+    pub result: Hex,
 }
 
 /// Something that was emitted.
@@ -205,7 +240,51 @@ impl From<&Receipt> for ReceiptAnswer {
             fee: receipt.fee,
             calls: calls(receipt),
             opening: opening.map(|opening| Hex(opening.encode())),
+            vm: vm(receipt),
         }
+    }
+}
+
+/// What the digest of a receipt is of.
+fn vm(receipt: &Receipt) -> Option<VmReceiptAnswer> {
+    let executed = receipt.executed.as_ref()?;
+    match &executed.outcome {
+        TransactionOutcome::Success(TransactionReceipt::Call(call)) => Some(VmReceiptAnswer {
+            deployed: None,
+            ran: Some(succeeded(call)),
+        }),
+        TransactionOutcome::Success(TransactionReceipt::Deploy(deploy)) => Some(VmReceiptAnswer {
+            deployed: Some(DeployedAnswer {
+                contract: Hex32(deploy.contract_id.to_bytes()),
+                code_gas: deploy.code_gas,
+            }),
+            ran: deploy.init.as_ref().map(succeeded),
+        }),
+        // Of a deployment the code was paid for besides; which contract it would have been is not in the receipt.
+        TransactionOutcome::Reverted(reverted)
+            if reverted.receipt.gas_spent == executed.gas_spent =>
+        {
+            let ran = RanAnswer {
+                code: reverted.failure.code.code(),
+                gas_spent: reverted.receipt.gas_spent,
+                limit_gas: reverted.receipt.gas_limit,
+                result: Hex::default(),
+            };
+            Some(VmReceiptAnswer {
+                deployed: None,
+                ran: Some(ran),
+            })
+        }
+        TransactionOutcome::Reverted(_) | TransactionOutcome::Rejected(_) => None,
+    }
+}
+
+fn succeeded(call: &CallReceipt<Vec<u8>>) -> RanAnswer {
+    RanAnswer {
+        code: CallOutcome::Success.code(),
+        gas_spent: call.gas_spent,
+        limit_gas: call.gas_limit,
+        result: Hex(call.data.clone()),
     }
 }
 
@@ -316,10 +395,21 @@ pub struct ProofRequest {
 /// A proof for `crostata_proof::ValueProof`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofAnswer {
+    /// The height of the final block.
+    pub height: u64,
     /// The final block.
     pub block: Hex32,
     /// The root that the proof leads to.
     pub state_root: Hex32,
     /// The proof.
+    pub proof: Hex,
+}
+
+/// That a block is final.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateAnswer {
+    /// The block's height.
+    pub height: u64,
+    /// The proof: `crostata_chain::FinalityProof`.
     pub proof: Hex,
 }

@@ -1,15 +1,17 @@
-//! Blocks: the latest from memory, older ones from what the engine keeps.
+//! Blocks: the latest from memory, older ones from what the engine keeps; and that they are final.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use commonware_consensus::types::Height;
+use crostata_chain::prove_final;
 use crostata_machine::{Block, Machine as _};
 use serde::Deserialize;
 
 use super::Api;
-use super::answers::BlockAnswer;
+use super::answers::{BlockAnswer, CertificateAnswer};
 use super::error::ApiError;
+use crate::hex::Hex;
 
 /// The most blocks that are listed at once.
 const LIST_MAX: u64 = 100;
@@ -51,6 +53,19 @@ pub async fn get(
     find(&api, height).await.map(Json).ok_or_else(missing)
 }
 
+/// That a block is final.
+pub async fn certificate(
+    State(api): State<Api>,
+    path: Result<Path<u64>, PathRejection>,
+) -> Result<Json<CertificateAnswer>, ApiError> {
+    let Path(height) = path?;
+    let proof = prove_final(&api.parts.marshal, api.parts.machine.genesis(), height).await?;
+    Ok(Json(CertificateAnswer {
+        height,
+        proof: Hex(proof.encode()),
+    }))
+}
+
 /// A final block.
 async fn find(api: &Api, height: u64) -> Option<BlockAnswer> {
     if height > api.parts.machine.finalized().height {
@@ -71,7 +86,7 @@ async fn decided(api: &Api, height: u64) -> Option<Block> {
     Some(block.inner().block().clone())
 }
 
-/// Remembers where transactions are that became final before the node was started. Their receipts are gone.
+/// Remembers where transactions are that became final before the node was started. Their receipts are on the disk.
 pub async fn remember(api: Api) {
     let top = api.parts.machine.finalized().height;
     for height in (0..=top).rev() {

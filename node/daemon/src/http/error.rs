@@ -5,12 +5,15 @@ use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, Que
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use crostata::serve::QueryError;
-use crostata_chain::SubmitError;
+use crostata_chain::{NotProven, SubmitError};
 use crostata_machine::{Fatal, Malformed, Refusal, Unfit};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Problem;
 use crate::hex::HexError;
+
+/// The code of what may have an answer a little later: a certificate comes with the next block at the latest.
+pub const NO_CERTIFICATE: &str = "no_certificate";
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,9 @@ pub enum ApiError {
     /// There is no such thing here.
     #[error("{0}")]
     NotFound(String),
+    /// There is no proof that a block is final.
+    #[error(transparent)]
+    NotProven(#[from] NotProven),
     /// It took too long.
     #[error("the request took longer than {after_ms} ms")]
     Timeout {
@@ -89,7 +95,8 @@ impl ApiError {
             Self::Transaction(_) | Self::Cut { .. } => "malformed",
             Self::Hex(_) | Self::Request { .. } => "bad_request",
             Self::Query(error) => code_of_query(error),
-            Self::NotFound(_) => "not_found",
+            Self::NotFound(_) | Self::NotProven(NotProven::NoBlock { .. }) => "not_found",
+            Self::NotProven(NotProven::NoCertificate { .. }) => NO_CERTIFICATE,
             Self::Timeout { .. } => "timeout",
             Self::Stopping => "stopping",
         }
@@ -110,7 +117,7 @@ impl ApiError {
             | Self::Hex(_) => StatusCode::BAD_REQUEST,
             Self::Request { status, .. } => *status,
             Self::Query(error) => status_of_query(error),
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NotProven(_) => StatusCode::NOT_FOUND,
             Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Submit(SubmitError::Fatal(_)) | Self::Fatal(_) | Self::Stopping => {
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -8,6 +8,7 @@
 //! | `GET /transactions/{digest}` | [`TransactionAnswer`](answers::TransactionAnswer) |
 //! | `GET /blocks?from=&limit=` | a list of [`BlockAnswer`](answers::BlockAnswer), from the height on, or the latest |
 //! | `GET /blocks/{height}` | [`BlockAnswer`](answers::BlockAnswer) |
+//! | `GET /blocks/{height}/certificate` | [`CertificateAnswer`](answers::CertificateAnswer): that it is final, by signatures of the validators |
 //! | `GET /accounts/{account}` | [`AccountAnswer`](answers::AccountAnswer) |
 //! | `POST /query`, [`QueryRequest`](answers::QueryRequest) | [`QueryAnswer`](answers::QueryAnswer) |
 //! | `GET /proof?contract=&name=&key=` | [`ProofAnswer`](answers::ProofAnswer) |
@@ -17,6 +18,7 @@
 
 pub mod answers;
 mod blocks;
+mod body;
 pub mod error;
 mod server;
 mod state;
@@ -39,6 +41,7 @@ use crostata_machine::{Account, Machine as _, VmMachine};
 
 use crate::config::{HttpConfig, public_key_bytes};
 use crate::hex::Hex32;
+use crate::receipts::Receipts;
 use crate::recent::Recent;
 use answers::Status;
 use error::ApiError;
@@ -58,6 +61,8 @@ pub(crate) struct Parts {
     pub marshal: Marshal,
     /// Knows the latest, with their receipts.
     pub recent: Recent,
+    /// Has their receipts after a restart, too.
+    pub receipts: Receipts,
     /// What the operator must know.
     pub alarms: Alarms,
     /// Who the node is.
@@ -117,11 +122,13 @@ impl Api {
             .route("/transactions/{digest}", get(transactions::get))
             .route("/blocks", get(blocks::list))
             .route("/blocks/{height}", get(blocks::get))
+            .route("/blocks/{height}/certificate", get(blocks::certificate))
             .route("/accounts/{account}", get(state::account))
             .route("/query", post(state::query))
             .route("/proof", get(state::proof))
             .fallback(async || ApiError::NotFound("there is nothing at this path".to_owned()))
-            .layer(DefaultBodyLimit::max(limits.body_bytes_max))
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn_with_state(limits.body_bytes_max, body::whole))
             .layer(from_fn_with_state(limits.timeout_ms, within))
             .with_state(self)
     }

@@ -43,7 +43,7 @@ pub async fn query(
         .client(client.0);
     query.limit_gas = request.limit_gas;
     let asked = |commit| api.service.query(query.clone().at(commit));
-    let (commit, answer) = at_final(&api, asked).await?;
+    let (_, commit, answer) = at_final(&api, asked).await?;
     let receipt = answer.receipt;
     Ok(Json(QueryAnswer {
         block: Hex32(commit.tag),
@@ -67,8 +67,9 @@ pub async fn proof(
     };
     let service = &api.service;
     let asked = |commit| service.prove_value(commit, contract, path.clone(), client.0);
-    let (commit, proof) = at_final(&api, asked).await?;
+    let (height, commit, proof) = at_final(&api, asked).await?;
     Ok(Json(ProofAnswer {
+        height,
         block: Hex32(commit.tag),
         state_root: Hex32(commit.root.to_bytes()),
         proof: Hex(proof.encode()),
@@ -79,12 +80,12 @@ pub async fn proof(
 async fn at_final<T>(
     api: &Api,
     ask: impl Fn(Commit) -> QueryHandle<T>,
-) -> Result<(Commit, T), ApiError> {
+) -> Result<(u64, Commit, T), ApiError> {
     let mut again = 0;
     loop {
-        let commit = api.parts.machine.commit();
+        let (finalized, commit) = api.parts.machine.latest();
         match ask(commit).await {
-            Ok(answer) => return Ok((commit, answer)),
+            Ok(answer) => return Ok((finalized.height, commit, answer)),
             Err(_) if again < AGAIN_MAX && api.parts.machine.commit() != commit => again += 1,
             Err(error) => return Err(error.into()),
         }

@@ -83,7 +83,11 @@ pub async fn get(
     let Hex32(digest) = path?.0.parse()?;
     let digest = TransactionDigest::from_bytes(digest);
     if let Some(placed) = api.parts.recent.transaction(&digest) {
-        let answer = FinalAnswer::from(&placed);
+        let mut answer = FinalAnswer::from(&placed);
+        if answer.receipt.is_none() {
+            let receipts = &api.parts.receipts;
+            answer.receipt = receipts.of(answer.height, answer.index).await;
+        }
         return Ok(Json(TransactionAnswer::Final(Box::new(answer))));
     }
     match api.parts.inbox.pool().lock().contains(&digest) {
