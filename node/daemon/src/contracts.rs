@@ -21,6 +21,7 @@ pub struct DeployArguments {
     /// The contract's code, compiled to WebAssembly.
     code: PathBuf,
     /// What its `init` takes, one value for each argument.
+    #[arg(allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// What its `init` takes, as hexadecimal digits.
     #[arg(long, conflicts_with = "arguments")]
@@ -52,7 +53,7 @@ struct FunctionArguments {
     /// The function.
     function: String,
     /// What it takes, one value for each argument, as the contract's code declares them.
-    #[arg(requires = "code")]
+    #[arg(requires = "code", allow_negative_numbers = true)]
     arguments: Vec<String>,
     /// The contract's code, which says what its functions take and give.
     #[arg(long)]
@@ -146,12 +147,11 @@ impl Interface {
 }
 
 fn encoded(method: &Method, words: &[String]) -> Result<Vec<u8>, Failure> {
-    let said = |error: &dyn std::fmt::Display| format!("{error}; it is {}", method.signature());
     let pairs = method.arguments.iter().zip(words);
     let values = pairs.map(|(field, word)| field.value_type.parse(word));
-    let mut values = values
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| said(&error))?;
+    let values = values.collect::<Result<Vec<_>, _>>();
+    let mut values =
+        values.map_err(|error| format!("{error}; it is declared as {}", method.signature()))?;
     // One too many is for the method to refuse.
     values.extend(
         words
@@ -159,8 +159,7 @@ fn encoded(method: &Method, words: &[String]) -> Result<Vec<u8>, Failure> {
             .skip(values.len())
             .map(|word| word.as_str().into()),
     );
-    let bytes = method.encode(&values).map_err(|error| said(&error))?;
-    Ok(bytes)
+    Ok(method.encode(&values)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -407,6 +407,7 @@ fn slow_validators_agree() {
         for (node, held_up) in [(1, 150), (2, 80), (3, 1_500)] {
             world.crash(node, Unsynced::Kept).await;
             world.nodes[node].held_up = Duration::from_millis(held_up);
+            world.nodes[node].sync = Duration::from_millis(held_up / 5);
             world.start(node).await;
         }
         world.submit_transfers(20);
@@ -415,6 +416,7 @@ fn slow_validators_agree() {
         assert_eq!(world.history.transactions(), 20);
         world.crash(3, Unsynced::Kept).await;
         world.nodes[3].held_up = Duration::ZERO;
+        world.nodes[3].sync = Duration::ZERO;
         world.start(3).await;
         world.reach(&ALL, world.top() + 3).await;
         world.assert_agreed(&ALL).await;

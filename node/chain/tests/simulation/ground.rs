@@ -21,6 +21,7 @@ use commonware_runtime::{
     Blob, BlobVersion, Clock, Error, Handle, IoBufs, IoBufsMut, Metrics, Name, ReadOptions,
     Spawner, Storage, Supervisor, WriteOptions, deterministic, signal::Signal,
 };
+use commonware_utils::channel::oneshot;
 use crostata::store::files::{FaultyFiles, File, Files};
 use governor::clock::{Clock as Clocked, ReasonablyRealtime};
 use rand::{TryCryptoRng, TryRng};
@@ -32,15 +33,21 @@ const VERSION_BYTES: u64 = 8;
 pub struct Ground {
     context: deterministic::Context,
     disk: FaultyFiles,
+    /// How long it takes until something is on the disk.
+    sync: Duration,
 }
 
 impl Ground {
-    pub fn new(context: deterministic::Context, disk: FaultyFiles) -> Self {
-        Self { context, disk }
+    pub fn new(context: deterministic::Context, disk: FaultyFiles, sync: Duration) -> Self {
+        Self {
+            context,
+            disk,
+            sync,
+        }
     }
 
     fn on_this_disk(&self, context: deterministic::Context) -> Self {
-        Self::new(context, self.disk.clone())
+        Self::new(context, self.disk.clone(), self.sync)
     }
 }
 
@@ -54,17 +61,21 @@ impl Supervisor for Ground {
     }
 
     fn with_attribute(self, key: &'static str, value: impl Display) -> Self {
-        Self::new(self.context.with_attribute(key, value), self.disk)
+        Self::new(
+            self.context.with_attribute(key, value),
+            self.disk,
+            self.sync,
+        )
     }
 }
 
 impl Spawner for Ground {
     fn shared(self, blocking: bool) -> Self {
-        Self::new(self.context.shared(blocking), self.disk)
+        Self::new(self.context.shared(blocking), self.disk, self.sync)
     }
 
     fn dedicated(self) -> Self {
-        Self::new(self.context.dedicated(), self.disk)
+        Self::new(self.context.dedicated(), self.disk, self.sync)
     }
 
     fn spawn<F, Fut, T>(self, work: F) -> Handle<T>
@@ -73,8 +84,8 @@ impl Spawner for Ground {
         Fut: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let disk = self.disk;
-        let spawned = move |context| work(Self::new(context, disk));
+        let (disk, sync) = (self.disk, self.sync);
+        let spawned = move |context| work(Self::new(context, disk, sync));
         self.context.spawn(spawned)
     }
 
@@ -207,16 +218,29 @@ impl Storage for Ground {
         let version = BlobVersion::new(u16::try_from(version).unwrap());
         assert!(versions.contains(&version), "{name} has version {version}");
         let len = file.len()? - VERSION_BYTES;
-        Ok((OnDisk(file), len, version))
+        let blob = OnDisk {
+            context: self.context.child("blob"),
+            file,
+            sync: self.sync,
+        };
+        Ok((blob, len, version))
     }
 
     async fn remove(&self, partition: &str, name: Option<&[u8]>) -> Result<(), Error> {
         match name {
-            Some(name) => self.disk.remove(&file_name(partition, name))?,
-            None => {
-                for name in self.names_in(partition)? {
-                    self.disk.remove(&name)?;
+            Some(name) => match self.disk.remove(&file_name(partition, name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let name = name.iter().map(|byte| format!("{byte:02x}")).collect();
+                    return Err(Error::BlobMissing(partition.to_owned(), name));
                 }
+                removed => removed?,
+            },
+            None => {
+                let names = self.names_in(partition)?;
+                if names.is_empty() {
+                    return Err(Error::PartitionMissing(partition.to_owned()));
+                }
+                names.iter().try_for_each(|name| self.disk.remove(name))?;
             }
         }
         Ok(self.disk.sync_dir()?)
@@ -234,7 +258,11 @@ impl Storage for Ground {
 }
 
 /// A blob that is a file.
-pub struct OnDisk(Arc<dyn File>);
+pub struct OnDisk {
+    context: deterministic::Context,
+    file: Arc<dyn File>,
+    sync: Duration,
+}
 
 impl Blob for OnDisk {
     async fn read_at(
@@ -255,7 +283,7 @@ impl Blob for OnDisk {
         _options: ReadOptions,
     ) -> Result<IoBufsMut, Error> {
         let mut bytes = vec![0; len];
-        let read = self.0.read_exact_at(&mut bytes, VERSION_BYTES + offset);
+        let read = self.file.read_exact_at(&mut bytes, VERSION_BYTES + offset);
         match read {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(Error::BlobInsufficientLength);
@@ -278,7 +306,7 @@ impl Blob for OnDisk {
         options: WriteOptions,
     ) -> Result<(), Error> {
         let bytes = bufs.into().coalesce();
-        self.0
+        self.file
             .write_all_at(bytes.as_ref(), VERSION_BYTES + offset)?;
         match options.contains(WriteOptions::SYNC) {
             true => self.sync().await,
@@ -287,14 +315,28 @@ impl Blob for OnDisk {
     }
 
     async fn resize(&self, len: u64) -> Result<(), Error> {
-        Ok(self.0.set_len(VERSION_BYTES + len)?)
+        Ok(self.file.set_len(VERSION_BYTES + len)?)
     }
 
     async fn sync(&self) -> Result<(), Error> {
-        Ok(self.0.sync_data()?)
+        if !self.sync.is_zero() {
+            self.context.sleep(self.sync).await;
+        }
+        Ok(self.file.sync_data()?)
     }
 
     async fn start_sync(&self) -> Handle<()> {
-        Handle::ready(self.sync().await)
+        if self.sync.is_zero() {
+            return Handle::ready(self.sync().await);
+        }
+        let (file, sync) = (self.file.clone(), self.sync);
+        let (done, synced) = oneshot::channel();
+        // It goes on when nobody waits for it any more.
+        let syncing = self.context.child("sync").spawn(move |context| async move {
+            context.sleep(sync).await;
+            let _ = done.send(file.sync_data().map_err(Error::from));
+        });
+        drop(syncing);
+        Handle::from_receiver(synced)
     }
 }

@@ -51,7 +51,7 @@ fn whatever_happens_there_is_one_history() {
     );
 }
 
-/// What happened can be had again: the same seed is the same history also where anything happens, to the last message and the last byte on a disk.
+/// What happened can be had again: the same seed is the same history also where anything happens, to the last message and the last byte on an engine's disk.
 #[test]
 fn the_same_seed_is_the_same_history_whatever_happens() {
     for seed in [3, 4] {
@@ -117,7 +117,7 @@ struct Outcome {
     /// All that happened, in a number.
     audit: String,
     blocks: BTreeMap<u64, Agreed>,
-    /// What is on all disks, in a number.
+    /// What is on the engines' disks, in a number.
     disks: u64,
 }
 
@@ -177,6 +177,10 @@ async fn start(world: &mut World, node: usize, random: &mut impl Rng) {
         0 => Duration::from_millis(random.random_range(0..200)),
         _ => Duration::ZERO,
     };
+    world.nodes[node].sync = match random.random_range(0..4) {
+        0 => Duration::from_millis(random.random_range(0..60)),
+        _ => Duration::ZERO,
+    };
     let mut disks = world.disks(node);
     if let Some(fault) = fault(random) {
         // Not while it opens: a machine that does not open is not started.
@@ -225,6 +229,7 @@ async fn heal(world: &mut World) {
         }
         world.nodes[node].alarms = Default::default();
         world.nodes[node].held_up = Duration::ZERO;
+        world.nodes[node].sync = Duration::ZERO;
     }
     for node in (0..FOLLOWER).chain([FOLLOWER]) {
         match world.nodes[node].running {

@@ -91,8 +91,10 @@ pub struct Node {
     pub alarms: Alarms,
     /// Whether its disk was replaced by an older one.
     pub replaced: bool,
-    /// How slow it is.
+    /// How slow its processor and the VM's disk are.
     pub held_up: Duration,
+    /// How long it takes until something is on the engine's disk.
+    pub sync: Duration,
     pub running: Option<Running>,
 }
 
@@ -255,6 +257,7 @@ impl World {
             alarms: Alarms::default(),
             replaced: false,
             held_up: Duration::ZERO,
+            sync: Duration::ZERO,
             running: None,
         });
         let world = Self {
@@ -437,7 +440,7 @@ impl World {
         let channels = self.channels(node).await;
         let manager = self.oracle.manager();
         let context = self.context.child("validator").with_attribute("node", node);
-        let context = Ground::new(context, disks.engine.clone());
+        let context = Ground::new(context, disks.engine.clone(), self.nodes[node].sync);
         let (started, inbox) = oneshot::channel();
         let ended = Arc::new(AtomicBool::new(false));
         let ending = Ending(ended.clone());
@@ -534,20 +537,16 @@ impl World {
         self.nodes[node].engine_disk = running.disks.engine.crash(unsynced);
     }
 
-    /// The power goes everywhere. What is on all disks then, in a number.
+    /// The power goes everywhere. What is on the engines' disks then, in a number. Not the VMs': each of their segments begins with a random number.
     pub async fn crash_all(&mut self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for node in 0..NODES {
             if self.nodes[node].running.is_some() {
                 self.crash(node, Unsynced::Kept).await;
             }
-            let Node {
-                disk, engine_disk, ..
-            } = &self.nodes[node];
-            for directory in [disk, engine_disk] {
-                for name in directory.names().unwrap() {
-                    (&name, directory.bytes(&name)).hash(&mut hasher);
-                }
+            let disk = &self.nodes[node].engine_disk;
+            for name in disk.names().unwrap() {
+                (&name, disk.bytes(&name)).hash(&mut hasher);
             }
         }
         hasher.finish()
