@@ -155,6 +155,20 @@ impl Cluster {
         LightClient::new(Client::new(url).unwrap(), trusted)
     }
 
+    /// What the command says on standard output when it is told these, and a node; or on standard error.
+    fn said(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_crostata-node"))
+            .args(arguments)
+            .args(["--url", &self.network.nodes[1].url])
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        match output.status.success() {
+            true => Ok(text(output.stdout)),
+            false => Err(text(output.stderr)),
+        }
+    }
+
     fn log(&self, node: usize) -> String {
         std::fs::read_to_string(&self.network.nodes[node].log).unwrap_or_default()
     }
@@ -632,6 +646,61 @@ fn tamper(state: &Path, account: Account) -> ContractId {
     charged.unwrap();
     session.commit_with_tag(last.tag).unwrap();
     BANK
+}
+
+/// What authors do first with a network: a contract is deployed, called and asked by the commands, with values as its code declares them; what does not fit says how
+/// it is declared, and a call that fails says why.
+#[test]
+fn contracts_are_deployed_called_and_asked() {
+    let cluster = Cluster::start();
+    let artifacts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/artifacts");
+    let path = |name: &str| artifacts.join(name).to_str().unwrap().to_owned();
+    let (initializer, counter) = (path("initializer.wasm"), path("counter.wasm"));
+    let paid = ["--key", cluster.network.clients[0].to_str().unwrap()];
+    let pays = |arguments: &[&str]| cluster.said(&[arguments, &paid].concat());
+    let deployed = |arguments: &[&str]| {
+        let said = pays(&[&["deploy"], arguments].concat()).unwrap();
+        let contract = said.lines().last().unwrap();
+        contract.strip_prefix("contract   ").unwrap().to_owned()
+    };
+    let begun = deployed(&[&initializer, "0x10"]);
+    let read = ["query", &begun, "read_value", "--code", &initializer];
+    let told = cluster.said(&read).unwrap();
+    assert!(told.starts_with("result     16\n"), "{told}");
+    let counting = deployed(&[&counter]);
+    let before = cluster.said(&["query", &counting, "read_value"]).unwrap();
+    assert!(
+        before.starts_with("result     0xfc00000000000000\n"),
+        "{before}"
+    );
+    let call = ["call", &counting, "increment", "--code", &counter];
+    let told = pays(&call).unwrap();
+    assert!(told.ends_with("result     ()\n"), "{told}");
+    let after = cluster.said(&["query", &counting, "read_value"]).unwrap();
+    assert!(
+        after.starts_with("result     0xfd00000000000000\n"),
+        "{after}"
+    );
+
+    let wrong = |arguments: &[&str], reason: &str| {
+        let told = pays(arguments).unwrap_err();
+        assert!(told.contains(reason), "{arguments:?}: {told}");
+    };
+    wrong(&["deploy", &initializer], "init(value: i64)");
+    wrong(&["deploy", &initializer, "much"], "init(value: i64)");
+    wrong(
+        &["deploy", &initializer, "-5"],
+        "the initial value is negative",
+    );
+    wrong(
+        &["call", &counting, "nothing", "--code", &counter],
+        "increment()",
+    );
+    wrong(&["call", &counting, "nothing"], "nothing");
+    wrong(
+        &["call", &counting, "increment", "--limit-gas", "9"],
+        "too_little_gas",
+    );
 }
 
 /// What clients rely on: a node that was stopped, and one that was killed, still say what became of transactions from before, with openings that hold.
