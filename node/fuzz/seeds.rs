@@ -11,9 +11,12 @@ use commonware_cryptography::blake3;
 use commonware_parallel::Sequential;
 use commonware_utils::non_empty;
 use crostata_chain::{ChainBlock, Offer, SyncKey};
-use crostata_machine::{Block, CURSOR_BYTES, Machine};
+use crostata_machine::{Block, CURSOR_BYTES, Header, Machine};
 use crostata_node::local::Plan;
 use crostata_node_fuzz::{machine, scheme_of, template, transactions};
+
+/// What a proof of finality begins with.
+const FINALITY_VERSION: u8 = 1;
 
 fn write(target: &str, seeds: impl IntoIterator<Item = Vec<u8>>) {
     let folder = env::args_os().nth(1).expect("a folder");
@@ -32,7 +35,8 @@ fn offer(block: &Block, beginning: Vec<u8>) -> Bytes {
     let votes: Vec<_> = (0..3)
         .map(|number| Finalize::sign(&scheme_of(number), proposal.clone()).unwrap())
         .collect();
-    let finalization = Finalization::from_finalizes(&scheme_of(0), non_empty![@&votes], &Sequential).unwrap();
+    let finalization =
+        Finalization::from_finalizes(&scheme_of(0), non_empty![@&votes], &Sequential).unwrap();
     let header = *block.header();
     Offer {
         finalization,
@@ -40,6 +44,20 @@ fn offer(block: &Block, beginning: Vec<u8>) -> Bytes {
         beginning,
     }
     .encode()
+}
+
+/// The proof that the offered block is final, by the certificate of the offer.
+fn proof(offer: &[u8]) -> Vec<u8> {
+    let len = u32::from_le_bytes(*offer.first_chunk().unwrap()) as usize;
+    let (certificate, rest) = offer.split_at(4 + len);
+    let header = &rest[..Header::BYTES];
+    [
+        &[FINALITY_VERSION],
+        certificate,
+        &1u32.to_le_bytes(),
+        header,
+    ]
+    .concat()
 }
 
 fn main() {
@@ -64,7 +82,8 @@ fn main() {
     };
     let keys = [offered, chunk].map(|key| key.encode().to_vec());
     let offer = offer(&block, snapshot.beginning()).to_vec();
-    write("node_sync", [vec![offer], keys.to_vec()].concat());
+    let proof = proof(&offer);
+    write("node_sync", [vec![offer, proof], keys.to_vec()].concat());
     write("node_arrival", [vec![0; 8], vec![9; 64]]);
     let folder = env::temp_dir().join(format!("node_seeds-{}", std::process::id()));
     let network = Plan::new(&folder, 2).network().unwrap();
