@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use commonware_codec::{Decode, Encode};
 use crostata_chain::{FinalityProof, Offer, Scheme, SyncKey, Trusted};
 use crostata_node_fuzz::{committee, genesis, scheme_of, within_bounds};
@@ -16,7 +17,9 @@ static TRUSTED: LazyLock<Trusted> =
     LazyLock::new(|| Trusted::new(genesis().chain(), committee()).unwrap());
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(key) = within_bounds(data, |data| SyncKey::decode_cfg(data, &())) {
+    if let Ok(key) = within_bounds(data, |data| {
+        SyncKey::decode_cfg(Bytes::copy_from_slice(data), &())
+    }) {
         assert_eq!(key.encode(), data);
         let _ = key.to_string();
     }
