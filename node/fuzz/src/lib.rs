@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use commonware_cryptography::Signer as _;
-use commonware_cryptography::ed25519::PrivateKey;
+use commonware_cryptography::ed25519::{PrivateKey, PublicKey};
 use commonware_utils::TryCollect as _;
 use commonware_utils::ordered::Set;
 use crostata::store::files::MemoryFiles;
@@ -108,10 +108,15 @@ pub fn validators() -> Vec<PrivateKey> {
     (0..4).map(PrivateKey::from_seed).collect()
 }
 
+/// All validators.
+pub fn committee() -> Set<PublicKey> {
+    let keys = validators().into_iter().map(|key| key.public_key());
+    keys.try_collect().unwrap()
+}
+
 /// What a validator signs with.
 pub fn scheme_of(number: usize) -> Scheme {
-    let committee = validators().into_iter().map(|key| key.public_key());
-    let committee: Set<_> = committee.try_collect().unwrap();
+    let committee = committee();
     let key = validators().swap_remove(number);
     scheme(&genesis().chain(), &Keys { committee, key })
 }

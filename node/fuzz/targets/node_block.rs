@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use commonware_codec::{Encode, Read as _};
 use commonware_cryptography::Digestible as _;
 use crostata_chain::ChainBlock;
@@ -28,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!((&block.encode()[..], block.len_bytes()), (data, data.len()));
         assert_eq!(block.header().digest(), block.digest());
     }
-    let mut rest = data;
+    let mut rest = Bytes::copy_from_slice(data);
     let theirs = within_bounds(data, |_| ChainBlock::read_cfg(&mut rest, &RULES));
     match theirs {
         Ok(block) => {
