@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -127,6 +127,10 @@ impl Api {
             .route("/query", post(state::query))
             .route("/proof", get(state::proof))
             .fallback(async || ApiError::NotFound("there is nothing at this path".to_owned()))
+            .method_not_allowed_fallback(async || ApiError::Request {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                message: "this path is asked for in another way, GET or POST".to_owned(),
+            })
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(limits.body_bytes_max, body::whole))
             .layer(from_fn_with_state(limits.timeout_ms, within))
