@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use crostata_machine::Action;
+use crostata_machine::{Action, TransactionDigest};
 use crostata_node::client::{Client, Terms};
 use crostata_node::hex::{Hex, Hex32};
 use crostata_node::http::answers::{EventAnswer, FinalAnswer, QueryRequest, ReceiptAnswer};
@@ -14,7 +14,7 @@ use crostata_schema::{Method, Schema, Type, shown};
 use crate::{Failure, NodeArguments, key};
 
 /// How long a transaction is waited for.
-const FINAL_WAIT: Duration = Duration::from_secs(30);
+pub const FINAL_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub struct DeployArguments {
@@ -175,25 +175,32 @@ impl PaysArguments {
             gas_price: self.gas_price,
         };
         let transaction = client.send(&key(&self.key)?, action, terms)?;
-        let answer = client.wait(&transaction, FINAL_WAIT)?;
-        println!(
-            "transaction {transaction} is final in block {}",
-            answer.height
-        );
-        Ok(answer)
+        wait(&client, &transaction)
     }
 }
 
-/// The receipt of what happened.
-fn happened(answer: FinalAnswer) -> Result<ReceiptAnswer, Failure> {
-    let receipt = answer
-        .receipt
-        .ok_or("this node does not have the receipt: ask another")?;
+/// Waits until a transaction is final, and says where.
+pub fn wait(client: &Client, transaction: &TransactionDigest) -> Result<FinalAnswer, Failure> {
+    let answer = client.wait(transaction, FINAL_WAIT)?;
+    println!(
+        "transaction {transaction} is final in block {}",
+        answer.height
+    );
+    Ok(answer)
+}
+
+/// What a transaction cost, and why it did not happen.
+pub fn happened(receipt: ReceiptAnswer) -> Result<ReceiptAnswer, Failure> {
     println!("{} gas, fee {}", receipt.gas_spent, receipt.fee);
     match receipt.success {
         true => Ok(receipt),
         false => Err(receipt.reason.unwrap_or_default().into()),
     }
+}
+
+fn known(answer: FinalAnswer) -> Result<ReceiptAnswer, Failure> {
+    let receipt = answer.receipt;
+    Ok(receipt.ok_or("this node does not have the receipt: ask another")?)
 }
 
 pub fn deploy(arguments: &DeployArguments) -> Result<(), Failure> {
@@ -208,14 +215,14 @@ pub fn deploy(arguments: &DeployArguments) -> Result<(), Failure> {
         code: code.into(),
         argument,
     };
-    let receipt = happened(arguments.pays.send(action)?)?;
+    let receipt = happened(known(arguments.pays.send(action)?)?)?;
     println!("contract   {}", receipt.data);
     Ok(())
 }
 
 pub fn call(arguments: &CallArguments) -> Result<(), Failure> {
     let (interface, action) = arguments.what.call()?;
-    let receipt = happened(arguments.pays.send(action)?)?;
+    let receipt = happened(known(arguments.pays.send(action)?)?)?;
     interface.print(&arguments.what.function, &receipt.data, &receipt.events);
     Ok(())
 }

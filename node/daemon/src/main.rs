@@ -386,18 +386,9 @@ fn transfer(arguments: &TransferArguments) -> Result<(), Failure> {
     };
     let to = Account::from_bytes(arguments.to.0);
     let transaction = client.transfer(&key(&arguments.key)?, to, arguments.amount, terms)?;
-    let answer = client.wait(&transaction, Duration::from_secs(30))?;
-    println!(
-        "transaction {transaction} is final in block {}",
-        answer.height
-    );
-    let Some(receipt) = answer.receipt else {
-        return Ok(());
-    };
-    println!("{} gas, fee {}", receipt.gas_spent, receipt.fee);
-    match receipt.success {
-        true => Ok(()),
-        false => Err(receipt.reason.unwrap_or_default().into()),
+    match contracts::wait(&client, &transaction)?.receipt {
+        Some(receipt) => contracts::happened(receipt).map(drop),
+        None => Ok(()),
     }
 }
 
@@ -428,7 +419,7 @@ fn prove(arguments: &ProveArguments) -> Result<(), Failure> {
 fn receipt(arguments: &ReceiptArguments) -> Result<(), Failure> {
     let (client, trusted) = light(&arguments.light)?;
     let transaction = TransactionDigest::from_bytes(arguments.transaction.0);
-    let proven = client.receipt(transaction, Duration::from_secs(30))?;
+    let proven = client.receipt(transaction, contracts::FINAL_WAIT)?;
     let vm = proven.vm.as_ref();
     match vm {
         Some(vm) => print_receipt(vm, &proven.events),
